@@ -1,0 +1,96 @@
+/**
+ * The port to the log: topics of one partition each, with dense offsets and append times.
+ *
+ * Drivers: an SQLite file (`sqlite-log.ts`), later Kafka. Every driver passes `conformance.ts`.
+ * Offsets are integers from 0, without gaps; times are milliseconds since 1970, stamped by the
+ * log itself and never decreasing within a topic. Every failure is a `LogError`, never silence.
+ */
+import type { LogError } from './log-error.ts';
+
+/** Routing facts of a record, readable without its value. */
+export interface RecordHeaders {
+  /** What the value is, e.g. `send`. */
+  readonly kind: string;
+  /** The id of the message or command. */
+  readonly id: string;
+  /** The version of the value's form. */
+  readonly version: number;
+}
+
+export interface NewRecord {
+  /** The unit of ordering: a contact, or a range for event frames. */
+  readonly key: string;
+  readonly headers: RecordHeaders;
+  readonly value: Uint8Array;
+}
+
+export interface LogRecord extends NewRecord {
+  readonly offset: number;
+  readonly appendTimeMs: number;
+}
+
+export interface Append {
+  readonly topic: string;
+  /** 1 to 10,000 records, at most 4 MiB of values. */
+  readonly records: readonly NewRecord[];
+}
+
+/** What became of one `Append`: all of its records, or none that is known of. */
+export type AppendResult =
+  | { readonly kind: 'appended'; readonly firstOffset: number; readonly appendTimeMs: number }
+  /**
+   * `sealed`, `no_topic`: nothing was written and never will be. `unavailable`: nothing is known;
+   * append again (readers drop repeats by id).
+   */
+  | { readonly kind: 'failed'; readonly error: LogError };
+
+export interface ReadLimits {
+  readonly maxRecords: number;
+  readonly maxBytes: number;
+}
+
+/** Reads one topic from an offset on, in order, without gaps. */
+export interface LogReader extends AsyncDisposable {
+  /**
+   * The next records: at least one, as soon as there is one, and no more than the limits allow
+   * (a single record may exceed `maxBytes`). An empty array once `signal` is aborted.
+   * One call at a time.
+   *
+   * @throws LogError `gap` if the next offset is not the expected one or the topic ends below
+   *   it; `no_topic`; `unavailable` if the driver cannot reach the log (call again to retry).
+   */
+  read(limits: ReadLimits, signal: AbortSignal): Promise<LogRecord[]>;
+}
+
+export interface Log extends AsyncDisposable {
+  /** Makes a topic. Nothing happens if it is there. Names are never used again after deletion. */
+  createTopic(topic: string): Promise<void>;
+  /** Removes a topic; its name stays taken (`no_topic` ever after). Idempotent. */
+  deleteTopic(topic: string): Promise<void>;
+  /**
+   * Appends to several topics. One result for each append, in order; one topic's failure does
+   * not touch the others. Resolves once what is `appended` is as durable as the driver makes it.
+   * Records of two calls for one topic are in call order if the first resolved before the second.
+   */
+  append(appends: readonly Append[]): Promise<AppendResult[]>;
+  /**
+   * Opens a reader at an offset (0 to the topic's end).
+   *
+   * @param group names the reader for the log's own monitoring; offsets are the caller's.
+   * @throws LogError `no_topic`, `gap` if `from` is beyond the end or was deleted.
+   */
+  openReader(topic: string, from: number, group: string): Promise<LogReader>;
+  /** The records at [from, from + limit) that are there now; for re-reading what is known. */
+  readAt(topic: string, from: number, limit: number): Promise<LogRecord[]>;
+  /** The offset that the next record will get. */
+  end(topic: string): Promise<number>;
+  /**
+   * Closes a topic for good: after it resolves no append by anyone ever succeeds, and the end it
+   * returns never changes. Reading goes on. Idempotent.
+   */
+  seal(topic: string): Promise<number>;
+  /** Takes a seal back, when a reshape is undone before it opened. */
+  unseal(topic: string): Promise<void>;
+  /** Deletes the records below an offset. Idempotent. */
+  deleteBefore(topic: string, offset: number): Promise<void>;
+}

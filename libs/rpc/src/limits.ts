@@ -1,0 +1,25 @@
+/** Limits of every gRPC connection. */
+
+/**
+ * 8 MiB a frame: twice the largest batch that any hop makes (4 MiB, the log's append limit), so
+ * that framing never refuses what a service allowed.
+ */
+export const maxFrameBytes = 8 * 1024 * 1024;
+
+/** How long a unary call may take when its caller names no deadline. */
+export const defaultDeadlineMs = 10_000;
+
+/** A silent peer is noticed within 15 s; streams are otherwise idle for hours. */
+export const keepalive = {
+  client: {
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 5_000,
+    'grpc.keepalive_permit_without_calls': 1,
+    'grpc.initial_reconnect_backoff_ms': 100,
+    'grpc.max_reconnect_backoff_ms': 2_000,
+  },
+  server: {
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 5_000,
+  },
+} as const;
