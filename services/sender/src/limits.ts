@@ -1,0 +1,66 @@
+/** The sender's limits, each with its reason. */
+
+/**
+ * One batch of a range worker. A batch is cut when the first of these is reached.
+ * 20 ms of crypto keeps a slice short enough for keepalives and for the other ranges of the
+ * shard; 500 records fill that budget only with control commands, which cost no crypto.
+ */
+export const batchCryptoMsMax = 20;
+export const batchRecordsMax = 500;
+export const batchBytesMax = 1024 * 1024;
+
+/** Estimates for that budget, measured with libsignal-client 0.103 on one 2-core machine. */
+export const cryptoCostMs = { encrypt: 0.12, decrypt: 0.15, newSession: 0.6 } as const;
+
+/** Devices of a contact; the relay allows as many. */
+export const devicesMax = 10;
+
+/** Envelopes waiting for one device, as WhatsApp's 30-day queue would rarely exceed. */
+export const mailboxEnvelopesMax = 1_000;
+
+/** Of one business number for one device, so that no business fills a person's mailbox alone. */
+export const mailboxEnvelopesPerNumberMax = 200;
+
+/**
+ * What is pushed to a device and not yet acknowledged: 64 messages of the usual 500 bytes are
+ * 32 kB; 256 kB bounds a relay with 20,000 devices to 5 GB in the worst case and 0.6 GB usually.
+ */
+export const windowEnvelopesMax = 64;
+export const windowBytesMax = 256 * 1024;
+
+/** Sessions are started anew so often for one message on one device, then it fails. */
+export const undecryptableTriesMax = 3;
+
+/** libsignal refuses to encrypt under a session unacknowledged for 30 days; 5 days of margin. */
+export const unacknowledgedSessionMs = 25 * 24 * 3_600_000;
+
+/** A pushed message may still be shown from memory: it is ended so long after its expiry. */
+export const expiryGraceMs = 5 * 60_000;
+
+/** Message ids are kept so long for repeats; request keys and event ids live 30 days as well. */
+export const messageRetentionMs = 31 * 24 * 3_600_000;
+
+/** Records of the range topic are deleted so long after they are done: the margin for a restore. */
+export const restoreMarginMs = 24 * 3_600_000;
+
+/** Contacts whose state a worker keeps in memory, by size: about 6 kB with one session. */
+export const cacheBytesMax = 48 * 1024 * 1024;
+
+/** Frames in the outbox that are not yet published; beyond it the worker takes nothing new. */
+export const outboxFramesMax = 64;
+
+/** Acknowledgements and attachments waiting for the next transaction of a worker. */
+export const pendingDeviceWorkMax = 20_000;
+
+/** Commands of one contact that wait behind a poison one; then sends fail with `laneFull`. */
+export const heldRecordsMax = 1_000;
+
+/** Append stamps may be so far ahead of the worker's clock: then an alarm, then the range waits. */
+export const clockAlarmMs = 5_000;
+export const clockWaitMs = 10 * 60_000;
+
+/** Look for expired and held messages so often; the answer comes as a tick through the log. */
+export const tickIntervalMs = 60_000;
+
+/** First and longest wait before a refused step is tried again. */
+export const retryMs = { first: 20, longest: 2_000 } as const;
