@@ -2,7 +2,8 @@
  * The port to blobs: immutable byte strings under keys, as S3 keeps objects.
  *
  * Drivers: a folder (`folder-blobs.ts`), later S3. Every driver passes `conformance.ts`. Keys
- * are 1 to 512 characters of `a-z A-Z 0-9 . _ - /`, without empty, `.` or `..` parts.
+ * are 1 to 512 characters of `a-z A-Z 0-9 . _ - /`, in parts of at most 200 between the `/`,
+ * without empty, `.` or `..` parts.
  */
 
 export class BlobError extends Error {

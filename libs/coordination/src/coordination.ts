@@ -37,7 +37,8 @@ export interface Lease extends AsyncDisposable {
   readonly ttlMs: number;
   /**
    * Aborted when the lease is known or must be assumed to be lost. A hint: etcd3 says so only
-   * after twice the TTL; correctness rests on the fence row, never on this.
+   * after twice the TTL; correctness rests on the fence row, never on this. Its holder's own
+   * disposal does not abort it.
    */
   readonly lost: AbortSignal;
   /** When the last renewal was confirmed, on this process's monotonic clock. */
@@ -45,10 +46,18 @@ export interface Lease extends AsyncDisposable {
   /** Disposing revokes it: its keys vanish at once. */
 }
 
-export class CoordinationError extends Error {
-  readonly kind: 'unavailable' | 'lease_lost';
+export type CoordinationErrorKind =
+  /** The map cannot be reached; a transaction may have happened or not. */
+  | 'unavailable'
+  /** The lease is gone, by its loss or by its disposal: take a new one. */
+  | 'lease_lost'
+  /** The request breaks a limit of the port: a bug. */
+  | 'invalid';
 
-  constructor(kind: 'unavailable' | 'lease_lost', message: string, options?: ErrorOptions) {
+export class CoordinationError extends Error {
+  readonly kind: CoordinationErrorKind;
+
+  constructor(kind: CoordinationErrorKind, message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'CoordinationError';
     this.kind = kind;
@@ -59,9 +68,18 @@ export class CoordinationError extends Error {
 export interface Coordination extends AsyncDisposable {
   get(key: string): Promise<KeyValue | undefined>;
   list(prefix: string): Promise<Snapshot>;
-  /** All operations, if all comparisons hold; else nothing. At most 128 of each. */
-  transact(compares: readonly Compare[], operations: readonly Operation[]): Promise<{ succeeded: boolean; revision: number }>;
-  /** @throws CoordinationError; `ttlMs` is at least 1,000. */
+  /**
+   * All operations, if all comparisons hold; else nothing. At most 128 of each, and each key
+   * changed once. All changes of one transaction have one revision; the revision returned is
+   * the map's after it. A key that is not there compares as revision 0.
+   *
+   * @throws CoordinationError `lease_lost` if a put names a lease that is gone; `invalid`.
+   */
+  transact(
+    compares: readonly Compare[],
+    operations: readonly Operation[],
+  ): Promise<{ succeeded: boolean; revision: number }>;
+  /** @throws CoordinationError `invalid` if `ttlMs` is below 1,000. */
   grantLease(ttlMs: number): Promise<Lease>;
   /**
    * Calls `onChange` after changes under a prefix: at least once after the last one, perhaps

@@ -4,7 +4,8 @@
  * Drivers: an SQLite file (`sqlite-store.ts`), later MySQL and MariaDB. Every driver passes
  * `conformance.ts`. SQL is written beside its use in the part of the language that both speak,
  * with `?` for parameters; where they differ (upserts, row locks) the port has a verb.
- * Values: `number` (safe integers or doubles), `string`, `Uint8Array`, `null`.
+ * Values: `number` (safe integers or doubles), `string`, `Uint8Array`, `null`; anything else, and
+ * an integer beyond 2^53 - 1, is `invalid`. A `?` in quotes is text.
  */
 
 export type SqlValue = number | string | Uint8Array | null;
@@ -39,7 +40,7 @@ export interface Transaction {
 }
 
 export type StoreErrorKind =
-  /** Deadlock, lock time-out, busy: nothing happened, the same transaction may be tried again. */
+  /** Deadlock, lock time-out, busy, too many waiting: nothing happened, the same transaction may be tried again. */
   | 'refused'
   /** A unique key is there already: nothing happened. */
   | 'conflict'
@@ -67,7 +68,9 @@ export interface Store extends AsyncDisposable {
   query(sql: string, parameters?: readonly SqlValue[]): Promise<Row[]>;
   /**
    * Runs `work` in one READ COMMITTED transaction and commits it. If `work` throws, everything
-   * is rolled back and its error is thrown on. `work` awaits nothing but the transaction.
+   * is rolled back and its error is thrown on (a `Rollback`'s result is returned). `work` awaits
+   * nothing but the transaction, and begins no other one. After a statement has failed nothing is
+   * committed, even if `work` goes on.
    *
    * @throws StoreError
    */
