@@ -55,8 +55,8 @@ export function parsePhoneNumber(text: string): ParsedPhoneNumber {
  * @throws ChappeError `userInvalid`
  */
 export function phoneNumberFromDigits(digits: string): PhoneNumber {
-  if (!shape.test(digits)) throw invalid('7 to 15 digits with the country code and without + are expected');
-  return digits as PhoneNumber;
+  if (!hasShape(digits)) throw invalid('7 to 15 digits with the country code and without + are expected');
+  return digits;
 }
 
 /** As the public API and the screen show it, e.g. `+33612345678`. */
@@ -85,9 +85,13 @@ function parse(text: string): ParsedPhoneNumber {
   if (parsed === undefined) throw invalid('it has no known country code');
   if (!parsed.isValid()) throw invalid(`no such number exists in the numbering plan of +${parsed.countryCallingCode}`);
   return Object.freeze({
-    number: parsed.number.slice(1) as PhoneNumber,
+    number: phoneNumberFromDigits(parsed.number.slice(1)),
     country: parsed.country === undefined || !/^[A-Z]{2}$/.test(parsed.country) ? 'ZZ' : parsed.country,
   });
+}
+
+function hasShape(digits: string): digits is PhoneNumber {
+  return shape.test(digits);
 }
 
 function invalid(problem: string): ChappeError {

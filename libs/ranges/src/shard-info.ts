@@ -1,0 +1,60 @@
+/** What a sender says of itself under `shards/<id>`, bound to its lease. */
+
+export interface RangeLoad {
+  /** The lowest offset that is not done. */
+  readonly nextOffset: number;
+  /** Commands a second. */
+  readonly rate: number;
+}
+
+export interface ShardInfo {
+  readonly id: string;
+  /** Made anew with every start of the process. */
+  readonly instance: string;
+  /** `host:port` or `unix:/path` of its gRPC server. */
+  readonly address: string;
+  readonly zone: string;
+  /** Commands a second that it can take. */
+  readonly capacity: number;
+  /** How many ranges it holds. */
+  readonly ranges: number;
+  /** Commands a second, over its ranges. */
+  readonly rate: number;
+  readonly attachedDevices: number;
+  /** By range id. */
+  readonly load: Readonly<Record<string, RangeLoad>>;
+}
+
+export const shardPrefix = 'shards/';
+
+export function formatShardInfo(info: ShardInfo): string {
+  return JSON.stringify(info);
+}
+
+/** @throws Error naming the field that is wrong */
+export function parseShardInfo(json: string): ShardInfo {
+  const value: unknown = JSON.parse(json);
+  assertShardInfo(value);
+  return value;
+}
+
+function assertShardInfo(value: unknown): asserts value is ShardInfo {
+  if (!isObject(value)) throw new Error('a shard is not an object');
+  for (const name of ['id', 'instance', 'address', 'zone']) {
+    if (typeof value[name] !== 'string') throw new Error(`a shard's ${name} is not a text`);
+  }
+  for (const name of ['capacity', 'ranges', 'rate', 'attachedDevices']) {
+    if (typeof value[name] !== 'number') throw new Error(`a shard's ${name} is not a number`);
+  }
+  const { load } = value;
+  if (!isObject(load)) throw new Error("a shard's load is not an object");
+  for (const [rangeId, entry] of Object.entries(load)) {
+    if (!isObject(entry) || typeof entry['nextOffset'] !== 'number' || typeof entry['rate'] !== 'number') {
+      throw new Error(`a shard's load of range ${rangeId} has no nextOffset and rate`);
+    }
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

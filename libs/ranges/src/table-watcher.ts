@@ -1,0 +1,162 @@
+/**
+ * Every process's own copy of the routing table and the shards, kept up to date from
+ * coordination.
+ *
+ * The watch only sets a flag; one loop reads the state as it is. While coordination cannot be
+ * reached, or holds a table that is not one, the last good table stays in use and `stale` says so:
+ * nothing stops, nothing can be moved.
+ */
+import type { Coordination } from '@chappe/coordination/coordination';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { rereadBackoffMaxMs, rereadBackoffMinMs } from './limits.ts';
+import { parseRange, rangePrefix } from './range.ts';
+import { RoutingTable } from './routing-table.ts';
+import { parseShardInfo, shardPrefix, type ShardInfo } from './shard-info.ts';
+
+export interface TableWatcher extends AsyncDisposable {
+  /** The last good table; undefined until there was one. */
+  current(): RoutingTable | undefined;
+  /**
+   * Resolves at the next change: of the table, or of the shards' instances and addresses (their
+   * loads change all the time and count for nothing here). Resolves too when the watcher ends.
+   */
+  changed(): Promise<void>;
+  /** Calls the listener at every such change, synchronously with the change of `current()`. */
+  onChange(listener: () => void): Disposable;
+  /** By shard id, as they last reported. */
+  shards(): ReadonlyMap<string, ShardInfo>;
+  /** Whether what it gives may be old: coordination is away or holds nonsense. */
+  stale(): boolean;
+  /** Why it is stale. */
+  problem(): string | undefined;
+}
+
+/** Resolves after the first attempt to read, also if that failed. */
+export async function watchRoutingTable(coordination: Coordination): Promise<TableWatcher> {
+  const watcher = new Watcher(coordination);
+  await watcher.start();
+  return watcher;
+}
+
+class Watcher implements TableWatcher {
+  readonly #coordination: Coordination;
+  readonly #ending = new AbortController();
+  readonly #listeners = new Set<() => void>();
+  #watches: Disposable[] = [];
+  #loop: Promise<void> | undefined;
+  #dirty = true;
+  #wake: (() => void) | undefined;
+  #next = Promise.withResolvers<void>();
+  #table: RoutingTable | undefined;
+  #shards: ReadonlyMap<string, ShardInfo> = new Map();
+  #seen = '';
+  #problem: string | undefined = 'nothing was read yet';
+
+  constructor(coordination: Coordination) {
+    this.#coordination = coordination;
+  }
+
+  async start(): Promise<void> {
+    const mark = (): void => {
+      this.#dirty = true;
+      this.#wake?.();
+    };
+    this.#watches = [rangePrefix, shardPrefix, 'generation'].map((prefix) => this.#coordination.watch(prefix, mark));
+    this.#dirty = false;
+    await this.#read();
+    this.#loop = this.#run();
+  }
+
+  current(): RoutingTable | undefined {
+    return this.#table;
+  }
+
+  changed(): Promise<void> {
+    return this.#next.promise;
+  }
+
+  onChange(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  shards(): ReadonlyMap<string, ShardInfo> {
+    return this.#shards;
+  }
+
+  stale(): boolean {
+    return this.#problem !== undefined;
+  }
+
+  problem(): string | undefined {
+    return this.#problem;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort();
+    this.#wake?.();
+    for (const watch of this.#watches) watch[Symbol.dispose]();
+    await this.#loop;
+    this.#next.resolve();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#ending;
+    let backoffMs = rereadBackoffMinMs;
+    while (!signal.aborted) {
+      if (this.#problem !== undefined) {
+        await sleep(backoffMs, undefined, { signal }).catch(() => undefined);
+        backoffMs = Math.min(backoffMs * 2, rereadBackoffMaxMs);
+      } else {
+        backoffMs = rereadBackoffMinMs;
+        await this.#marked();
+      }
+      if (signal.aborted) return;
+      this.#dirty = false;
+      await this.#read();
+    }
+  }
+
+  async #marked(): Promise<void> {
+    if (this.#dirty || this.#ending.signal.aborted) return;
+    await new Promise<void>((resolve) => (this.#wake = resolve));
+    this.#wake = undefined;
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const before = await this.#coordination.get('generation');
+      const ranges = await this.#coordination.list(rangePrefix);
+      const shards = await this.#coordination.list(shardPrefix);
+      const after = await this.#coordination.get('generation');
+      if (before?.modRevision !== after?.modRevision) {
+        // Bounds changed between the reads: what was read may be half of each.
+        this.#dirty = true;
+        return;
+      }
+      this.#shards = new Map(shards.entries.map(({ value }) => parseShardInfo(value)).map((info) => [info.id, info]));
+      const places = [...this.#shards.values()].map(({ id, instance, address, zone }) => [id, instance, address, zone]);
+      const seen = JSON.stringify([after?.value, ranges.entries.map(({ value }) => value), places]);
+      if (seen !== this.#seen) {
+        if (after !== undefined) {
+          this.#table = RoutingTable.of(
+            ranges.entries.map(({ value }) => parseRange(value)),
+            Number(after.value),
+          );
+        }
+        this.#seen = seen;
+        this.#tell();
+      }
+      this.#problem = undefined;
+    } catch (error) {
+      this.#problem = error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  #tell(): void {
+    const { resolve } = this.#next;
+    this.#next = Promise.withResolvers<void>();
+    for (const listener of this.#listeners) listener();
+    resolve();
+  }
+}
