@@ -1,0 +1,65 @@
+# What one does with this repository. `make` alone lists it.
+#
+# Needs make, a system Node 20 or newer with npm, and a network or an npm cache. Everything else,
+# Node 26 included, comes with `npm ci` and is first in the PATH of every recipe.
+
+SYSTEM_PATH := $(PATH)
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+PROTOS := $(shell find proto -name '*.proto') proto/buf.yaml proto/buf.gen.yaml
+INSTALLED := node_modules/.chappe-installed
+GENERATED := node_modules/.chappe-generated
+
+# Tests of libraries and pure cores: no server is started, so they are fast.
+UNIT_TESTS := 'libs/*/test/**/*.test.ts' 'services/*/test/core/**/*.test.ts'
+ALL_TESTS := 'libs/*/test/**/*.test.ts' 'services/*/test/**/*.test.ts'
+
+.PHONY: help setup demo test check bench clean proto-image
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make setup             install everything at its pinned version and generate code (idempotent)'
+	@echo 'make demo [FILE=x.csv] two businesses, 25 handsets, the files of examples/ (or yours), a table'
+	@echo 'make test              all tests'
+	@echo 'make check             proto lint and breaking changes, types, lint, format, dead code, unit tests'
+	@echo 'make bench             throughput, latency and memory of the standalone node: a table and JSON'
+	@echo 'make proto-image       at a release: renew what `make check` compares the proto files with'
+	@echo 'make clean             remove what setup and the runs have made'
+
+setup: $(GENERATED)
+
+# The system's own PATH: `npm ci` removes the Node that node_modules brings.
+$(INSTALLED): package-lock.json .npmrc
+	@echo 'installing (npm ci)'
+	@PATH="$(SYSTEM_PATH)" npm ci --loglevel=error
+	@touch $@
+
+$(GENERATED): $(INSTALLED) $(PROTOS)
+	@echo 'generating code from proto/'
+	@buf generate --template proto/buf.gen.yaml --clean
+	@touch $@
+
+demo: setup
+	@chappe demo $(if $(FILE),'$(FILE)')
+
+test: setup
+	node --test --test-concurrency=2 $(ALL_TESTS)
+
+check: setup
+	buf lint proto
+	@if [ -f proto/released.binpb ]; then echo buf breaking proto --against proto/released.binpb; \
+	  buf breaking proto --against proto/released.binpb; fi
+	tsc -p tsconfig.base.json
+	oxlint
+	oxfmt --check
+	knip
+	node --test --test-concurrency=2 $(UNIT_TESTS)
+
+bench: setup
+	@node load-tests/bench/main.ts
+
+proto-image: setup
+	buf build proto -o proto/released.binpb
+
+clean:
+	rm -rf node_modules libs/proto/src/gen load-tests/results data
