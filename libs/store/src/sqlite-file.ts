@@ -28,7 +28,7 @@ export interface SqliteProblem {
 
 /** Opens a file, or an own database in memory if there is no path. */
 export function openSqliteFile(path: string | undefined, options: { readonly exclusive: boolean }): DatabaseSync {
-  const database = new DatabaseSync(path ?? ':memory:', { timeout: busyTimeoutMs });
+  const database = new DatabaseSync(path ?? ':memory:', { timeout: options.exclusive ? 0 : busyTimeoutMs });
   try {
     if (options.exclusive) database.exec('PRAGMA locking_mode = EXCLUSIVE');
     database.exec(`
@@ -100,7 +100,7 @@ export function explainSqliteError(error: unknown, path: string): SqliteProblem 
   }
 }
 
-/** Only a tool that looks into the file from outside ever holds it; waiting blocks the event loop. */
+/** Only a tool that looks into a shared file from outside ever holds it; waiting blocks the event loop. */
 const busyTimeoutMs = 1_000;
 
 /** SQLite checkpoints every 1,000 pages (4 MiB); a log that grew past this shrinks again. */
