@@ -1,0 +1,12 @@
+-- How far each consumer of event topics got. A consumer writes its own rows only (`gateway`,
+-- `billing`); the row is its fence: work counts only under the epoch and instance that it names.
+-- Several services share the table, so that any of them may make it.
+
+CREATE TABLE IF NOT EXISTS event_progress (
+  consumer TEXT NOT NULL,
+  bucket INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  instance TEXT NOT NULL,
+  next_offset INTEGER NOT NULL,
+  PRIMARY KEY (consumer, bucket)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,164 @@
+/**
+ * Reads one bucket under a claim, and hands its frames on in transactions, until it is stopped or
+ * fenced.
+ *
+ * A frame that cannot be decoded, a handler that fails, a log with a gap: the bucket waits,
+ * repeats with a bounded back-off and says why. Nothing is skipped.
+ */
+import { fromBinary } from '@bufbuild/protobuf';
+import type { Log, LogReader, LogRecord } from '@chappe/log/log';
+import { LogError } from '@chappe/log/log-error';
+import { EventFrameSchema, type EventFrame } from '@chappe/proto/internal/events';
+import type { Store, Transaction } from '@chappe/store/store';
+import { StoreError } from '@chappe/store/store';
+import type { Logger } from '@chappe/telemetry/telemetry';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { eventTopic } from './bucket.ts';
+import { advance, claimBucket, reread, type Claim } from './event-progress.ts';
+import { backoffMaxMs, backoffMinMs, batchBytesMax, batchFramesMax } from './limits.ts';
+
+export interface BucketReaderOptions {
+  readonly name: string;
+  readonly instance: string;
+  readonly bucket: number;
+  readonly log: Log;
+  readonly store: Store;
+  readonly logger: Logger;
+  /** Called again with the same frames if its transaction did not commit. */
+  readonly handle: (tx: Transaction, frames: EventFrame[]) => Promise<void>;
+  readonly committed: ((frames: readonly EventFrame[]) => void) | undefined;
+}
+
+export class BucketReader implements AsyncDisposable {
+  readonly bucket: number;
+  /** How it ended. */
+  readonly done: Promise<'stopped' | 'fenced'>;
+  readonly #options: BucketReaderOptions;
+  readonly #stopping = new AbortController();
+  #claim: Claim | undefined;
+  #reader: LogReader | undefined;
+  /** Read and not known to be committed; the first is at `#nextOffset`. */
+  #batch: readonly LogRecord[] = [];
+  #nextOffset = 0;
+  #endOffset = 0;
+  /** The last commit was lost from sight: the row says what became of it. */
+  #doubtful = false;
+  #problem: string | undefined = 'not claimed yet';
+
+  constructor(options: BucketReaderOptions) {
+    this.#options = options;
+    this.bucket = options.bucket;
+    this.done = this.#run();
+  }
+
+  problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** Frames that are in the log, as far as was looked, and not yet done. */
+  lag(): number {
+    return Math.max(0, this.#endOffset - this.#nextOffset);
+  }
+
+  /** Resolves when no transaction of it runs any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort();
+    await this.done;
+  }
+
+  async #run(): Promise<'stopped' | 'fenced'> {
+    const { signal } = this.#stopping;
+    let backoffMs = backoffMinMs;
+    try {
+      while (!signal.aborted) {
+        try {
+          if ((await this.#step(signal)) === 'fenced') return 'fenced';
+          backoffMs = backoffMinMs;
+          this.#problem = undefined;
+        } catch (error) {
+          await this.#recover(error);
+          await sleep(backoffMs, undefined, { signal }).catch(() => undefined);
+          backoffMs = Math.min(backoffMs * 2, backoffMaxMs);
+        }
+      }
+      return 'stopped';
+    } finally {
+      await this.#reader?.[Symbol.asyncDispose]();
+    }
+  }
+
+  async #step(signal: AbortSignal): Promise<'committed' | 'fenced' | 'idle'> {
+    const { log, store, name, instance } = this.#options;
+    const topic = eventTopic(this.bucket);
+    if (this.#claim === undefined) {
+      await log.createTopic(topic);
+      const claimed = await claimBucket(store, name, this.bucket, instance);
+      this.#claim = claimed.claim;
+      this.#nextOffset = claimed.nextOffset;
+    }
+    this.#reader ??= await log.openReader(
+      topic,
+      this.#nextOffset,
+      `chappe-${name}-${this.bucket}-${this.#claim.epoch}`,
+    );
+    if (this.#batch.length === 0) {
+      if (this.#problem !== undefined) {
+        // Nothing may come for a long time: whether all is well again is asked, not waited for.
+        this.#endOffset = await log.end(topic);
+        this.#problem = undefined;
+      }
+      this.#batch = await this.#reader.read({ maxRecords: batchFramesMax, maxBytes: batchBytesMax }, signal);
+      const to = this.#nextOffset + this.#batch.length;
+      this.#endOffset = this.#batch.length === batchFramesMax ? await log.end(topic) : Math.max(to, this.#endOffset);
+    }
+    if (this.#batch.length === 0) return 'idle';
+    return this.#commit(this.#claim);
+  }
+
+  async #commit(claim: Claim): Promise<'committed' | 'fenced'> {
+    const { store, handle, committed } = this.#options;
+    const frames = this.#batch.map((record) => decode(record, this.bucket));
+    const to = this.#nextOffset + this.#batch.length;
+    if (this.#doubtful) {
+      const reached = await reread(store, claim);
+      if (reached === undefined) return 'fenced';
+      this.#doubtful = false;
+      if (reached === to) return this.#advanced(to, frames, committed);
+    }
+    const outcome = await advance(store, claim, this.#nextOffset, to, (tx) => handle(tx, frames));
+    return outcome === 'committed' ? this.#advanced(to, frames, committed) : 'fenced';
+  }
+
+  #advanced(to: number, frames: readonly EventFrame[], committed: BucketReaderOptions['committed']): 'committed' {
+    this.#nextOffset = to;
+    this.#batch = [];
+    committed?.(frames);
+    return 'committed';
+  }
+
+  /** What was read stays read; a reader that failed is opened anew at what is not done. */
+  async #recover(error: unknown): Promise<void> {
+    const { logger, name } = this.#options;
+    const problem = error instanceof Error ? error.message : String(error);
+    if (error instanceof StoreError && error.kind === 'unknown') this.#doubtful = true;
+    if (error instanceof LogError && error.kind !== 'unavailable') {
+      this.#batch = [];
+      await this.#reader?.[Symbol.asyncDispose]();
+      this.#reader = undefined;
+    }
+    // Once, not at every repeat.
+    if (this.#problem !== problem) {
+      logger.warn({ event: 'bucket_waits', consumer: name, bucket: this.bucket, offset: this.#nextOffset, err: error });
+    }
+    this.#problem = problem;
+  }
+}
+
+function decode(record: LogRecord, bucket: number): EventFrame {
+  try {
+    return fromBinary(EventFrameSchema, record.value);
+  } catch (error) {
+    const problem = `the record at offset ${record.offset} of ${eventTopic(bucket)} is not an event frame; the bucket waits for a version that knows it`;
+    throw new Error(problem, { cause: error });
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * The row that says how far a consumer got in a bucket, and whose work counts: the fence of
+ * docs/protocols.md, section 1. Nothing else writes `event_progress`.
+ */
+import type { Store, Transaction } from '@chappe/store/store';
+import { Rollback } from '@chappe/store/store';
+import { join } from 'node:path';
+
+/** Where the migrations are, for `migrate(store, { service: 'event-consumer', directory })`. */
+export const eventConsumerMigrations = join(import.meta.dirname, '..', 'migrations');
+
+/** What an instance claimed: it works under this epoch only. */
+export interface Claim {
+  readonly consumer: string;
+  readonly bucket: number;
+  readonly instance: string;
+  readonly epoch: number;
+}
+
+export interface Claimed {
+  readonly claim: Claim;
+  readonly nextOffset: number;
+}
+
+const table = {
+  name: 'event_progress',
+  key: ['consumer', 'bucket'],
+  columns: ['consumer', 'bucket', 'epoch', 'instance', 'next_offset'],
+};
+
+/** Takes the row under a new epoch. From its commit on, no earlier claim can change anything. */
+export function claimBucket(store: Store, consumer: string, bucket: number, instance: string): Promise<Claimed> {
+  return store.transaction(async (tx) => {
+    await tx.insert(table, [[consumer, bucket, 0, instance, 0]], 'ignore');
+    await tx.run('UPDATE event_progress SET epoch = epoch + 1, instance = ? WHERE consumer = ? AND bucket = ?', [
+      instance,
+      consumer,
+      bucket,
+    ]);
+    const [row] = await tx.query('SELECT epoch, next_offset FROM event_progress WHERE consumer = ? AND bucket = ?', [
+      consumer,
+      bucket,
+    ]);
+    if (row === undefined) throw new Error('a claimed row is not there');
+    const claim = { consumer, bucket, instance, epoch: Number(row['epoch']) };
+    return { claim, nextOffset: Number(row['next_offset']) };
+  });
+}
+
+/**
+ * Does work and moves the offset from `from` to `to` in one transaction, if the claim still
+ * holds: first the compare-and-set, then the work.
+ *
+ * @throws StoreError, or what `work` throws; then nothing happened, but for `unknown`
+ */
+export function advance(
+  store: Store,
+  claim: Claim,
+  from: number,
+  to: number,
+  work: (tx: Transaction) => Promise<void>,
+): Promise<'committed' | 'fenced'> {
+  return store.transaction<'committed' | 'fenced'>(async (tx) => {
+    const matched = await tx.run(
+      'UPDATE event_progress SET next_offset = ? WHERE consumer = ? AND bucket = ? AND epoch = ? AND instance = ? AND next_offset = ?',
+      [to, claim.consumer, claim.bucket, claim.epoch, claim.instance, from],
+    );
+    if (matched !== 1) throw new Rollback<'fenced'>('fenced');
+    await work(tx);
+    return 'committed';
+  });
+}
+
+/**
+ * Where a claim stands, after a commit whose outcome is not known; undefined if it no longer
+ * holds. Locks the row, so that it waits until the doubtful transaction is decided.
+ */
+export function reread(store: Store, claim: Claim): Promise<number | undefined> {
+  return store.transaction(async (tx) => {
+    const [row] = await tx.queryForUpdate(
+      'SELECT next_offset FROM event_progress WHERE consumer = ? AND bucket = ? AND epoch = ? AND instance = ?',
+      [claim.consumer, claim.bucket, claim.epoch, claim.instance],
+    );
+    return row === undefined ? undefined : Number(row['next_offset']);
+  });
+}

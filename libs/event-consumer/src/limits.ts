@@ -1,0 +1,14 @@
+/** Bounds of reading event buckets. */
+
+/** Frames in one transaction: each is one range transaction's events, a few hundred events in all. */
+export const batchFramesMax = 500;
+
+/** What one transaction decodes and holds; a frame is at most the log's 4 MiB. */
+export const batchBytesMax = 4 * 1024 * 1024;
+
+/** Failed work is repeated: at once for a moment's contention, calmly through an outage. */
+export const backoffMinMs = 50;
+export const backoffMaxMs = 2_000;
+
+/** A dead instance's buckets are free after this; it renews three times within it. */
+export const leaseTtlMs = 6_000;
