@@ -1,0 +1,126 @@
+/** Conformance of the store: values, parameters and the bulk verbs. */
+import assert from 'node:assert/strict';
+import type { Check } from './conformance-harness.ts';
+import { insertNotes, makeTable, notesIn, rejectsAs } from './conformance-harness.ts';
+import type { SqlValue } from './store.ts';
+
+export function checkValues(check: Check): void {
+  check('values come back as they were written', async ({ store }) => {
+    const table = await makeTable(store);
+    const rows: SqlValue[][] = [
+      ['a', 0, null, null],
+      ['a', Number.MAX_SAFE_INTEGER, '', new Uint8Array(0)],
+      ['b', Number.MIN_SAFE_INTEGER, "quote ' and ? and ;", Uint8Array.of(0, 39, 255)],
+      ['é🐄', 2 ** 40, 'bœuf 牛 🐄\n\t', new Uint8Array(60_000).fill(7)],
+    ];
+    await store.transaction((tx) => tx.insert(table, rows, 'fail'));
+    const read = await store.query(`SELECT a, b, note, body FROM ${table.name} ORDER BY a, b`);
+    assert.deepEqual(
+      read,
+      rows.map(([a, b, note, body]) => ({ a, b, note, body })),
+    );
+    assert.ok(read.every(({ body }) => body === null || body instanceof Uint8Array));
+  });
+
+  check('a Buffer is written as the bytes it views', async ({ store }) => {
+    const table = await makeTable(store);
+    const view = Buffer.from('xxabcxx').subarray(2, 5);
+    await store.transaction((tx) => tx.insert(table, [['a', 1, null, view]], 'fail'));
+    const [row] = await store.query(`SELECT body FROM ${table.name}`);
+    assert.deepEqual(row?.['body'], new Uint8Array(Buffer.from('abc')));
+  });
+
+  check('doubles come back as they were written', async ({ store }) => {
+    const [row] = await store.query('SELECT ? AS x, ? AS y', [1.5, -0.001]);
+    assert.deepEqual([Number(row?.['x']), Number(row?.['y'])], [1.5, -0.001]);
+  });
+
+  check('a value that no number can hold is invalid, never rounded', async ({ store }) => {
+    const table = await makeTable(store);
+    for (const value of [2 ** 53, -(2 ** 60), Number.NaN, Number.POSITIVE_INFINITY]) {
+      await rejectsAs(
+        'invalid',
+        store.transaction((tx) => tx.insert(table, [['a', value, null, null]], 'fail')),
+      );
+      await rejectsAs('invalid', store.query('SELECT ? AS x', [value]));
+    }
+    await store.transaction((tx) => tx.run(`INSERT INTO ${table.name} (a, b) VALUES ('a', 9007199254740993)`));
+    await rejectsAs('invalid', store.query(`SELECT b FROM ${table.name}`));
+  });
+
+  check('too few, too many and mistyped parameters are invalid', async ({ store }) => {
+    const mistyped: readonly SqlValue[] = JSON.parse('[true]');
+    await rejectsAs('invalid', store.query('SELECT ? AS x, ? AS y', [1]));
+    await rejectsAs('invalid', store.query('SELECT ? AS x', [1, 2]));
+    await rejectsAs('invalid', store.query('SELECT ? AS x', mistyped));
+  });
+
+  check('a question mark in quotes or a comment is text', async ({ store }) => {
+    const [row] = await store.query("SELECT '?' AS x, ? AS y -- really?", ['!']);
+    assert.deepEqual(row, { x: '?', y: '!' });
+  });
+
+  check('a statement says how many rows it matched', async ({ store }) => {
+    const table = await makeTable(store);
+    await insertNotes(store, table, ['x', 'x', 'y']);
+    await store.transaction(async (tx) => {
+      assert.equal(await tx.run(`UPDATE ${table.name} SET note = 'x' WHERE note = ?`, ['x']), 2);
+      assert.equal(await tx.run(`UPDATE ${table.name} SET note = 'z' WHERE note = ?`, ['none']), 0);
+      assert.equal(await tx.run(`DELETE FROM ${table.name}`), 3);
+    });
+  });
+
+  check('one statement runs for many parameter lists', async ({ store }) => {
+    const table = await makeTable(store);
+    await insertNotes(store, table, ['0', '1', '2']);
+    await store.transaction((tx) =>
+      tx.runMany(`UPDATE ${table.name} SET note = ? WHERE a = 'a' AND b = ?`, [
+        ['zero', 0],
+        ['two', 2],
+      ]),
+    );
+    assert.deepEqual(await notesIn(store, table), ['zero', '1', 'two']);
+  });
+
+  check('an insert that ignores conflicts counts and keeps what is there', async ({ store }) => {
+    const table = await makeTable(store);
+    await insertNotes(store, table, ['old', 'old']);
+    const rows = ['new', 'new', 'new'].map((note, index) => ['a', index, note, null]);
+    assert.equal(await store.transaction((tx) => tx.insert(table, rows, 'ignore')), 1);
+    assert.deepEqual(await notesIn(store, table), ['old', 'old', 'new']);
+  });
+
+  check('an insert that replaces overwrites every column outside the key', async ({ store }) => {
+    const table = await makeTable(store);
+    await store.transaction((tx) => tx.insert(table, [['a', 0, 'old', Uint8Array.of(1)]], 'fail'));
+    const rows = [
+      ['a', 0, 'new', null],
+      ['a', 1, 'new', null],
+    ];
+    await store.transaction((tx) => tx.insert(table, rows, 'replace'));
+    const read = await store.query(`SELECT note, body FROM ${table.name} ORDER BY b`);
+    assert.deepEqual(read, [
+      { note: 'new', body: null },
+      { note: 'new', body: null },
+    ]);
+  });
+
+  check('an insert of many rows, and of none, counts them', async ({ store }) => {
+    const table = await makeTable(store);
+    const rows = Array.from({ length: 3_000 }, (_, index) => ['a', index, String(index), null]);
+    assert.equal(await store.transaction((tx) => tx.insert(table, rows, 'fail')), 3_000);
+    assert.equal(await store.transaction((tx) => tx.insert(table, [], 'fail')), 0);
+    assert.equal((await notesIn(store, table)).length, 3_000);
+  });
+
+  check('a table of only key columns can be ignored into and replaced', async ({ store }) => {
+    const { name } = await makeTable(store);
+    const table = { name, key: ['a', 'b'], columns: ['a', 'b'] };
+    await store.transaction(async (tx) => {
+      await tx.insert(table, [['a', 1]], 'fail');
+      await tx.insert(table, [['a', 1]], 'ignore');
+      await tx.insert(table, [['a', 1]], 'replace');
+    });
+    assert.equal((await store.query(`SELECT a FROM ${name}`)).length, 1);
+  });
+}
