@@ -202,9 +202,10 @@ class SqliteCoordination implements EmbeddedCoordination {
   }
 
   #removeLease(lease: EmbeddedLease): void {
-    if (!this.#leases.delete(lease)) return;
+    if (!this.#leases.has(lease)) return;
     const keys = [...this.#entries.values()].filter((entry) => entry.lease === lease).map(({ key }) => key);
     this.#apply(keys.map((key) => ({ kind: 'delete', key })));
+    this.#leases.delete(lease);
   }
 
   #notify(keys: readonly string[]): void {
