@@ -1,0 +1,71 @@
+/** What a relay process is told by its environment. */
+import { readFileSync } from 'node:fs';
+import { ConfigError, readEnv, wholeNumber, type Environment } from '@chappe/config/read-env';
+import { ServerCredentials } from '@grpc/grpc-js';
+import { z } from 'zod';
+import { fileCodeSender, webhookCodeSender, type CodeSender } from './code-sender.ts';
+
+const schema = z
+  .object({
+    /** Where devices connect: `host:port`. */
+    CHAPPE_RELAY_DEVICE_ADDRESS: z.string().default('127.0.0.1:7405'),
+    /** Where range workers claim prekeys: `host:port`; never a public address. */
+    CHAPPE_RELAY_INTERNAL_ADDRESS: z.string().default('127.0.0.1:7406'),
+    CHAPPE_CRYPTO_ADDRESS: z.string().default('127.0.0.1:7404'),
+    /** The SQLite files of registrations, of the log and of coordination. */
+    CHAPPE_RELAY_STORE: z.string().default('data/relay.sqlite'),
+    CHAPPE_LOG_PATH: z.string().default('data/log.sqlite'),
+    CHAPPE_COORDINATION_PATH: z.string().default('data/coordination.sqlite'),
+    /** PEM files of the device address. Both absent: no TLS here, so a proxy in front must end it. */
+    CHAPPE_RELAY_TLS_CERTIFICATE: z.string().optional(),
+    CHAPPE_RELAY_TLS_KEY: z.string().optional(),
+    /** How one-time codes are sent: `file` for one machine without a provider, `webhook` else. */
+    CHAPPE_RELAY_CODES: z.enum(['file', 'webhook']).default('file'),
+    /** With `file`: JSON lines `{number, code, time}` are appended here; the file is made with mode 0600. */
+    CHAPPE_RELAY_CODES_PATH: z.string().default('data/registration-codes.jsonl'),
+    /** With `webhook`: each code is POSTed here as JSON `{number, code, time}`; 2xx within 5 s means taken over. */
+    CHAPPE_RELAY_CODES_URL: z.url({ protocol: /^https?$/ }).optional(),
+    /** With `webhook`: sent as `Authorization: Bearer <token>`. */
+    CHAPPE_RELAY_CODES_TOKEN: z.string().optional(),
+    CHAPPE_ADMIN_HOST: z.string().default('127.0.0.1'),
+    CHAPPE_ADMIN_PORT: wholeNumber(7495),
+    CHAPPE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  })
+  .refine((config) => config.CHAPPE_RELAY_CODES !== 'webhook' || config.CHAPPE_RELAY_CODES_URL !== undefined, {
+    path: ['CHAPPE_RELAY_CODES_URL'],
+    message: 'it is needed with CHAPPE_RELAY_CODES=webhook',
+  })
+  .refine(
+    (config) => (config.CHAPPE_RELAY_TLS_CERTIFICATE === undefined) === (config.CHAPPE_RELAY_TLS_KEY === undefined),
+    {
+      path: ['CHAPPE_RELAY_TLS_KEY'],
+      message: 'give both CHAPPE_RELAY_TLS_CERTIFICATE and CHAPPE_RELAY_TLS_KEY, or none',
+    },
+  );
+
+export type RelayConfig = Readonly<z.output<typeof schema>>;
+
+/** @throws ConfigError with every problem */
+export function readConfig(environment: Environment): RelayConfig {
+  return readEnv(schema, environment);
+}
+
+export function codeSenderOf(config: RelayConfig): CodeSender {
+  const { CHAPPE_RELAY_CODES_URL: url, CHAPPE_RELAY_CODES_TOKEN: token } = config;
+  if (config.CHAPPE_RELAY_CODES === 'webhook' && url !== undefined) return webhookCodeSender({ url, token });
+  return fileCodeSender({ path: config.CHAPPE_RELAY_CODES_PATH });
+}
+
+/** Nothing without TLS. @throws ConfigError */
+export function credentialsOf(config: RelayConfig): { credentials?: ServerCredentials } {
+  const { CHAPPE_RELAY_TLS_CERTIFICATE: certificate, CHAPPE_RELAY_TLS_KEY: key } = config;
+  if (certificate === undefined || key === undefined) return {};
+  try {
+    const pair = { cert_chain: readFileSync(certificate), private_key: readFileSync(key) };
+    return { credentials: ServerCredentials.createSsl(null, [pair]) };
+  } catch (error) {
+    throw new ConfigError([
+      `CHAPPE_RELAY_TLS_CERTIFICATE, CHAPPE_RELAY_TLS_KEY: ${error instanceof Error ? error.message : 'cannot be read'}`,
+    ]);
+  }
+}

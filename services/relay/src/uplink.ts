@@ -1,0 +1,152 @@
+/**
+ * What a connection knows of its mailbox, and what it owes to the range worker. Pure state.
+ *
+ * Positions are (incarnation, number). An acknowledgement is cumulative, so only the highest is
+ * kept; it is kept until the worker says `forget`, and sent again to whoever owns the range then.
+ */
+import { create } from '@bufbuild/protobuf';
+import {
+  AcknowledgeSchema,
+  ResumeSchema,
+  type Acknowledge,
+  type Envelope,
+  type Forget,
+  type Resume,
+  type Undecryptable,
+} from '@chappe/proto/device/device_service';
+import { readsKeptMax, readsPerFrameMax, undecryptableMax } from './limits.ts';
+
+export type Taken =
+  /** They continue what was handed on, from the first that is new. */
+  | { readonly kind: 'taken'; readonly envelopes: readonly Envelope[] }
+  /** Nothing new, or left over from before the last attach. */
+  | { readonly kind: 'old' }
+  /** Something between is missing: attach anew from `resume()`. */
+  | { readonly kind: 'gap' };
+
+interface Acknowledged {
+  readonly incarnation: number;
+  readonly through: bigint;
+  readonly undecryptable: ReadonlyMap<bigint, Undecryptable>;
+}
+
+export class Uplink {
+  /** The last envelope that was handed to the device, or that it said it has. */
+  #incarnation: number;
+  #number: bigint;
+  /** Whether the present attachment has continued that position; what did not is left over. */
+  #continued = false;
+  #unconfirmed: Acknowledged | undefined;
+  #unsent: Acknowledged | undefined;
+  #readsUnsent: string[] = [];
+  /** The latest that were sent: a shard that died with them unread gets them again. */
+  #readsSent: string[] = [];
+
+  constructor(resume: Resume) {
+    this.#incarnation = resume.incarnation;
+    this.#number = resume.number;
+  }
+
+  /** The device said anew what it has. */
+  restart(resume: Resume): void {
+    this.#incarnation = resume.incarnation;
+    this.#number = resume.number;
+    this.#continued = false;
+  }
+
+  /** Where the worker is to go on. */
+  resume(): Resume {
+    return create(ResumeSchema, { incarnation: this.#incarnation, number: this.#number });
+  }
+
+  /** A new attachment begins: everything that no commit has confirmed is to be sent again. */
+  reattach(): void {
+    this.#continued = false;
+    this.#unsent = this.#unconfirmed;
+    this.#readsUnsent = [...this.#readsSent, ...this.#readsUnsent];
+    this.#readsSent = [];
+  }
+
+  take(incarnation: number, envelopes: readonly Envelope[]): Taken {
+    const [first] = envelopes;
+    if (first === undefined || incarnation < this.#incarnation) return { kind: 'old' };
+    let number = incarnation === this.#incarnation ? this.#number : startOf(first) - 1n;
+    const fresh = envelopes.findIndex((envelope) => envelope.number > number);
+    if (fresh === -1) return { kind: 'old' };
+    for (let index = fresh; index < envelopes.length; index += 1) {
+      const envelope = envelopes[index];
+      if (envelope === undefined || startOf(envelope) > number + 1n) return { kind: this.#continued ? 'gap' : 'old' };
+      number = envelope.number;
+    }
+    this.#incarnation = incarnation;
+    this.#number = number;
+    this.#continued = true;
+    return { kind: 'taken', envelopes: fresh === 0 ? envelopes : envelopes.slice(fresh) };
+  }
+
+  /** Goes back to before envelopes that were taken and then not handed on. */
+  rewind(envelope: Envelope): void {
+    this.#number = startOf(envelope) - 1n;
+  }
+
+  /** False: more unreadable envelopes than a window holds. */
+  acknowledge(acknowledged: Acknowledge): boolean {
+    const unconfirmed = merge(this.#unconfirmed, acknowledged);
+    if (unconfirmed.undecryptable.size > undecryptableMax) return false;
+    this.#unconfirmed = unconfirmed;
+    this.#unsent = merge(this.#unsent, acknowledged);
+    return true;
+  }
+
+  read(messageIds: readonly string[]): void {
+    this.#readsUnsent.push(...messageIds);
+  }
+
+  readsWaiting(): number {
+    return this.#readsUnsent.length;
+  }
+
+  /** A commit has it; the device hears the same. */
+  forget({ incarnation, through }: Forget): void {
+    const kept = this.#unconfirmed;
+    if (kept === undefined || kept.incarnation > incarnation) return;
+    if (kept.incarnation < incarnation || kept.through <= through) {
+      this.#unconfirmed = undefined;
+      return;
+    }
+    const undecryptable = new Map([...kept.undecryptable].filter(([number]) => number > through));
+    this.#unconfirmed = { ...kept, undecryptable };
+  }
+
+  /** The acknowledgement that the worker has not been sent, if any. */
+  takeAcknowledge(): Acknowledge | undefined {
+    const unsent = this.#unsent;
+    this.#unsent = undefined;
+    if (unsent === undefined) return undefined;
+    const { incarnation, through, undecryptable } = unsent;
+    return create(AcknowledgeSchema, { incarnation, through, undecryptable: [...undecryptable.values()] });
+  }
+
+  /** The next receipts for the worker; empty: none. */
+  takeReads(): string[] {
+    const taken = this.#readsUnsent.splice(0, readsPerFrameMax);
+    if (taken.length > 0) this.#readsSent = [...this.#readsSent, ...taken].slice(-readsKeptMax);
+    return taken;
+  }
+}
+
+/** The first number that an envelope or gap stands for. */
+function startOf(envelope: Envelope): bigint {
+  return envelope.removedFrom === 0n ? envelope.number : envelope.removedFrom;
+}
+
+function merge(kept: Acknowledged | undefined, added: Acknowledge): Acknowledged {
+  const listed = new Map(added.undecryptable.map((entry) => [entry.number, entry]));
+  if (kept === undefined || kept.incarnation < added.incarnation) {
+    return { incarnation: added.incarnation, through: added.through, undecryptable: listed };
+  }
+  if (kept.incarnation > added.incarnation) return kept;
+  const through = kept.through > added.through ? kept.through : added.through;
+  if (listed.size === 0) return { ...kept, through };
+  return { incarnation: kept.incarnation, through, undecryptable: new Map([...kept.undecryptable, ...listed]) };
+}
