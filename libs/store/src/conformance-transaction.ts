@@ -1,5 +1,6 @@
 /** Conformance of the store: all or nothing, isolation, turns, restarts and a dead driver. */
 import assert from 'node:assert/strict';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Check } from './conformance-harness.ts';
 import { insertNotes, makeTable, notesIn, notesOf, rejectsAs } from './conformance-harness.ts';
 import type { Transaction } from './store.ts';
@@ -117,6 +118,8 @@ export function checkTransactions(check: Check): void {
     const increment = (): Promise<void> =>
       store.transaction(async (tx) => {
         const [row] = await tx.queryForUpdate(`SELECT note FROM ${table.name} WHERE a = ? AND b = ?`, ['a', 0]);
+        // Lets the others try to come in between, as the answer of a server would.
+        await nextTurn();
         await tx.run(`UPDATE ${table.name} SET note = ? WHERE a = ? AND b = ?`, [
           String(Number(row?.['note']) + 1),
           'a',
