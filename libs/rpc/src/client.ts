@@ -19,6 +19,8 @@ export interface CallOptions {
   /** For unary calls; absent: 10 s. Streams have none. */
   readonly deadlineMs?: number;
   readonly signal?: AbortSignal;
+  /** Instead of the channel's token: for many callers over one connection. */
+  readonly bearer?: string;
 }
 
 /** The client's end of a bidirectional stream. */
@@ -85,9 +87,10 @@ export class Channel implements Disposable {
     this.#client.close();
   }
 
-  #metadata(): Metadata {
+  #metadata(options: CallOptions): Metadata {
     const metadata = new Metadata();
-    if (this.#bearer !== undefined) metadata.set('authorization', `Bearer ${this.#bearer}`);
+    const bearer = options.bearer ?? this.#bearer;
+    if (bearer !== undefined) metadata.set('authorization', `Bearer ${bearer}`);
     return metadata;
   }
 
@@ -103,7 +106,7 @@ export class Channel implements Disposable {
               requestSerialize,
               responseDeserialize,
               create(method.input, request as Record<string, unknown>),
-              this.#metadata(),
+              this.#metadata(options),
               { deadline },
               (error, response) => {
                 options.signal?.removeEventListener('abort', cancel);
@@ -122,7 +125,7 @@ export class Channel implements Disposable {
             requestSerialize,
             responseDeserialize,
             create(method.input, request as Record<string, unknown>),
-            this.#metadata(),
+            this.#metadata(options),
           );
           return responsesOf(call, options.signal);
         };
@@ -134,7 +137,7 @@ export class Channel implements Disposable {
             path,
             requestSerialize,
             responseDeserialize,
-            this.#metadata(),
+            this.#metadata(options),
           );
           return {
             responses: responsesOf(call, options.signal),

@@ -1,0 +1,39 @@
+/** The bounds of a handset. */
+
+/** One-time prekeys made at registration; the server asks for more when few are left. */
+export const preKeysDefault = 100;
+
+/** What one upload may hold (UploadPreKeysRequest). */
+export const preKeysPerUploadMax = 200;
+
+/** Kept one-time prekeys: those on the server, and uploads that may or may not have arrived. About 100 bytes each. */
+export const preKeysKeptMax = 1_000;
+
+/** A new signed and Kyber prekey each week; old ones are kept as long as a bundle with them may lie unused, and 15 days more. */
+export const preKeyPeriodMs = 7 * 24 * 60 * 60 * 1000;
+export const preKeyLifeMs = 45 * 24 * 60 * 60 * 1000;
+
+/** Message ids remembered against repeats: ten mailboxes of 1,000. */
+export const seenKept = 10_000;
+
+/** Messages kept to be looked at again. */
+export const shownKeptDefault = 1_000;
+
+/** Replies, blocks and session acknowledgements that the log has not confirmed. At the limit the caller is refused. */
+export const outboundMax = 256;
+
+/** Read receipts not known to have arrived; beyond it the oldest is forgotten. */
+export const readsKept = 1_000;
+
+/** Ids in one Read frame. */
+export const readsPerFrameMax = 100;
+
+/** As in free text of businesses. */
+export const replyCharactersMax = 4_096;
+
+/** Between attempts to connect: doubles from the first to the last, with jitter of one half. */
+export const reconnectFirstMs = 100;
+export const reconnectLastMs = 30_000;
+
+/** How long one attempt waits for the server to answer. */
+export const connectTimeoutMs = 5_000;
