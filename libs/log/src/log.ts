@@ -39,8 +39,8 @@ export interface Append {
 export type AppendResult =
   | { readonly kind: 'appended'; readonly firstOffset: number; readonly appendTimeMs: number }
   /**
-   * `sealed`, `no_topic`: nothing was written and never will be. `unavailable`: nothing is known;
-   * append again (readers drop repeats by id).
+   * `sealed`, `no_topic`, `invalid` (a limit is broken): nothing was written and never will be.
+   * `unavailable`: nothing is known; append again (readers drop repeats by id).
    */
   | { readonly kind: 'failed'; readonly error: LogError };
 
@@ -57,18 +57,23 @@ export interface LogReader extends AsyncDisposable {
    * One call at a time.
    *
    * @throws LogError `gap` if the next offset is not the expected one or the topic ends below
-   *   it; `no_topic`; `unavailable` if the driver cannot reach the log (call again to retry).
+   *   it; `no_topic`; `unavailable` if the driver cannot reach the log (call again to retry) or the
+   *   reader or the log is closed.
    */
   read(limits: ReadLimits, signal: AbortSignal): Promise<LogRecord[]>;
 }
 
 export interface Log extends AsyncDisposable {
-  /** Makes a topic. Nothing happens if it is there. Names are never used again after deletion. */
+  /**
+   * Makes a topic. Nothing happens if it is there. Names are 1 to 249 of `a-z A-Z 0-9 . _ -`.
+   *
+   * @throws LogError `no_topic` if it was deleted: names are never used again; `invalid`.
+   */
   createTopic(topic: string): Promise<void>;
   /** Removes a topic; its name stays taken (`no_topic` ever after). Idempotent. */
   deleteTopic(topic: string): Promise<void>;
   /**
-   * Appends to several topics. One result for each append, in order; one topic's failure does
+   * Appends to several topics; never rejects. One result for each append, in order; one topic's failure does
    * not touch the others. Resolves once what is `appended` is as durable as the driver makes it.
    * Records of two calls for one topic are in call order if the first resolved before the second.
    */
@@ -80,7 +85,7 @@ export interface Log extends AsyncDisposable {
    * @throws LogError `no_topic`, `gap` if `from` is beyond the end or was deleted.
    */
   openReader(topic: string, from: number, group: string): Promise<LogReader>;
-  /** The records at [from, from + limit) that are there now; for re-reading what is known. */
+  /** The records at [from, from + limit) that are there now; `limit` is at most 10,000. For re-reading what is known. */
   readAt(topic: string, from: number, limit: number): Promise<LogRecord[]>;
   /** The offset that the next record will get. */
   end(topic: string): Promise<number>;
@@ -91,6 +96,10 @@ export interface Log extends AsyncDisposable {
   seal(topic: string): Promise<number>;
   /** Takes a seal back, when a reshape is undone before it opened. */
   unseal(topic: string): Promise<void>;
-  /** Deletes the records below an offset. Idempotent. */
+  /**
+   * Deletes the records below an offset. Idempotent.
+   *
+   * @throws LogError `invalid` if the topic ends below it.
+   */
   deleteBefore(topic: string, offset: number): Promise<void>;
 }

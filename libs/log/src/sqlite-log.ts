@@ -9,14 +9,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { explainSqliteError, openSqliteFile, rollBack } from '@chappe/store/sqlite-file';
-import {
-  appendBytesMax,
-  appendRecordsMax,
-  deletionSliceRecords,
-  groupBytesMax,
-  groupRecordsMax,
-  topicPattern,
-} from './limits.ts';
+import { byteLength, refuseRecords } from './check-records.ts';
+import { appendRecordsMax, deletionSliceRecords, groupBytesMax, groupRecordsMax, topicPattern } from './limits.ts';
 import { LogError } from './log-error.ts';
 import type { Append, AppendResult, Log, LogReader, LogRecord, ReadLimits } from './log.ts';
 import { SqliteLogReader } from './sqlite-log-reader.ts';
@@ -208,7 +202,7 @@ class SqliteLog implements Log {
   }
 
   #appendOne({ topic, records }: Append, nowMs: number, topics: Map<string, OpenTopic>): AppendResult {
-    const refusal = refuse(records);
+    const refusal = refuseRecords(records);
     if (refusal !== undefined) return failed('invalid', refusal);
 
     let open = topics.get(topic);
@@ -328,30 +322,6 @@ function asLogError(error: unknown, path: string): LogError {
 
 function failed(kind: LogError['kind'], message: string): AppendResult {
   return { kind: 'failed', error: new LogError(kind, message) };
-}
-
-/** Why the records cannot be appended; checked first, so that one bad append spoils no other of its group. */
-function refuse(records: Append['records']): string | undefined {
-  if (records.length === 0) return 'an append has at least one record';
-  if (records.length > appendRecordsMax) return `an append has at most ${appendRecordsMax} records`;
-  if (byteLength(records) > appendBytesMax) return `the values of an append have at most ${appendBytesMax} bytes`;
-  return records.every(isWellFormed) ? undefined : 'a record has a key, headers and a value of the types of the port';
-}
-
-function isWellFormed({ key, headers, value }: Append['records'][number]): boolean {
-  return (
-    typeof key === 'string' &&
-    typeof headers.kind === 'string' &&
-    typeof headers.id === 'string' &&
-    Number.isSafeInteger(headers.version) &&
-    value instanceof Uint8Array
-  );
-}
-
-function byteLength(records: Append['records']): number {
-  let bytes = 0;
-  for (const { value } of records) bytes += value.length;
-  return bytes;
 }
 
 function checkOffset(offset: number): void {
