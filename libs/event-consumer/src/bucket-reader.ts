@@ -39,6 +39,8 @@ export class BucketReader implements AsyncDisposable {
   #reader: LogReader | undefined;
   /** Read and not known to be committed; the first is at `#nextOffset`. */
   #batch: readonly LogRecord[] = [];
+  /** The batch, decoded: the same array for every attempt and for `committed`. */
+  #frames: EventFrame[] | undefined;
   #nextOffset = 0;
   #endOffset = 0;
   /** The last commit was lost from sight: the row says what became of it. */
@@ -117,7 +119,7 @@ export class BucketReader implements AsyncDisposable {
 
   async #commit(claim: Claim): Promise<'committed' | 'fenced'> {
     const { store, handle, committed } = this.#options;
-    const frames = this.#batch.map((record) => decode(record, this.bucket));
+    const frames = (this.#frames ??= this.#batch.map((record) => decode(record, this.bucket)));
     const to = this.#nextOffset + this.#batch.length;
     if (this.#doubtful) {
       const reached = await reread(store, claim);
@@ -132,6 +134,7 @@ export class BucketReader implements AsyncDisposable {
   #advanced(to: number, frames: readonly EventFrame[], committed: BucketReaderOptions['committed']): 'committed' {
     this.#nextOffset = to;
     this.#batch = [];
+    this.#frames = undefined;
     committed?.(frames);
     return 'committed';
   }
@@ -143,6 +146,7 @@ export class BucketReader implements AsyncDisposable {
     if (error instanceof StoreError && error.kind === 'unknown') this.#doubtful = true;
     if (error instanceof LogError && error.kind !== 'unavailable') {
       this.#batch = [];
+      this.#frames = undefined;
       await this.#reader?.[Symbol.asyncDispose]();
       this.#reader = undefined;
     }

@@ -34,7 +34,7 @@ export interface EventConsumerOptions {
    * awaits nothing but `tx`. Events repeat: it ignores ids that it knows.
    */
   readonly handle: (tx: Transaction, frames: EventFrame[]) => Promise<void>;
-  /** Told after the commit, in order. Must not throw. */
+  /** Told after the commit, in order, with the very array that `handle` had. Must not throw. */
   readonly committed?: (frames: readonly EventFrame[]) => void;
 }
 

@@ -78,7 +78,12 @@ export class PriceBooks {
     this.all = sorted;
   }
 
-  /** @throws Error if there is none, or two share a version or a date */
+  /** Of every book. */
+  get currency(): string {
+    return this.all[0]?.currency ?? '';
+  }
+
+  /** @throws Error if there is none, if two share a version or a date, or if their currencies differ */
   static of(books: readonly PriceBook[]): PriceBooks {
     if (books.length === 0) throw new Error('there is no price book');
     const sorted = books.toSorted((a, b) => a.effectiveFromMs - b.effectiveFromMs);
@@ -87,6 +92,9 @@ export class PriceBooks {
     if (new Set(books.map(({ effectiveFromMs }) => effectiveFromMs)).size < books.length) {
       throw new Error('two price books come into force at the same time');
     }
+    // So that every sum over a ledger has one currency.
+    if (new Set(books.map(({ currency }) => currency)).size > 1)
+      throw new Error('price books are in several currencies');
     return new PriceBooks(sorted);
   }
 

@@ -91,4 +91,6 @@ test('a book that is wrong is refused with the place', () => {
   assert.throws(wrong({ countries: { France: book.default } }), /France/);
   assert.throws(() => PriceBooks.of([]), /no price book/);
   assert.throws(() => PriceBooks.of([book, book]), /share/);
+  const euro = { ...book, version: 'euro', currency: 'EUR', effectiveFromMs: 0 };
+  assert.throws(() => PriceBooks.of([book, euro]), /currencies/);
 });

@@ -1,0 +1,97 @@
+/**
+ * Billing: publishes the price books, books events into the ledger, and answers for it.
+ *
+ * Replicas share the event buckets by lease; the row of each bucket is the fence, and effects and
+ * offset are one transaction, so a message is charged once whatever repeats or fails.
+ */
+import type { Coordination } from '@chappe/coordination/coordination';
+import { startEventConsumer } from '@chappe/event-consumer/event-consumer';
+import type { Log } from '@chappe/log/log';
+import type { EventFrame } from '@chappe/proto/internal/events';
+import type { PriceBooks } from '@chappe/rating/price-book';
+import { publishPriceBooks } from '@chappe/rating/publish';
+import { startServer } from '@chappe/rpc/server';
+import { migrate } from '@chappe/store/migrate';
+import type { Store } from '@chappe/store/store';
+import { rpcMetrics } from '@chappe/telemetry/rpc-metrics';
+import type { Telemetry } from '@chappe/telemetry/telemetry';
+import type { ServerCredentials } from '@grpc/grpc-js';
+import { bookEvents } from './book-events.ts';
+import type { Effect } from './book.ts';
+import { billingEvents } from './events.ts';
+import { ledgerService } from './ledger-service.ts';
+import { startPurging } from './purge.ts';
+
+export interface BillingDependencies {
+  /** `host:port` (port 0: any free one) or `unix:/path`. */
+  readonly address: string;
+  readonly coordination: Coordination;
+  readonly log: Log;
+  readonly store: Store;
+  readonly telemetry: Telemetry;
+  /** In one currency; published when billing starts. */
+  readonly priceBooks: PriceBooks;
+  /** Made anew with every start of the process. */
+  readonly instance: string;
+  /** How many event buckets there are; the same everywhere and for ever. */
+  readonly eventBuckets: number;
+  readonly credentials?: ServerCredentials;
+}
+
+export interface Billing extends AsyncDisposable {
+  /** With the real port. */
+  readonly address: string;
+  /** Why it is not ready, by part; empty: ready. */
+  notReady(): Record<string, string>;
+}
+
+/**
+ * @throws ChappeError `notReady` if the address is taken, `alreadyExists` if a published price
+ *   book was changed
+ */
+export async function startBilling(dependencies: BillingDependencies): Promise<Billing> {
+  const { coordination, log, store, telemetry, priceBooks, instance, eventBuckets } = dependencies;
+  const directory = new URL('../migrations', import.meta.url);
+  await migrate(store, { service: 'billing', directory });
+  await publishPriceBooks(coordination, priceBooks);
+
+  // Effects wait here between the transaction and the news that it is committed.
+  const uncounted = new WeakMap<readonly EventFrame[], readonly Effect[]>();
+  const events = billingEvents(telemetry);
+  const server = await startServer({
+    address: dependencies.address,
+    implementations: [ledgerService({ store, currency: priceBooks.currency })],
+    onHandled: rpcMetrics(telemetry.metrics),
+    onUnexpected: (error, method) => events.unexpected(error, method),
+    ...(dependencies.credentials === undefined ? {} : { credentials: dependencies.credentials }),
+  });
+  const consumer = startEventConsumer({
+    name: 'billing',
+    buckets: eventBuckets,
+    instance,
+    coordination,
+    log,
+    store,
+    logger: telemetry.log,
+    handle: async (tx, frames) => {
+      uncounted.set(frames, await bookEvents(tx, frames));
+    },
+    committed: (frames) => events.booked(uncounted.get(frames) ?? []),
+  });
+  events.reading(() => consumer.lag());
+  const purging = startPurging(store, events, Date.now);
+  server.setServing(true);
+
+  return {
+    address: server.address,
+    notReady: (): Record<string, string> => {
+      const problem = consumer.problem();
+      return problem === undefined ? {} : { events: problem };
+    },
+    [Symbol.asyncDispose]: async () => {
+      await server[Symbol.asyncDispose]();
+      await consumer[Symbol.asyncDispose]();
+      await purging[Symbol.asyncDispose]();
+    },
+  };
+}

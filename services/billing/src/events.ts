@@ -1,0 +1,70 @@
+/** The only place where billing counts or logs what happens. Amounts, never ids or numbers of people. */
+import type { Telemetry } from '@chappe/telemetry/telemetry';
+import { Counter, Gauge } from 'prom-client';
+import type { Effect } from './book.ts';
+
+export interface BillingEvents {
+  /** After the commit. */
+  booked(effects: readonly Effect[]): void;
+  /** From now on metrics show how many frames wait. */
+  reading(lag: () => number): void;
+  purged(bookings: number): void;
+  purgeFailed(error: unknown): void;
+  unexpected(error: unknown, method: string): void;
+}
+
+export function billingEvents({ log, metrics }: Telemetry): BillingEvents {
+  const registers = [metrics];
+  const messages = new Counter({
+    name: 'chappe_billing_bookings_total',
+    help: 'Messages reserved, charged, delivered free of charge and released; repeated and late events',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const charged = new Counter({
+    name: 'chappe_billing_charged_micros_total',
+    help: 'Millionths of the currency that were charged',
+    labelNames: ['currency'],
+    registers,
+  });
+  const purged = new Counter({
+    name: 'chappe_billing_purged_bookings_total',
+    help: 'Ended bookings removed by age',
+    registers,
+  });
+  return {
+    booked: (effects) => {
+      for (const effect of effects) {
+        messages.labels(outcomeOf(effect)).inc();
+        if (effect.kind === 'settle') charged.labels(effect.charge.currency).inc(effect.charge.micros);
+      }
+    },
+    reading: (lag) => {
+      const waiting = new Gauge({
+        name: 'chappe_billing_lag_frames',
+        help: 'Event frames that wait to be booked',
+        registers: [],
+        collect() {
+          this.set(lag());
+        },
+      });
+      metrics.registerMetric(waiting);
+    },
+    purged: (count) => purged.inc(count),
+    purgeFailed: (error) => log.warn({ event: 'purge_failed', err: error }),
+    unexpected: (error, method) => log.error({ event: 'unexpected', method, err: error }),
+  };
+}
+
+function outcomeOf(effect: Effect): string {
+  switch (effect.kind) {
+    case 'reserve':
+      return 'reserved';
+    case 'settle':
+      return effect.charge.micros > 0 ? 'charged' : 'free';
+    case 'release':
+      return 'released';
+    case 'nothing':
+      return effect.because;
+  }
+}
