@@ -20,13 +20,13 @@ import type { TableWatcher } from './table-watcher.ts';
 export type { Appended };
 
 export interface CommandAppenderDependencies {
-  readonly log: Log;
+  readonly log: Pick<Log, 'append'>;
   readonly table: TableWatcher;
   readonly limits?: Partial<AppenderLimits>;
 }
 
 export class CommandAppender implements AsyncDisposable {
-  readonly #log: Log;
+  readonly #log: Pick<Log, 'append'>;
   readonly #watcher: TableWatcher;
   readonly #limits: AppenderLimits;
   /** Of appendable ranges, by range id. */

@@ -1,0 +1,308 @@
+import { ChappeError } from '@chappe/errors/chappe-error';
+import type { Coordination, Operation } from '@chappe/coordination/coordination';
+import { openEmbeddedCoordination } from '@chappe/coordination/embedded-coordination';
+import { LogError } from '@chappe/log/log-error';
+import type { Append, AppendResult, Log, NewRecord } from '@chappe/log/log';
+import { openSqliteLog } from '@chappe/log/sqlite-log';
+import { endOfNumbers, phoneNumberFromDigits } from '@chappe/numbers/phone-number';
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { CommandAppender } from '../src/command-appender.ts';
+import type { AppenderLimits } from '../src/limits.ts';
+import { formatRange, topicOf, type Range } from '../src/range.ts';
+import { merge, split } from '../src/routing-table.ts';
+import { formatShardInfo } from '../src/shard-info.ts';
+import { watchRoutingTable, type TableWatcher } from '../src/table-watcher.ts';
+
+const anna = phoneNumberFromDigits('33611111111');
+const bert = phoneNumberFromDigits('33622222222');
+const carl = phoneNumberFromDigits('4915112345678');
+const whole = rangeOf('whole', '', endOfNumbers);
+
+/** The embedded log, with a tap: what goes wrong is said before the call reaches it. */
+interface Bench extends AsyncDisposable {
+  readonly log: Log;
+  readonly coordination: Coordination;
+  readonly watcher: TableWatcher;
+  readonly appender: CommandAppender;
+  /** The appends that were asked for, as sizes of batches. */
+  readonly batches: number[];
+  /** What the next appends meet; undefined lets one through. */
+  readonly faults: (((append: Append) => Promise<AppendResult | undefined>) | undefined)[];
+  route(...ranges: Range[]): Promise<void>;
+  ids(rangeId: string): Promise<string[]>;
+}
+
+test('commands go to the range of their contact, with the offset and time of the log', async () => {
+  const [left, right] = split(whole, '4', ['left', 'right']);
+  await using bench = await openBench([left, right]);
+  const appended = await Promise.all([send(bench, anna, 'a'), send(bench, carl, 'b'), send(bench, bert, 'c')]);
+  assert.deepEqual(
+    appended.map(({ rangeId, offset }) => [rangeId, offset]),
+    [
+      ['left', 0],
+      ['right', 0],
+      ['left', 1],
+    ],
+  );
+  assert.ok(appended.every(({ appendTimeMs }) => appendTimeMs > 0));
+  assert.deepEqual(await bench.ids('left'), ['a', 'c']);
+});
+
+test('what one turn hands over goes together, and what gathers during an append goes with the next', async () => {
+  await using bench = await openBench([whole]);
+  const gate = Promise.withResolvers<undefined>();
+  bench.faults.push(() => gate.promise);
+  const first = [send(bench, anna, 'a'), send(bench, bert, 'b')];
+  await turns();
+  const later = ['c', 'd', 'e'].map((id) => send(bench, anna, id));
+  await turns();
+  assert.deepEqual(bench.batches, [2]);
+  gate.resolve(undefined);
+  await Promise.all([...first, ...later]);
+  assert.deepEqual(bench.batches, [2, 3]);
+  assert.deepEqual(await bench.ids('whole'), ['a', 'b', 'c', 'd', 'e']);
+});
+
+test('a batch is cut at its count and at its bytes', async () => {
+  await using bench = await openBench([whole], { batchRecordsMax: 3, batchBytesMax: 100 });
+  await Promise.all(['a', 'b', 'c', 'd'].map((id) => send(bench, anna, id)));
+  await Promise.all([60, 30, 30].map((bytes, index) => send(bench, anna, String(index), bytes)));
+  assert.deepEqual(bench.batches, [3, 1, 2, 1]);
+  await assert.rejects(send(bench, anna, 'big', 101), refused('invalidRequest'));
+});
+
+test('ORDER: an append of unknown outcome is repeated before anything else goes', async () => {
+  await using bench = await openBench([whole]);
+  bench.faults.push(
+    async () => away(),
+    async (append) => {
+      // It was written, and the answer was lost.
+      await bench.log.append([append]);
+      return away();
+    },
+  );
+  const first = send(bench, anna, 'a');
+  await turns();
+  const second = send(bench, anna, 'b');
+  await Promise.all([first, second]);
+  assert.deepEqual(await bench.ids('whole'), ['a', 'a', 'b']);
+});
+
+test('ORDER: when the log stays away, the batch and all behind it are refused, other ranges are not', async () => {
+  const [left, right] = split(whole, '4', ['left', 'right']);
+  await using bench = await openBench([left, right], { unavailableMs: 0 });
+  const gate = Promise.withResolvers<AppendResult>();
+  bench.faults.push(() => gate.promise);
+  const refusals = [assert.rejects(send(bench, anna, 'a'), refused('rangeUnavailable', 1_000))];
+  await turns();
+  refusals.push(assert.rejects(send(bench, bert, 'b'), refused('rangeUnavailable', 1_000)));
+  await send(bench, carl, 'c');
+  gate.resolve(away());
+  await Promise.all(refusals);
+  assert.equal(bench.appender.pending(), 0);
+  await send(bench, anna, 'd');
+  assert.deepEqual(await bench.ids('left'), ['d']);
+});
+
+test('ORDER: what a sealed topic refuses goes to the new ranges in order, with all behind it', async () => {
+  await using bench = await openBench([whole]);
+  await send(bench, anna, 'a-0');
+  const [left, right] = split(whole, '3362', ['left', 'right']);
+  await bench.log.seal('range-whole');
+  const pending = [send(bench, anna, 'a-1'), send(bench, bert, 'b-1'), send(bench, anna, 'a-2')];
+  await turns();
+  pending.push(send(bench, bert, 'b-2'));
+  await bench.route({ ...whole, state: 'draining' }, left, right);
+  pending.push(send(bench, anna, 'a-3'), send(bench, bert, 'b-3'));
+  const appended = await Promise.all(pending);
+  assert.deepEqual(
+    appended.map(({ rangeId }) => rangeId),
+    ['left', 'right', 'left', 'right', 'left', 'right'],
+  );
+  assert.deepEqual(await bench.ids('whole'), ['a-0']);
+  assert.deepEqual(await bench.ids('left'), ['a-1', 'a-2', 'a-3']);
+  assert.deepEqual(await bench.ids('right'), ['b-1', 'b-2', 'b-3']);
+});
+
+test('ORDER: a newer table lets nothing pass an append that is still in flight to the old topic', async () => {
+  await using bench = await openBench([whole]);
+  const gate = Promise.withResolvers<undefined>();
+  bench.faults.push(() => gate.promise);
+  const first = send(bench, anna, 'a-1');
+  await turns();
+  // The old topic is sealed and the new table is known before the append arrives there.
+  await bench.log.seal('range-whole');
+  const children = split(whole, '3362', ['left', 'right']);
+  await bench.route({ ...whole, state: 'draining' }, ...children);
+  const second = send(bench, anna, 'a-2');
+  const other = send(bench, bert, 'b-1');
+  await turns();
+  assert.deepEqual(await bench.ids('left'), []);
+  // And the table changes once more meanwhile.
+  await bench.route(
+    { ...whole, state: 'draining' },
+    ...children.map((range) => ({ ...range, state: 'draining' as const })),
+    merge(...children, 'merged'),
+  );
+  const third = send(bench, anna, 'a-3');
+  gate.resolve(undefined);
+  await Promise.all([first, second, third, other]);
+  assert.deepEqual(await bench.ids('merged'), ['a-1', 'a-2', 'b-1', 'a-3']);
+});
+
+test('a seal that is taken back lets the range go on', async () => {
+  await using bench = await openBench([whole]);
+  await bench.log.seal('range-whole');
+  const pending = send(bench, anna, 'a');
+  await turns();
+  await bench.log.unseal('range-whole');
+  assert.equal((await pending).rangeId, 'whole');
+});
+
+test('without a newer table the commands of a sealed range are refused after a while', async () => {
+  await using bench = await openBench([whole], { newerTableMs: 0 });
+  await bench.log.seal('range-whole');
+  const refusals = ['a', 'b'].map((id) => assert.rejects(send(bench, anna, id), refused('rangeUnavailable', 1_000)));
+  await Promise.all(refusals);
+});
+
+test('BOUND: a full lane refuses, and takes again when it has room', async () => {
+  await using bench = await openBench([whole], { queueRecordsMax: 2 });
+  const gate = Promise.withResolvers<undefined>();
+  bench.faults.push(() => gate.promise);
+  const taken = [send(bench, anna, 'a'), send(bench, anna, 'b')];
+  await assert.rejects(send(bench, anna, 'c'), refused('overloaded', 1_000));
+  gate.resolve(undefined);
+  await Promise.all(taken);
+  await send(bench, anna, 'd');
+  assert.deepEqual(await bench.ids('whole'), ['a', 'b', 'd']);
+});
+
+test('BOUND: a range whose owner is too far behind takes nothing more', async () => {
+  await using bench = await openBench([{ ...whole, owner: 's-1' }], { lagRecordsMax: 2 });
+  const report = async (nextOffset: number): Promise<void> => {
+    const load = { whole: { nextOffset, rate: 0 } };
+    const info = {
+      id: 's-1',
+      instance: 'i',
+      address: 'a',
+      zone: 'z',
+      capacity: 1,
+      ranges: 1,
+      rate: 0,
+      attachedDevices: 0,
+      load,
+    };
+    await bench.coordination.transact([], [{ kind: 'put', key: 'shards/s-1', value: formatShardInfo(info) }]);
+    while (bench.watcher.shards().get('s-1')?.load['whole']?.nextOffset !== nextOffset) await turns();
+  };
+  await report(0);
+  for (const id of ['a', 'b', 'c']) await send(bench, anna, id);
+  await assert.rejects(send(bench, anna, 'd'), refused('overloaded', 1_000));
+  await report(3);
+  await send(bench, anna, 'e');
+});
+
+test('without a table commands are refused, and so are they once it is disposed, which waits for what it has', async () => {
+  await using bench = await openBench([]);
+  await assert.rejects(send(bench, anna, 'a'), refused('rangeUnavailable', 1_000));
+  await bench.route(whole);
+  const pending = send(bench, anna, 'b');
+  await bench.appender[Symbol.asyncDispose]();
+  assert.equal((await pending).offset, 0);
+  await assert.rejects(send(bench, anna, 'c'), refused('notReady'));
+});
+
+test('an append that breaks a limit of the log is refused alone', async () => {
+  await using bench = await openBench([whole]);
+  bench.faults.push(async () => ({ kind: 'failed', error: new LogError('invalid', 'too large') }));
+  await assert.rejects(send(bench, anna, 'a'), LogError);
+  await send(bench, anna, 'b');
+  assert.deepEqual(await bench.ids('whole'), ['b']);
+});
+
+async function openBench(ranges: readonly Range[], limits: Partial<AppenderLimits> = {}): Promise<Bench> {
+  const folder = await mkdtemp(join(tmpdir(), 'chappe-ranges-'));
+  const real = await openSqliteLog({ path: join(folder, 'log.sqlite') });
+  const coordination = await openEmbeddedCoordination({});
+  const watcher = await watchRoutingTable(coordination);
+  const batches: number[] = [];
+  const faults: Bench['faults'] = [];
+  const log: Pick<Log, 'append'> = {
+    append: async (appends) => {
+      const [append] = appends;
+      assert.ok(append !== undefined && appends.length === 1);
+      batches.push(append.records.length);
+      const result = await faults.shift()?.(append);
+      return result === undefined ? real.append(appends) : [result];
+    },
+  };
+  const appender = new CommandAppender({ log, table: watcher, limits: { repeatMs: 1, ...limits } });
+  let generation = 0;
+  const bench: Bench = {
+    log: real,
+    coordination,
+    watcher,
+    appender,
+    batches,
+    faults,
+    route: async (...table) => {
+      generation += 1;
+      const puts = table.map((range): Operation => ({
+        kind: 'put',
+        key: `ranges/${range.id}`,
+        value: formatRange(range),
+      }));
+      for (const { topic } of table) await real.createTopic(topic);
+      const changed = watcher.changed();
+      await coordination.transact([], [...puts, { kind: 'put', key: 'generation', value: String(generation) }]);
+      await changed;
+    },
+    ids: async (rangeId) => (await real.readAt(topicOf(rangeId), 0, 100)).map(({ headers }) => headers.id),
+    [Symbol.asyncDispose]: async () => {
+      await appender[Symbol.asyncDispose]();
+      await watcher[Symbol.asyncDispose]();
+      await coordination[Symbol.asyncDispose]();
+      await real[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true });
+    },
+  };
+  if (ranges.length > 0) await bench.route(...ranges);
+  return bench;
+}
+
+function send({ appender }: Bench, contact: typeof anna, id: string, bytes = 1): ReturnType<CommandAppender['append']> {
+  const record: NewRecord = { key: contact, headers: { kind: 'send', id, version: 1 }, value: new Uint8Array(bytes) };
+  return appender.append(contact, record);
+}
+
+function rangeOf(id: string, start: string, end: string): Range {
+  return {
+    id,
+    start,
+    end,
+    state: 'active',
+    owner: undefined,
+    ownerInstance: undefined,
+    epoch: 0,
+    topic: topicOf(id),
+    store: 'main',
+  };
+}
+
+function away(): AppendResult {
+  return { kind: 'failed', error: new LogError('unavailable', 'away') };
+}
+
+/** Lets everything that can go on without the outside do so. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+function refused(reason: string, retryAfterMs?: number): (error: unknown) => boolean {
+  return (error) => error instanceof ChappeError && error.reason === reason && error.retryAfterMs === retryAfterMs;
+}
