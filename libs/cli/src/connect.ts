@@ -1,0 +1,73 @@
+/** From a command's options to a connection: whose address, whose key. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Channel } from '@chappe/rpc/client';
+import { UsageError } from './failure.ts';
+import { findBusiness, readLocalSettings } from './local-settings.ts';
+import type { BusinessOptions, ConnectionOptions, OperatorOptions } from './options.ts';
+
+export const defaultGatewayAddress = '127.0.0.1:7410';
+export const defaultDeviceAddress = '127.0.0.1:7420';
+export const defaultAdminPort = 7430;
+
+/** An option, else the environment, else the node of the data folder, else the default port. */
+export function gatewayAddress(options: ConnectionOptions): string {
+  return (
+    options.address ??
+    process.env['CHAPPE_ADDRESS'] ??
+    readLocalSettings(options.data).node?.gateway ??
+    defaultGatewayAddress
+  );
+}
+
+export function deviceAddress(options: ConnectionOptions): string {
+  return (
+    options.address ??
+    process.env['CHAPPE_DEVICE_ADDRESS'] ??
+    readLocalSettings(options.data).node?.devices ??
+    defaultDeviceAddress
+  );
+}
+
+/** An option, else the environment, else what `chappe business create` kept. */
+export function apiKey(options: BusinessOptions): string {
+  if (options.apiKey !== undefined) return options.apiKey;
+  const fromEnvironment = process.env['CHAPPE_API_KEY'];
+  if (options.business === undefined && fromEnvironment !== undefined) return fromEnvironment;
+  const business = findBusiness(readLocalSettings(options.data), options.business);
+  if (business !== undefined) return business.apiKey;
+  throw new UsageError(
+    options.business === undefined
+      ? `no business is known in ${options.data}. Run \`chappe business create\`, name the folder with --data, or give --api-key.`
+      : `no business ${options.business} was created with ${options.data}. \`chappe business list\` shows all; give --api-key for one that was created elsewhere.`,
+  );
+}
+
+export function adminKey(options: OperatorOptions): string {
+  const given = options.adminKey ?? process.env['CHAPPE_ADMIN_KEY'];
+  if (given !== undefined) return given;
+  const path = join(options.data, 'admin-key');
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    throw new UsageError(
+      `no admin key: ${path} cannot be read. Run this where \`chappe up\` keeps its data, name that folder with --data, or give --admin-key.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Runs `act` on one connection with a business's key. */
+export function withBusinessChannel<T>(options: BusinessOptions, act: (channel: Channel) => Promise<T>): Promise<T> {
+  return withChannel(gatewayAddress(options), apiKey(options), act);
+}
+
+/** Runs `act` on one connection with the admin key. */
+export function withOperatorChannel<T>(options: OperatorOptions, act: (channel: Channel) => Promise<T>): Promise<T> {
+  return withChannel(gatewayAddress(options), adminKey(options), act);
+}
+
+async function withChannel<T>(address: string, bearer: string, act: (channel: Channel) => Promise<T>): Promise<T> {
+  using channel = new Channel({ address, bearer });
+  return await act(channel);
+}
