@@ -10,6 +10,7 @@ import { codeSenderOf, credentialsOf, readConfig } from './config.ts';
 import { startRelay } from './relay.ts';
 
 const config = readConfig(process.env);
+const { CHAPPE_ADMIN_HOST: host, CHAPPE_ADMIN_PORT: port } = config;
 const telemetry = openTelemetry({ service: 'relay', level: config.CHAPPE_LOG_LEVEL });
 const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
 
@@ -29,8 +30,8 @@ await using relay = await startRelay({
   ...credentialsOf(config),
 });
 await using admin = await startAdminServer({
-  host: config.CHAPPE_ADMIN_HOST,
-  port: config.CHAPPE_ADMIN_PORT,
+  host,
+  port,
   metrics: telemetry.metrics,
   notReady: () => relay.notReady(),
 });

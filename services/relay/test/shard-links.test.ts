@@ -1,0 +1,221 @@
+/** How devices follow their range: attach, push, acknowledge, forget, takeovers, refusals. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { RefusedReason } from '@chappe/proto/internal/sender_service';
+import { ConnectedDevice } from './connected-device.ts';
+import { contact, putRange, putShard, refusedWith, startHarness, type Harness } from './harness.ts';
+import { envelopes, ShardPeer } from './shard-peer.ts';
+
+/** A relay, one shard that owns everything under epoch 1, and one registered device. */
+async function startWithShard(): Promise<{ harness: Harness; shard: ShardPeer; credential: string } & AsyncDisposable> {
+  const stack = new AsyncDisposableStack();
+  const shard = stack.use(await ShardPeer.start());
+  const harness = stack.use(await startHarness());
+  await putShard(harness.coordination, 's-1', shard.address);
+  await putRange(harness.coordination, { owner: 's-1' });
+  const { credential } = await harness.register();
+  return { harness, shard, credential, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+test('envelopes reach the device, its acknowledgement the shard, and forget comes back', async () => {
+  await using run = await startWithShard();
+  const { harness, shard, credential } = run;
+  const device = new ConnectedDevice(harness, credential);
+  await device.resume(1, 4n);
+  const { value: attach } = await shard.next('attach');
+  assert.deepEqual([attach.device?.contact, attach.device?.device], [contact, 1]);
+  assert.deepEqual([attach.resume?.incarnation, attach.resume?.number], [1, 4n]);
+
+  await shard.push(attach.device, 1n, envelopes(5, 7));
+  assert.deepEqual(await device.numbers(3), [5n, 6n, 7n]);
+  await device.send({
+    case: 'acknowledge',
+    value: { incarnation: 1, through: 7n, undecryptable: [{ number: 6n, from: '33600000001', sessionNo: 1, reason: 'invalid' }] },
+  });
+  const { value: acknowledged } = await shard.next('acknowledge');
+  assert.deepEqual([acknowledged.device, acknowledged.acknowledge?.through], [attach.device, 7n]);
+  assert.deepEqual(acknowledged.acknowledge?.undecryptable.map(({ number }) => number), [6n]);
+  await device.send({ case: 'read', value: { messageIds: ['m-1', 'm-2'] } });
+  assert.deepEqual((await shard.next('read')).value.messageIds, ['m-1', 'm-2']);
+
+  await shard.forget(attach.device, 1, 7n);
+  assert.equal((await device.next('forget')).through, 7n);
+  device.cancel();
+  assert.deepEqual((await shard.next('detach')).value.device, attach.device);
+});
+
+test('a new connection of a device has a higher number, and pushes for the old one are dropped', async () => {
+  await using run = await startWithShard();
+  const { harness, shard, credential } = run;
+  const older = new ConnectedDevice(harness, credential);
+  await older.resume();
+  const { value: first } = await shard.next('attach');
+  const newer = new ConnectedDevice(harness, credential);
+  await newer.resume();
+  const { value: second } = await shard.next('attach');
+  assert.ok((second.device?.connectionNo ?? 0n) > (first.device?.connectionNo ?? 0n));
+  await assert.rejects(older.next('envelopes'), refusedWith('alreadyExists'));
+  await shard.push(first.device, 1n, envelopes(1, 3));
+  await shard.push(second.device, 1n, envelopes(1, 1));
+  await shard.push(second.device, 1n, envelopes(2, 2));
+  assert.deepEqual(await newer.numbers(2), [1n, 2n]);
+  newer.cancel();
+});
+
+test('after a takeover the device is attached at the new owner, with what is not confirmed', async () => {
+  await using run = await startWithShard();
+  const { harness, shard, credential } = run;
+  await using successor = await ShardPeer.start();
+  const device = new ConnectedDevice(harness, credential);
+  await device.resume();
+  const { value: attach } = await shard.next('attach');
+  await shard.push(attach.device, 1n, envelopes(1, 3));
+  await device.numbers(3);
+  await device.send({ case: 'acknowledge', value: { incarnation: 1, through: 2n } });
+  await device.send({ case: 'read', value: { messageIds: ['m-1'] } });
+  await shard.next('read');
+
+  await putShard(harness.coordination, 's-2', successor.address);
+  await putRange(harness.coordination, { owner: 's-2', epoch: 2 });
+  const { value: again } = await successor.next('attach');
+  assert.equal(again.device?.connectionNo, attach.device?.connectionNo);
+  assert.deepEqual([again.resume?.incarnation, again.resume?.number], [1, 3n]);
+  assert.equal((await successor.next('acknowledge')).value.acknowledge?.through, 2n);
+  assert.deepEqual((await successor.next('read')).value.messageIds, ['m-1']);
+  await shard.next('detach');
+
+  // The former owner wakes up late; then the new one, and one that is older than it.
+  await shard.push(attach.device, 1n, envelopes(4, 4));
+  await successor.push(again.device, 1n, envelopes(4, 4));
+  await successor.forget(again.device, 1, 2n);
+  await device.next('forget');
+  await successor.push(again.device, 2n, envelopes(4, 5));
+  assert.deepEqual(await device.numbers(2), [4n, 5n]);
+  device.cancel();
+});
+
+test('a new epoch of the same owner attaches anew, and a lower one is refused from then on', async () => {
+  await using run = await startWithShard();
+  const { harness, shard, credential } = run;
+  const device = new ConnectedDevice(harness, credential);
+  await device.resume();
+  const { value: attach } = await shard.next('attach');
+  await putRange(harness.coordination, { owner: 's-1', epoch: 5 });
+  await shard.next('attach');
+  await shard.push(attach.device, 4n, envelopes(1, 1));
+  await shard.push(attach.device, 6n, envelopes(1, 2));
+  await shard.push(attach.device, 5n, envelopes(3, 3));
+  await shard.push(attach.device, 6n, envelopes(3, 4));
+  assert.deepEqual(await device.numbers(4), [1n, 2n, 3n, 4n]);
+  const metrics = await harness.metrics();
+  assert.match(metrics, /dropped_pushes_total\{reason="lower_epoch"\} 2/);
+  device.cancel();
+});
+
+test('a broken stream is opened again and everything unconfirmed is repeated until forget', async () => {
+  await using run = await startWithShard();
+  const { harness, shard, credential } = run;
+  const device = new ConnectedDevice(harness, credential);
+  await device.resume(1, 9n);
+  const { value: attach } = await shard.next('attach');
+  await device.send({ case: 'acknowledge', value: { incarnation: 1, through: 8n } });
+  await shard.next('acknowledge');
+  shard.breakStream();
+  const again = await shard.next('attach');
+  assert.deepEqual([again.stream, again.value.resume?.number], [2, 9n]);
+  assert.equal((await shard.next('acknowledge')).value.acknowledge?.through, 8n);
+
+  await shard.forget(attach.device, 1, 8n);
+  await device.next('forget');
+  shard.breakStream();
+  assert.equal((await shard.next('attach')).stream, 3);
+  await device.send({ case: 'acknowledge', value: { incarnation: 1, through: 9n } });
+  assert.equal((await shard.next('acknowledge')).value.acknowledge?.through, 9n);
+  device.cancel();
+});
+
+test('a device that asks again is attached anew, and what was under way is dropped', async () => {
+  await using run = await startWithShard();
+  const { harness, shard, credential } = run;
+  const device = new ConnectedDevice(harness, credential);
+  await device.resume();
+  const { value: attach } = await shard.next('attach');
+  await shard.push(attach.device, 1n, envelopes(1, 3));
+  await device.numbers(3);
+  await device.resume(1, 1n);
+  const { value: again } = await shard.next('attach');
+  assert.equal(again.resume?.number, 1n);
+  await shard.push(attach.device, 1n, envelopes(4, 5));
+  await shard.push(attach.device, 1n, envelopes(2, 4));
+  assert.deepEqual(await device.numbers(3), [2n, 3n, 4n]);
+  device.cancel();
+});
+
+test('repeats are dropped, and a gap makes the relay attach anew', async () => {
+  await using run = await startWithShard();
+  const { harness, shard, credential } = run;
+  const device = new ConnectedDevice(harness, credential);
+  await device.resume();
+  const { value: attach } = await shard.next('attach');
+  await shard.push(attach.device, 1n, envelopes(1, 3));
+  await shard.push(attach.device, 1n, envelopes(2, 4));
+  assert.deepEqual(await device.numbers(4), [1n, 2n, 3n, 4n]);
+  await shard.push(attach.device, 1n, envelopes(6, 6));
+  assert.equal((await shard.next('attach')).value.resume?.number, 4n);
+  device.cancel();
+});
+
+test('a shard that is not the owner yet is asked again', async () => {
+  await using run = await startWithShard();
+  const { harness, shard, credential } = run;
+  const device = new ConnectedDevice(harness, credential);
+  await device.resume();
+  const { value: attach } = await shard.next('attach');
+  await shard.refuse(attach.device, RefusedReason.NOT_OWNER);
+  const { value: again } = await shard.next('attach');
+  await shard.refuse(again.device, RefusedReason.UNKNOWN_DEVICE);
+  const { value: known } = await shard.next('attach');
+  await shard.push(known.device, 1n, envelopes(1, 1));
+  assert.deepEqual(await device.numbers(1), [1n]);
+  await shard.refuse(attach.device, RefusedReason.SUPERSEDED);
+  await assert.rejects(device.next('envelopes'), refusedWith('alreadyExists'));
+});
+
+test('a slow device gets everything, in order, and the relay keeps only a window of it', async () => {
+  await using run = await startWithShard();
+  const { harness, shard, credential } = run;
+  const device = new ConnectedDevice(harness, credential);
+  await device.resume();
+  const { value: attach } = await shard.next('attach');
+  // 1.2 MB, while the device reads nothing: more than the relay keeps for it.
+  for (let from = 1; from <= 300; from += 10) await shard.push(attach.device, 1n, envelopes(from, from + 9, 4_000));
+  const got: bigint[] = [];
+  while (got.length < 300) {
+    got.push(...(await device.numbers(1)));
+    const [again] = shard.entries.splice(0).filter((entry) => entry.kind === 'attach');
+    const from = Number(again?.value.resume?.number ?? 300n) + 1;
+    if (from <= 300) await shard.push(attach.device, 1n, envelopes(from, Math.min(300, from + 59), 4_000));
+    for (let next = from + 60; again !== undefined && next <= 300; next += 60) {
+      await shard.push(attach.device, 1n, envelopes(next, Math.min(300, next + 59), 4_000));
+    }
+  }
+  assert.deepEqual(got, Array.from({ length: 300 }, (_, index) => BigInt(index + 1)));
+  device.cancel();
+});
+
+test('several devices share one frame', async () => {
+  await using run = await startWithShard();
+  const { harness, shard, credential } = run;
+  const { linkCode } = await harness.device(credential).createLinkCode({});
+  const second = await harness.link(linkCode);
+  const devices = [new ConnectedDevice(harness, credential), new ConnectedDevice(harness, second.credential)];
+  for (const device of devices) await device.resume();
+  await shard.next('attach');
+  await shard.next('attach');
+  shard.requests.length = 0;
+  shard.breakStream();
+  await shard.next('attach');
+  await shard.next('attach');
+  assert.equal(shard.requests.length, 1);
+  for (const device of devices) device.cancel();
+});
