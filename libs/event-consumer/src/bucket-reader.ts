@@ -26,6 +26,8 @@ export interface BucketReaderOptions {
   readonly logger: Logger;
   /** Called again with the same frames if its transaction did not commit. */
   readonly handle: (tx: Transaction, frames: EventFrame[]) => Promise<void>;
+  /** How long it lets frames gather after each batch that was not full. */
+  readonly gatherMs: number;
   readonly committed: ((frames: readonly EventFrame[]) => void) | undefined;
 }
 
@@ -77,6 +79,9 @@ export class BucketReader implements AsyncDisposable {
           if ((await this.#step(signal)) === 'fenced') return 'fenced';
           backoffMs = backoffMinMs;
           this.#problem = undefined;
+          if (this.#options.gatherMs > 0 && this.lag() === 0) {
+            await sleep(this.#options.gatherMs, undefined, { signal }).catch(() => undefined);
+          }
         } catch (error) {
           await this.#recover(error);
           await sleep(backoffMs, undefined, { signal }).catch(() => undefined);

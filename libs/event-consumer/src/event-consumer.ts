@@ -34,6 +34,11 @@ export interface EventConsumerOptions {
    * awaits nothing but `tx`. Events repeat: it ignores ids that it knows.
    */
   readonly handle: (tx: Transaction, frames: EventFrame[]) => Promise<void>;
+  /**
+   * How long frames may gather between transactions when nothing more waits: fewer flushes to
+   * disk where nobody waits for the effects. Absent: 0.
+   */
+  readonly gatherMs?: number;
   /** Told after the commit, in order, with the very array that `handle` had. Must not throw. */
   readonly committed?: (frames: readonly EventFrame[]) => void;
 }
@@ -181,8 +186,8 @@ class Consumer implements EventConsumer {
 
   #start(bucket: number): void {
     if (this.#readers.has(bucket) || this.#stopping) return;
-    const { name, instance, log, store, logger, handle, committed } = this.#options;
-    const reader = new BucketReader({ name, instance, bucket, log, store, logger, handle, committed });
+    const { name, instance, log, store, logger, handle, gatherMs = 0, committed } = this.#options;
+    const reader = new BucketReader({ name, instance, bucket, log, store, logger, handle, gatherMs, committed });
     this.#readers.set(bucket, reader);
     logger.info({ event: 'bucket_taken', consumer: name, bucket });
     void reader.done.then((end) => {

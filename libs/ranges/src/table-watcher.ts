@@ -6,7 +6,7 @@
  * reached, or holds a table that is not one, the last good table stays in use and `stale` says so:
  * nothing stops, nothing can be moved.
  */
-import type { Coordination } from '@chappe/coordination/coordination';
+import type { Coordination, Snapshot } from '@chappe/coordination/coordination';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { rereadBackoffMaxMs, rereadBackoffMinMs } from './limits.ts';
 import { parseRange, rangePrefix } from './range.ts';
@@ -134,23 +134,34 @@ class Watcher implements TableWatcher {
         this.#dirty = true;
         return;
       }
-      this.#shards = new Map(shards.entries.map(({ value }) => parseShardInfo(value)).map((info) => [info.id, info]));
+      const shardProblem = this.#takeShards(shards);
       const places = [...this.#shards.values()].map(({ id, instance, address, zone }) => [id, instance, address, zone]);
       const seen = JSON.stringify([after?.value, ranges.entries.map(({ value }) => value), places]);
       if (seen !== this.#seen) {
-        if (after !== undefined) {
-          this.#table = RoutingTable.of(
-            ranges.entries.map(({ value }) => parseRange(value)),
-            Number(after.value),
-          );
-        }
+        if (after !== undefined) this.#table = tableOf(ranges, after.value);
         this.#seen = seen;
         this.#tell();
       }
-      this.#problem = undefined;
+      this.#problem = shardProblem;
     } catch (error) {
-      this.#problem = error instanceof Error ? error.message : String(error);
+      this.#problem = messageOf(error);
     }
+  }
+
+  /** A shard that cannot be read is left out, and keeps nobody from the table. */
+  #takeShards({ entries }: Snapshot): string | undefined {
+    const shards = new Map<string, ShardInfo>();
+    let problem: string | undefined;
+    for (const { key, value } of entries) {
+      try {
+        const info = parseShardInfo(value);
+        shards.set(info.id, info);
+      } catch (error) {
+        problem = `${key}: ${messageOf(error)}`;
+      }
+    }
+    this.#shards = shards;
+    return problem;
   }
 
   #tell(): void {
@@ -159,4 +170,15 @@ class Watcher implements TableWatcher {
     for (const listener of this.#listeners) listener();
     resolve();
   }
+}
+
+function tableOf({ entries }: Snapshot, generation: string): RoutingTable {
+  return RoutingTable.of(
+    entries.map(({ value }) => parseRange(value)),
+    Number(generation),
+  );
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -93,6 +93,18 @@ test('a table with a gap is not taken: the last good one stays, and the watcher 
   assert.equal(watcher.current()?.generation, 3);
 });
 
+test('a shard that cannot be read is left out and reported, and the table is followed all the same', async () => {
+  await using coordination = await openEmbeddedCoordination({});
+  await coordination.transact(
+    [],
+    [...table([whole], 1), put('shards/s-1', formatShardInfo(shard)), put('shards/s-2', '{}')],
+  );
+  await using watcher = await watchRoutingTable(coordination);
+  assert.match(watcher.problem() ?? '', /shards\/s-2/);
+  assert.deepEqual([...watcher.shards().keys()], ['s-1']);
+  assert.equal(watcher.current()?.generation, 1);
+});
+
 test('while coordination is away the last table stays, and it is read again afterwards', async () => {
   await using real = await openEmbeddedCoordination({});
   await real.transact([], table([whole], 1));

@@ -20,6 +20,7 @@ import { bookEvents } from './book-events.ts';
 import type { Effect } from './book.ts';
 import { billingEvents } from './events.ts';
 import { ledgerService } from './ledger-service.ts';
+import { gatherMs } from './limits.ts';
 import { startPurging } from './purge.ts';
 
 export interface BillingDependencies {
@@ -73,6 +74,7 @@ export async function startBilling(dependencies: BillingDependencies): Promise<B
     log,
     store,
     logger: telemetry.log,
+    gatherMs,
     handle: async (tx, frames) => {
       uncounted.set(frames, await bookEvents(tx, frames));
     },

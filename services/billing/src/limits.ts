@@ -15,6 +15,12 @@ const dayMs = 24 * 60 * 60 * 1000;
  */
 export const endedBookingsKeptMs = 35 * dayMs;
 
+/**
+ * The ledger may be this late: at 1,500 messages a second a transaction then books 150 instead of a
+ * few, and the disk is flushed ten times a second for each bucket at most.
+ */
+export const gatherMs = 100;
+
 /** Old bookings are removed in slices, so that no transaction keeps others waiting. */
 export const purgeSliceRows = 1_000;
 export const purgeEveryMs = 10 * 60 * 1000;
