@@ -182,7 +182,7 @@ export class Handset implements AsyncDisposable {
 
   async #runConnection(onLive: () => void): Promise<void> {
     const { signal } = this.#closing;
-    await Promise.race([this.#channel.waitForReady(connectTimeoutMs), whenAborted(signal)]);
+    await untilAborted(this.#channel.waitForReady(connectTimeoutMs), signal);
     if (signal.aborted) return;
     const stream = this.#device.connect({ bearer: this.account.credential, signal });
     try {
@@ -238,10 +238,12 @@ export class Handset implements AsyncDisposable {
   }
 
   async #takeAndAcknowledge(frame: Envelopes): Promise<void> {
-    const reported = this.#mailbox.reports.length;
+    const before = this.#mailbox.reports;
     const { shown, sessionAcknowledgements, needsResume } = await this.#faultUnless(() => this.#store(frame));
     for (const message of shown) this.#listener.onMessage?.(message);
-    for (const report of this.#mailbox.reports.slice(reported)) this.#listener.onUndecryptable?.(report);
+    for (const report of this.#mailbox.reports) {
+      if (!before.includes(report)) this.#listener.onUndecryptable?.(report);
+    }
     for (const acknowledgement of sessionAcknowledgements) await this.#send(acknowledgement);
     await this.#answer(needsResume);
   }
@@ -386,9 +388,15 @@ function digitsOf(number: string): string {
   return number.replace(/^\+/, '');
 }
 
-function whenAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+/** Waits for the work, or no longer than until the signal. */
+async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const stop = (): void => resolve();
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }
