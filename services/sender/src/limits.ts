@@ -64,3 +64,21 @@ export const tickIntervalMs = 60_000;
 
 /** First and longest wait before a refused step is tried again. */
 export const retryMs = { first: 20, longest: 2_000 } as const;
+
+/** Prekey bundles in one call: the relay's own limit. */
+export const claimsMax = 500;
+
+/** A batch of 20 ms of crypto has 500 times its time before it is repeated. */
+export const cryptoDeadlineMs = 10_000;
+
+/** Contacts that are ticked at a time; the rest follows a minute later. */
+export const ticksMax = 1_000;
+
+/** A shard is missed so long after it died; takeover follows within 3 s of that. */
+export const leaseTtlMs = 5_000;
+
+/** Loads change slowly; 500 shards make 500 small writes a second at most. */
+export const reportIntervalMs = 1_000;
+
+/** Commands a second that a shard can take on one core, with warm sessions (make bench). */
+export const capacity = 1_500;

@@ -1,0 +1,187 @@
+/**
+ * The coordinator: one elected leader makes the table of a new cluster and gives every range
+ * without a living owner to a shard, under the next epoch. Standbys wait for the leader's key.
+ *
+ * Everything is done again from what is in coordination: watches only wake the loop, and a
+ * successor goes on where a killed leader stopped. It serves no requests: nothing on the way of a
+ * message waits for it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Coordination, KeyValue, Operation } from '@chappe/coordination/coordination';
+import { eventTopic } from '@chappe/event-consumer/bucket';
+import type { Log } from '@chappe/log/log';
+import { formatRange, parseRange, rangePrefix } from '@chappe/ranges/range';
+import { parseShardInfo, shardPrefix, type ShardInfo } from '@chappe/ranges/shard-info';
+import type { Telemetry } from '@chappe/telemetry/telemetry';
+import { openCoordinatorEvents, type CoordinatorEvents } from './events.ts';
+import { initialRanges } from './initial-ranges.ts';
+import { leaderKey, tryToLead, type Leadership } from './leadership.ts';
+import { assignmentsPerTransaction, leaseTtlMs, lookIntervalMs, retryMs } from './limits.ts';
+import { planAssignments, type Assignment } from './plan.ts';
+
+export interface CoordinatorDependencies {
+  readonly instance: string;
+  readonly coordination: Coordination;
+  readonly log: Log;
+  readonly telemetry: Telemetry;
+  /** Where the ranges of a new cluster are cut: ascending digits. */
+  readonly initialBounds: readonly string[];
+  readonly eventBuckets: number;
+  /** The id of the store that new ranges use. */
+  readonly storeId: string;
+}
+
+export interface Coordinator extends AsyncDisposable {
+  notReady(): Record<string, string>;
+}
+
+export function startCoordinator(dependencies: CoordinatorDependencies): Coordinator {
+  const coordinator = new CoordinatorLoop(dependencies);
+  coordinator.start();
+  return coordinator;
+}
+
+class CoordinatorLoop implements Coordinator {
+  readonly #dependencies: CoordinatorDependencies;
+  readonly #events: CoordinatorEvents;
+  readonly #stopping = new AbortController();
+  #wake = Promise.withResolvers<void>();
+  #watches: Disposable[] = [];
+  #running: Promise<void> | undefined;
+  #problem: string | undefined = 'nothing was read yet';
+  /** Since when a shard that owns ranges is silent, on this process's monotonic clock. */
+  readonly #silentSinceMs = new Map<string, number>();
+  #readAtMs = 0;
+
+  constructor(dependencies: CoordinatorDependencies) {
+    this.#dependencies = dependencies;
+    this.#events = openCoordinatorEvents(dependencies.telemetry);
+  }
+
+  start(): void {
+    const { coordination } = this.#dependencies;
+    this.#watches = [leaderKey, shardPrefix, rangePrefix].map((prefix) =>
+      coordination.watch(prefix, () => this.#wake.resolve()),
+    );
+    this.#running = this.#run();
+  }
+
+  notReady(): Record<string, string> {
+    return this.#problem === undefined ? {} : { coordinator: this.#problem };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort();
+    this.#wake.resolve();
+    await this.#running;
+    for (const watch of this.#watches) watch[Symbol.dispose]();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    let leadership: Leadership | undefined;
+    let waitMs: number = retryMs.first;
+    while (!signal.aborted) {
+      const woken = this.#wake.promise;
+      try {
+        if (leadership?.lost.aborted === true) leadership = undefined;
+        leadership ??= await this.#tryToLead();
+        if (leadership !== undefined) await this.#reconcile(leadership);
+        this.#problem = undefined;
+        waitMs = retryMs.first;
+        await Promise.race([woken, sleep(lookIntervalMs, undefined, { ref: false })]);
+      } catch (error) {
+        this.#problem = error instanceof Error ? error.message : 'unknown';
+        this.#events.failed(error);
+        // Its reads were interrupted: silence counts anew.
+        this.#silentSinceMs.clear();
+        await sleep(waitMs, undefined, { ref: false });
+        waitMs = Math.min(waitMs * 2, retryMs.longest);
+      }
+      this.#wake = Promise.withResolvers<void>();
+    }
+    await leadership?.[Symbol.asyncDispose]();
+  }
+
+  async #tryToLead(): Promise<Leadership | undefined> {
+    const leadership = await tryToLead(this.#dependencies.coordination, this.#dependencies.instance);
+    if (leadership === undefined) return undefined;
+    this.#events.leads();
+    this.#silentSinceMs.clear();
+    await this.#makeNewCluster(leadership);
+    return leadership;
+  }
+
+  /** Topics first, then the table in one transaction: whoever sees a range finds its topic. */
+  async #makeNewCluster(leadership: Leadership): Promise<void> {
+    const { coordination, log, initialBounds, eventBuckets, storeId } = this.#dependencies;
+    for (let bucket = 0; bucket < eventBuckets; bucket += 1) await log.createTopic(eventTopic(bucket));
+    if ((await coordination.get('generation')) !== undefined) return;
+    const ranges = initialRanges(initialBounds, storeId);
+    for (const range of ranges) await log.createTopic(range.topic);
+    const { succeeded } = await coordination.transact(
+      [leadership.compare, { key: 'generation', absent: true }],
+      [
+        { kind: 'put', key: 'generation', value: '1' },
+        ...ranges.map((range): Operation => ({ kind: 'put', key: rangePrefix + range.id, value: formatRange(range) })),
+      ],
+    );
+    if (succeeded) this.#events.clusterMade(ranges.length);
+  }
+
+  async #reconcile(leadership: Leadership): Promise<void> {
+    const { coordination } = this.#dependencies;
+    const [rangeEntries, shardEntries] = [await coordination.list(rangePrefix), await coordination.list(shardPrefix)];
+    const entryOf = new Map<string, KeyValue>();
+    const ranges = rangeEntries.entries.map((entry) => {
+      const range = parseRange(entry.value);
+      entryOf.set(range.id, entry);
+      return range;
+    });
+    const shards = shardEntries.entries.map(({ value }) => parseShardInfo(value));
+    const missing = this.#missingShards(shards, new Set(ranges.flatMap(({ owner }) => owner ?? [])));
+    const assignments = planAssignments(ranges, shards, missing);
+    for (let from = 0; from < assignments.length; from += assignmentsPerTransaction) {
+      await this.#assign(leadership, assignments.slice(from, from + assignmentsPerTransaction), entryOf);
+    }
+  }
+
+  /**
+   * Shards whose key is gone but not yet for a whole TTL of uninterrupted reading: they may be
+   * back at once, and a coordination service that wakes from a pause must not move every range.
+   */
+  #missingShards(alive: readonly ShardInfo[], owners: ReadonlySet<string>): Set<string> {
+    const nowMs = performance.now();
+    if (nowMs - this.#readAtMs > leaseTtlMs) this.#silentSinceMs.clear();
+    this.#readAtMs = nowMs;
+    const aliveIds = new Set(alive.map(({ id }) => id));
+    for (const id of this.#silentSinceMs.keys()) if (aliveIds.has(id)) this.#silentSinceMs.delete(id);
+    const missing = new Set<string>();
+    for (const id of owners) {
+      if (aliveIds.has(id)) continue;
+      const since = this.#silentSinceMs.get(id) ?? nowMs;
+      this.#silentSinceMs.set(id, since);
+      if (nowMs - since < leaseTtlMs) missing.add(id);
+    }
+    return missing;
+  }
+
+  async #assign(leadership: Leadership, assignments: readonly Assignment[], entryOf: ReadonlyMap<string, KeyValue>): Promise<void> {
+    const { succeeded } = await this.#dependencies.coordination.transact(
+      [
+        leadership.compare,
+        ...assignments.map(({ range }) => ({
+          key: rangePrefix + range.id,
+          modRevision: entryOf.get(range.id)?.modRevision ?? 0,
+        })),
+      ],
+      assignments.map(({ range, shard }) => ({
+        kind: 'put',
+        key: rangePrefix + range.id,
+        value: formatRange({ ...range, owner: shard.id, ownerInstance: shard.instance, epoch: range.epoch + 1 }),
+      })),
+    );
+    // Not succeeded: something changed meanwhile; the next look sees it.
+    if (succeeded) for (const { range, shard } of assignments) this.#events.assigned(range.id, shard.id, range.epoch + 1);
+  }
+}

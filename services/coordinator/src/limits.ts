@@ -1,0 +1,13 @@
+/** The coordinator's limits. */
+
+/** The leader and every shard are missed so long after they died. */
+export const leaseTtlMs = 5_000;
+
+/** A look at everything even when no watch has called: watches may be lost with a connection. */
+export const lookIntervalMs = 1_000;
+
+/** First and longest wait after a failed step. */
+export const retryMs = { first: 50, longest: 2_000 } as const;
+
+/** Assignments in one coordination transaction: each compares and puts one key, of 128 allowed. */
+export const assignmentsPerTransaction = 60;

@@ -1,0 +1,56 @@
+/**
+ * Which shard should work on which range: a pure function of what is there.
+ *
+ * A range stays where it is while its owner lives; one without a living owner goes to its former
+ * shard if that is back, else to the one with the fewest ranges for its capacity. The fewest
+ * ranges are moved: none of a living owner's.
+ */
+import type { Range } from '@chappe/ranges/range';
+import type { ShardInfo } from '@chappe/ranges/shard-info';
+
+export interface Assignment {
+  readonly range: Range;
+  readonly shard: ShardInfo;
+}
+
+/**
+ * @param shards those that are alive, with those whose silence is not yet proof of death left out
+ * @param missing ids of shards that are silent but not yet given up: their ranges wait for them
+ */
+export function planAssignments(
+  ranges: readonly Range[],
+  shards: readonly ShardInfo[],
+  missing: ReadonlySet<string>,
+): Assignment[] {
+  const byId = new Map(shards.map((shard) => [shard.id, shard]));
+  const held = new Map(shards.map(({ id }) => [id, 0]));
+  const orphans: Range[] = [];
+  for (const range of ranges) {
+    if (range.state !== 'active' && range.state !== 'draining') continue;
+    const owner = range.owner === undefined ? undefined : byId.get(range.owner);
+    if (owner !== undefined && owner.instance === range.ownerInstance) {
+      held.set(owner.id, (held.get(owner.id) ?? 0) + 1);
+    } else if (range.owner === undefined || owner !== undefined || !missing.has(range.owner)) {
+      orphans.push(range);
+    }
+  }
+  return orphans.flatMap((range) => {
+    const shard = chooseShard(range, byId, held);
+    if (shard === undefined) return [];
+    held.set(shard.id, (held.get(shard.id) ?? 0) + 1);
+    return [{ range, shard }];
+  });
+}
+
+function chooseShard(
+  range: Range,
+  shards: ReadonlyMap<string, ShardInfo>,
+  held: ReadonlyMap<string, number>,
+): ShardInfo | undefined {
+  // A restarted shard gets its ranges back: its successors would have to give them up again.
+  const former = range.owner === undefined ? undefined : shards.get(range.owner);
+  if (former !== undefined) return former;
+  const load = (shard: ShardInfo): number => ((held.get(shard.id) ?? 0) + 1) / Math.max(1, shard.capacity);
+  const inOrder = [...shards.values()].toSorted((a, b) => load(a) - load(b) || (a.id < b.id ? -1 : 1));
+  return inOrder[0];
+}

@@ -1,0 +1,195 @@
+/**
+ * The devices attached to a range and what was pushed to each. No envelope is queued here: what
+ * does not fit into a device's window is read from its mailbox when acknowledgements make room.
+ */
+import type { DeviceRef } from '@chappe/proto/internal/sender_service';
+import type { Store } from '@chappe/store/store';
+import type { NewEnvelope } from './changes.ts';
+import type { DeviceSink, PushedEnvelope } from './device-work.ts';
+import { windowBytesMax, windowEnvelopesMax } from './limits.ts';
+
+interface Attachment {
+  readonly device: DeviceRef;
+  readonly sink: DeviceSink;
+  readonly incarnation: number;
+  pushedNo: number;
+  acknowledgedNo: number;
+  /** Sizes of what is pushed and not acknowledged, oldest first. */
+  inFlight: { readonly envelopeNo: number; readonly bytes: number }[];
+  inFlightBytes: number;
+  /** Nothing lies in the mailbox behind `pushedNo`. */
+  caughtUp: boolean;
+  reading: boolean;
+}
+
+export interface AttachmentsOptions {
+  readonly store: Store;
+  readonly epoch: number;
+  readonly onProblem: (error: unknown) => void;
+}
+
+export class Attachments {
+  readonly #options: AttachmentsOptions;
+  readonly #byDevice = new Map<string, Attachment>();
+
+  constructor(options: AttachmentsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#byDevice.size;
+  }
+
+  /** Whether a connection with a higher number is attached. */
+  isSuperseded(device: DeviceRef): boolean {
+    const attachment = this.#byDevice.get(nameOf(device));
+    return attachment !== undefined && attachment.device.connectionNo > device.connectionNo;
+  }
+
+  /** Starts to push after `pushedNo`; an older connection of the device is told to go. */
+  attach(device: DeviceRef, sink: DeviceSink, mailbox: { incarnation: number; acknowledgedNo: number }, pushedNo: number): void {
+    const before = this.#byDevice.get(nameOf(device));
+    if (before !== undefined && before.device.connectionNo < device.connectionNo) before.sink.refuse(before.device, 'superseded');
+    const attachment: Attachment = {
+      device,
+      sink,
+      incarnation: mailbox.incarnation,
+      pushedNo,
+      acknowledgedNo: Math.min(pushedNo, mailbox.acknowledgedNo),
+      inFlight: [],
+      inFlightBytes: 0,
+      caughtUp: false,
+      reading: false,
+    };
+    this.#byDevice.set(nameOf(device), attachment);
+    if (pushedNo < mailbox.acknowledgedNo) {
+      // The device was restored from an older state: what it lacks is settled and gone.
+      this.#push(attachment, [{ kind: 'removed', from: pushedNo + 1, through: mailbox.acknowledgedNo }], mailbox.acknowledgedNo);
+    }
+    this.#pump(attachment);
+  }
+
+  /** How far was pushed, if this connection is the attached one. */
+  detach(device: DeviceRef): number | undefined {
+    const attachment = this.#byDevice.get(nameOf(device));
+    if (attachment === undefined || attachment.device.connectionNo !== device.connectionNo) return undefined;
+    this.#byDevice.delete(nameOf(device));
+    return attachment.pushedNo;
+  }
+
+  /** All devices that came through a relay's stream which is gone. */
+  ofSink(sink: DeviceSink): DeviceRef[] {
+    return [...this.#byDevice.values()].filter((attachment) => attachment.sink === sink).map(({ device }) => device);
+  }
+
+  /** Tells every relay to look for the range elsewhere. */
+  refuseAll(): void {
+    for (const { device, sink } of this.#byDevice.values()) sink.refuse(device, 'not_owner');
+    this.#byDevice.clear();
+  }
+
+  /** Pushes what a transaction has just committed. */
+  pushCommitted(envelopes: readonly NewEnvelope[]): void {
+    for (const [name, fresh] of Map.groupBy(envelopes, ({ contact, device }) => `${contact}/${device}`)) {
+      const attachment = this.#byDevice.get(name);
+      if (attachment === undefined) continue;
+      const pushed: PushedEnvelope[] = [];
+      let pushedNo = attachment.pushedNo;
+      for (const envelope of fresh) {
+        const continues = attachment.caughtUp && !attachment.reading && envelope.envelopeNo === pushedNo + 1;
+        if (!continues || !hasCredit(attachment, pushed.length)) {
+          attachment.caughtUp = false;
+          break;
+        }
+        pushed.push({ kind: 'envelope', ...envelope });
+        pushedNo = envelope.envelopeNo;
+      }
+      if (pushed.length > 0) this.#push(attachment, pushed, pushedNo);
+      this.#pump(attachment);
+    }
+  }
+
+  /** A device's acknowledgement is committed: it may forget, and there is room in its window. */
+  settled(contact: string, device: number, incarnation: number, acknowledgedNo: number): void {
+    const attachment = this.#byDevice.get(`${contact}/${device}`);
+    if (attachment === undefined || attachment.incarnation !== incarnation) return;
+    attachment.acknowledgedNo = acknowledgedNo;
+    while (attachment.inFlight[0] !== undefined && attachment.inFlight[0].envelopeNo <= acknowledgedNo) {
+      attachment.inFlightBytes -= attachment.inFlight.shift()?.bytes ?? 0;
+    }
+    this.#pump(attachment);
+  }
+
+  #push(attachment: Attachment, envelopes: readonly PushedEnvelope[], throughNo: number): void {
+    for (const envelope of envelopes) {
+      const bytes = envelope.kind === 'envelope' ? envelope.ciphertext.length : 0;
+      const envelopeNo = envelope.kind === 'envelope' ? envelope.envelopeNo : envelope.through;
+      attachment.inFlight.push({ envelopeNo, bytes });
+      attachment.inFlightBytes += bytes;
+    }
+    attachment.pushedNo = throughNo;
+    attachment.sink.push(attachment.device, BigInt(this.#options.epoch), attachment.incarnation, envelopes);
+  }
+
+  /** Reads the mailbox on credit until the window is full or nothing is left. */
+  #pump(attachment: Attachment): void {
+    if (attachment.caughtUp || attachment.reading || !hasCredit(attachment, 0)) return;
+    attachment.reading = true;
+    this.#readMailbox(attachment).then(
+      () => {
+        attachment.reading = false;
+        if (this.#isAttached(attachment)) this.#pump(attachment);
+      },
+      (error: unknown) => {
+        // The next commit or acknowledgement of this device tries again.
+        attachment.reading = false;
+        this.#options.onProblem(error);
+      },
+    );
+  }
+
+  async #readMailbox(attachment: Attachment): Promise<void> {
+    const { device, pushedNo } = attachment;
+    // Reading begins: what is committed from here on is either found or makes `caughtUp` false again.
+    attachment.caughtUp = true;
+    const rows = await this.#options.store.query(
+      `SELECT envelope_no, number, session_no, type, ciphertext FROM envelopes
+       WHERE contact = ? AND device = ? AND envelope_no > ? ORDER BY envelope_no LIMIT ${windowEnvelopesMax}`,
+      [device.contact, device.device, pushedNo],
+    );
+    if (!this.#isAttached(attachment)) return;
+    const envelopes: PushedEnvelope[] = [];
+    let throughNo = pushedNo;
+    for (const row of rows) {
+      if (!hasCredit(attachment, envelopes.length)) break;
+      const envelopeNo = Number(row['envelope_no']);
+      const ciphertext = row['ciphertext'];
+      const last = envelopes.at(-1);
+      throughNo = envelopeNo;
+      if (ciphertext instanceof Uint8Array) {
+        const [number, sessionNo, type] = [String(row['number']), Number(row['session_no']), Number(row['type'])];
+        envelopes.push({ kind: 'envelope', envelopeNo, number, sessionNo, type, ciphertext });
+      } else if (last?.kind === 'removed') {
+        envelopes[envelopes.length - 1] = { ...last, through: envelopeNo };
+      } else {
+        envelopes.push({ kind: 'removed', from: envelopeNo, through: envelopeNo });
+      }
+    }
+    const readAll = rows.length < windowEnvelopesMax && throughNo === Number(rows.at(-1)?.['envelope_no'] ?? throughNo);
+    if (!readAll) attachment.caughtUp = false;
+    if (envelopes.length > 0) this.#push(attachment, envelopes, throughNo);
+  }
+
+  #isAttached(attachment: Attachment): boolean {
+    return this.#byDevice.get(nameOf(attachment.device)) === attachment;
+  }
+}
+
+function nameOf(device: DeviceRef): string {
+  return `${device.contact}/${device.device}`;
+}
+
+function hasCredit(attachment: Attachment, more: number): boolean {
+  const count = attachment.inFlight.length + more;
+  return count < windowEnvelopesMax && attachment.inFlightBytes < windowBytesMax;
+}

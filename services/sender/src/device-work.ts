@@ -1,0 +1,124 @@
+/**
+ * What devices say through their relays: attached, acknowledged, read. Applied inside the worker's
+ * next transaction, before the commands; it moves no offset.
+ */
+import type { Acknowledge, Resume, Undecryptable } from '@chappe/proto/device/device_service';
+import type { DeviceRef } from '@chappe/proto/internal/sender_service';
+import type { Changes } from './changes.ts';
+import { undecryptableTriesMax } from './limits.ts';
+import { lastEnvelopeNo, sessionKey, type ContactState, type Message } from './state.ts';
+
+export type DeviceWork =
+  | { readonly kind: 'attach'; readonly device: DeviceRef; readonly resume: Resume; readonly sink: DeviceSink }
+  | { readonly kind: 'detach'; readonly device: DeviceRef; readonly pushedNo: number }
+  | { readonly kind: 'acknowledge'; readonly device: DeviceRef; readonly acknowledge: Acknowledge; readonly sink: DeviceSink }
+  | { readonly kind: 'read'; readonly device: DeviceRef; readonly messageIds: readonly string[] };
+
+/** The way back to a device: its relay's stream. */
+export interface DeviceSink {
+  /** The stream is gone. */
+  readonly closed: boolean;
+  push(device: DeviceRef, epoch: bigint, incarnation: number, envelopes: readonly PushedEnvelope[]): void;
+  forget(device: DeviceRef, incarnation: number, through: number): void;
+  refuse(device: DeviceRef, reason: 'not_owner' | 'superseded' | 'unknown_device'): void;
+}
+
+export type PushedEnvelope =
+  | { readonly kind: 'removed'; readonly from: number; readonly through: number }
+  | {
+      readonly kind: 'envelope';
+      readonly envelopeNo: number;
+      readonly number: string;
+      readonly sessionNo: number;
+      readonly type: number;
+      readonly ciphertext: Uint8Array;
+    };
+
+export function isDevice(state: ContactState, device: number): boolean {
+  return state.contact.devices.some((known) => known.device === device);
+}
+
+/** Everything may be pushed from now on; where to go on from. */
+export function applyAttach(changes: Changes, state: ContactState, device: number, resume: Resume): number {
+  const mailbox = changes.mailboxOf(state, device);
+  const sameIncarnation = resume.incarnation === mailbox.incarnation;
+  const resumeNo = Number(resume.number);
+  if (sameIncarnation && resumeNo > lastEnvelopeNo(mailbox)) {
+    // The device has seen more than the store knows of: the store lost commits. Its numbers may
+    // not be used again, so the mailbox begins a new count.
+    changes.setMailbox(state, device, { ...mailbox, incarnation: mailbox.incarnation + 1, attached: true });
+    return 0;
+  }
+  if (!mailbox.attached) changes.setMailbox(state, device, { ...mailbox, attached: true });
+  return sameIncarnation ? resumeNo : 0;
+}
+
+export function applyDetach(changes: Changes, state: ContactState, device: number, pushedNo: number): void {
+  const mailbox = state.mailboxes.get(device);
+  if (mailbox === undefined || !mailbox.attached) return;
+  changes.setMailbox(state, device, { ...mailbox, attached: false, pushedNo: Math.max(mailbox.pushedNo, pushedNo) });
+}
+
+/**
+ * Settles everything up to the acknowledged envelope: delivered, unless the device says that it
+ * cannot read it; then it and all behind it in that session are made anew.
+ */
+export function applyAcknowledge(
+  changes: Changes,
+  state: ContactState,
+  device: number,
+  acknowledge: Acknowledge,
+  nowMs: number,
+): void {
+  const before = state.mailboxes.get(device);
+  if (before === undefined || acknowledge.incarnation !== before.incarnation) return;
+  for (const unreadable of acknowledge.undecryptable) makeAnew(changes, state, device, unreadable, nowMs);
+
+  const mailbox = state.mailboxes.get(device) ?? before;
+  const through = Math.min(Number(acknowledge.through), lastEnvelopeNo(mailbox));
+  if (through <= mailbox.acknowledgedNo) return;
+  for (const envelope of mailbox.pending) {
+    if (envelope.envelopeNo > through) break;
+    const message = envelope.removed ? undefined : state.waiting.get(envelope.messageId);
+    if (message !== undefined) changes.move(state, message, 'delivered', nowMs);
+  }
+  changes.settle(state, device, mailbox, through);
+}
+
+/**
+ * The device takes nothing more of that session, so nothing of it counts as shown: the session is
+ * replaced, and each message gets a new envelope behind the present ones, in the same order.
+ */
+function makeAnew(changes: Changes, state: ContactState, device: number, unreadable: Undecryptable, nowMs: number): void {
+  const { from, sessionNo } = unreadable;
+  const firstNo = Number(unreadable.number);
+  const reported = state.mailboxes.get(device)?.pending.find(({ envelopeNo }) => envelopeNo === firstNo);
+  if (reported === undefined || reported.removed || reported.number !== from || reported.sessionNo !== sessionNo) return;
+
+  const removed = changes.removeEnvelopes(
+    state,
+    device,
+    (envelope) => envelope.number === from && envelope.sessionNo <= sessionNo && envelope.envelopeNo >= firstNo,
+  );
+  changes.toRenew.add(`${state.number}/${sessionKey(from, device)}`);
+  for (const { messageId } of removed) {
+    const message = state.waiting.get(messageId);
+    // Another device has shown it, or it has ended: the person does not need it here.
+    if (message === undefined) continue;
+    if (message.tries + 1 >= undecryptableTriesMax) {
+      if (isOnAnotherDevice(state, messageId)) continue;
+      const failure = { reason: 'undecryptable', detail: 'no session could be set up that the device reads' } as const;
+      changes.move(state, message, 'failed', nowMs, failure);
+      continue;
+    }
+    const again: Message = changes.setMessage(state, { ...message, tries: message.tries + 1 });
+    changes.encryptLater(state, again, device);
+  }
+}
+
+function isOnAnotherDevice(state: ContactState, messageId: string): boolean {
+  for (const { pending } of state.mailboxes.values()) {
+    if (pending.some((envelope) => envelope.messageId === messageId && !envelope.removed)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,157 @@
+/**
+ * The fence: the one row that says whose work on a range counts, and the one door through which a
+ * worker's transactions go (docs/protocols.md, section 1).
+ *
+ * A transaction's first statement is a compare-and-set on the row. It matches only while this
+ * instance holds the range under its epoch and nobody has committed in between; else the
+ * transaction is rolled back and the outcome says why.
+ */
+import type { Range } from '@chappe/ranges/range';
+import { Rollback, StoreError, type Row, type Store, type Transaction } from '@chappe/store/store';
+import { rangeProgressTable } from './tables.ts';
+
+/** The row, as this instance last committed it. */
+export interface Progress {
+  readonly epoch: number;
+  readonly instance: string;
+  readonly incarnation: number;
+  readonly nextOffset: number;
+  readonly commitNo: number;
+  readonly eventNo: number;
+  readonly publishedNo: number;
+  /** The last consumed record: read again at start, it must be the same. -1: none yet. */
+  readonly lastOffset: number;
+  readonly lastId: string;
+  /** The latest append time, which never decreases. */
+  readonly lastTimeMs: number;
+}
+
+/** What a transaction changes of the row. */
+export type Advance = Pick<Progress, 'nextOffset' | 'eventNo' | 'publishedNo' | 'lastOffset' | 'lastId' | 'lastTimeMs'>;
+
+export type Outcome =
+  | { readonly kind: 'committed'; readonly progress: Progress }
+  /** Nothing happened (deadlock, lock time-out, store away): the same again. */
+  | { readonly kind: 'refused'; readonly error: Error }
+  /** Another instance or epoch holds the range: stop. */
+  | { readonly kind: 'fenced'; readonly epoch: number }
+  /** The row is older than what this instance committed: the store lost commits. Stop, alarm. */
+  | { readonly kind: 'rolled_back' }
+  /** The range was worked off for good. */
+  | { readonly kind: 'drained' }
+  /** The answer to COMMIT was lost: ask `resolveUnknown`. */
+  | { readonly kind: 'unknown' };
+
+export type Claim =
+  | { readonly kind: 'claimed'; readonly progress: Progress }
+  /** A higher epoch, or this one by another instance, has it. */
+  | { readonly kind: 'refused'; readonly epoch: number }
+  | { readonly kind: 'drained' };
+
+/** A new database begins at 1; raised when it comes back without its last commits. */
+export const firstIncarnation = 1;
+
+/** Takes a range under an epoch, before any of its state is read. */
+export async function claimRange(store: Store, range: Range, epoch: number, instance: string): Promise<Claim> {
+  return store.transaction(async (tx) => {
+    const fresh = [range.id, range.start, range.end, 0, '', firstIncarnation, 0, 0, 0, 0, -1, '', 0, 'active'];
+    await tx.insert(rangeProgressTable, [fresh], 'ignore');
+    const matched = await tx.run(
+      `UPDATE range_progress SET epoch = ?, instance = ?
+       WHERE range_id = ? AND state = 'active' AND (epoch < ? OR (epoch = ? AND instance = ?))`,
+      [epoch, instance, range.id, epoch, epoch, instance],
+    );
+    const row = await readRow(tx, range.id);
+    if (matched === 1) return { kind: 'claimed', progress: progressOf(row) };
+    if (row['state'] !== 'active') return { kind: 'drained' };
+    return { kind: 'refused', epoch: progressOf(row).epoch };
+  });
+}
+
+/**
+ * The door: fence, then `write`, in one transaction. All rows are ready before it is called, and
+ * `write` awaits nothing but the transaction.
+ */
+export async function commitThroughFence(
+  store: Store,
+  rangeId: string,
+  held: Progress,
+  advance: Advance,
+  write: (tx: Transaction) => Promise<void>,
+): Promise<Outcome> {
+  const next: Progress = { ...held, ...advance, commitNo: held.commitNo + 1 };
+  try {
+    return await store.transaction(async (tx): Promise<Outcome> => {
+      const matched = await tx.run(
+        `UPDATE range_progress
+         SET next_offset = ?, commit_no = commit_no + 1, event_no = ?, published_no = ?,
+             last_offset = ?, last_id = ?, last_time_ms = ?
+         WHERE range_id = ? AND epoch = ? AND instance = ? AND incarnation = ?
+           AND next_offset = ? AND commit_no = ? AND state = 'active'`,
+        [
+          next.nextOffset,
+          next.eventNo,
+          next.publishedNo,
+          next.lastOffset,
+          next.lastId,
+          next.lastTimeMs,
+          rangeId,
+          held.epoch,
+          held.instance,
+          held.incarnation,
+          held.nextOffset,
+          held.commitNo,
+        ],
+      );
+      if (matched !== 1) throw new Rollback(whyNotMatched(await readRow(tx, rangeId), held));
+      await write(tx);
+      return { kind: 'committed', progress: next };
+    });
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    if (error.kind === 'unknown') return { kind: 'unknown' };
+    if (error.kind === 'refused' || error.kind === 'unavailable') return { kind: 'refused', error };
+    throw error;
+  }
+}
+
+/** After `unknown`: reads the row under a lock, which waits until the lost commit is decided. */
+export async function resolveUnknown(store: Store, rangeId: string, held: Progress): Promise<Outcome> {
+  const row = await store.transaction((tx) => readRow(tx, rangeId));
+  const now = progressOf(row);
+  const mine = now.epoch === held.epoch && now.instance === held.instance;
+  if (mine && now.commitNo === held.commitNo + 1) return { kind: 'committed', progress: now };
+  if (mine && now.commitNo === held.commitNo) {
+    return { kind: 'refused', error: new StoreError('refused', 'the commit did not happen') };
+  }
+  return whyNotMatched(row, held);
+}
+
+function whyNotMatched(row: Row, held: Progress): Outcome {
+  const now = progressOf(row);
+  if (now.epoch !== held.epoch || now.instance !== held.instance) return { kind: 'fenced', epoch: now.epoch };
+  if (row['state'] !== 'active') return { kind: 'drained' };
+  return { kind: 'rolled_back' };
+}
+
+async function readRow(tx: Transaction, rangeId: string): Promise<Row> {
+  const [row] = await tx.queryForUpdate('SELECT * FROM range_progress WHERE range_id = ?', [rangeId]);
+  if (row === undefined) throw new Error(`range ${rangeId} has no fence row`);
+  return row;
+}
+
+function progressOf(row: Row): Progress {
+  const number = (column: string): number => Number(row[column]);
+  return {
+    epoch: number('epoch'),
+    instance: String(row['instance']),
+    incarnation: number('incarnation'),
+    nextOffset: number('next_offset'),
+    commitNo: number('commit_no'),
+    eventNo: number('event_no'),
+    publishedNo: number('published_no'),
+    lastOffset: number('last_offset'),
+    lastId: String(row['last_id']),
+    lastTimeMs: number('last_time_ms'),
+  };
+}

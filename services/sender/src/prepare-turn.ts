@@ -1,0 +1,184 @@
+/**
+ * Everything of a turn that comes before its transaction: what devices said, what crypto made of
+ * what came in, what was decided, what crypto made of what goes out. It changes states in memory
+ * and `changes`, nothing else; what must wait for the commit is returned.
+ */
+import type { DecryptResult } from '@chappe/proto/internal/crypto_service';
+import { inInterval } from '@chappe/numbers/phone-number';
+import type { Range } from '@chappe/ranges/range';
+import type { PriceBooks } from '@chappe/rating/price-book';
+import type { Store } from '@chappe/store/store';
+import type { Attachments } from './attachments.ts';
+import type { Changes } from './changes.ts';
+import { knownMessageIds, loadMessages } from './contact-store.ts';
+import { decide } from './decide.ts';
+import { decryptBatch, type Inbound } from './decrypt-batch.ts';
+import { applyAcknowledge, applyAttach, applyDetach, isDevice, type DeviceWork } from './device-work.ts';
+import { encryptBatch, type EncryptDependencies } from './encrypt-batch.ts';
+import type { SenderEvents } from './events.ts';
+import { heldRecordsMax } from './limits.ts';
+import type { ReadCommand } from './read-commands.ts';
+import type { ContactState, Message } from './state.ts';
+
+export interface TurnDependencies extends EncryptDependencies {
+  readonly store: Store;
+  readonly books: PriceBooks;
+  readonly events: SenderEvents;
+}
+
+export interface TurnInput {
+  readonly range: Range;
+  readonly incarnation: number;
+  /** The latest append time that was committed: times never go back. */
+  readonly lastTimeMs: number;
+  /** When the devices' work came in, on the worker's clock. */
+  readonly receivedMs: number;
+  readonly attachments: Attachments;
+  readonly commands: readonly ReadCommand[];
+  readonly deviceWork: readonly DeviceWork[];
+  /** Every contact that the commands and the devices' work name. */
+  readonly states: ReadonlyMap<string, ContactState>;
+  readonly changes: Changes;
+}
+
+export interface Turn {
+  /** What must wait for the commit. */
+  committed(): void;
+}
+
+export async function prepareTurn(dependencies: TurnDependencies, input: TurnInput): Promise<Turn> {
+  const afterCommit: (() => void)[] = [];
+  await applyDeviceWork(dependencies, input, afterCommit);
+  const decrypted = await decryptInbounds(dependencies, input);
+  const lastTimeMs = await decideCommands(dependencies, input, decrypted);
+  await encryptBatch(dependencies, input.changes, input.incarnation, Math.max(lastTimeMs, input.lastTimeMs));
+  return {
+    committed: () => {
+      for (const action of afterCommit) action();
+    },
+  };
+}
+
+async function applyDeviceWork(
+  { store, events }: TurnDependencies,
+  input: TurnInput,
+  afterCommit: (() => void)[],
+): Promise<void> {
+  const { attachments, changes, receivedMs, range } = input;
+  const readIds = input.deviceWork.flatMap((work) => (work.kind === 'read' ? work.messageIds : []));
+  const readMessages = new Map((await loadMessages(store, readIds)).map((row) => [row.message.messageId, row]));
+  for (const work of input.deviceWork) {
+    const { contact, device } = work.device;
+    const state = input.states.get(contact);
+    if (state === undefined || !inInterval(contact, range.start, range.end)) continue;
+    switch (work.kind) {
+      case 'attach': {
+        const { sink, resume } = work;
+        if (sink.closed) break;
+        if (attachments.isSuperseded(work.device)) {
+          sink.refuse(work.device, 'superseded');
+        } else if (isDevice(state, device)) {
+          const pushedNo = applyAttach(changes, state, device, resume);
+          afterCommit.push(() => attachments.attach(work.device, sink, changes.mailboxOf(state, device), pushedNo));
+        } else {
+          sink.refuse(work.device, 'unknown_device');
+        }
+        break;
+      }
+      case 'detach':
+        applyDetach(changes, state, device, work.pushedNo);
+        break;
+      case 'acknowledge': {
+        if (!isDevice(state, device)) break;
+        for (const { reason } of work.acknowledge.undecryptable) events.undecryptable(range.id, reason);
+        applyAcknowledge(changes, state, device, work.acknowledge, receivedMs);
+        afterCommit.push(() => {
+          const { incarnation, acknowledgedNo } = changes.mailboxOf(state, device);
+          work.sink.forget(work.device, incarnation, acknowledgedNo);
+          attachments.settled(contact, device, incarnation, acknowledgedNo);
+        });
+        break;
+      }
+      case 'read':
+        for (const messageId of work.messageIds) {
+          const row = readMessages.get(messageId);
+          if (row?.contact === contact) markRead(changes, state, row.message, receivedMs);
+        }
+        break;
+    }
+  }
+}
+
+function markRead(changes: Changes, state: ContactState, stored: Message, nowMs: number): void {
+  const message = changes.messages.get(stored.messageId)?.message ?? state.waiting.get(stored.messageId) ?? stored;
+  changes.move(state, message, 'read', nowMs);
+}
+
+function decryptInbounds(dependencies: TurnDependencies, input: TurnInput): Promise<Map<Inbound, DecryptResult>> {
+  const inbounds = input.commands.flatMap((read): Inbound[] => {
+    if (read.kind !== 'command' || read.command.kind.case !== 'inbound') return [];
+    const state = input.states.get(read.contact);
+    // Behind a command that could not be read it is held as it is, and decrypted when it is released.
+    if (state === undefined || state.heldRecords > 0) return [];
+    return [{ state, command: read.command.kind.value, appendTimeMs: read.record.appendTimeMs }];
+  });
+  return decryptBatch(dependencies, inbounds, input.changes, input.incarnation);
+}
+
+/** Decides in log order; the latest append time. */
+async function decideCommands(
+  { store, books, events }: TurnDependencies,
+  input: TurnInput,
+  decrypted: ReadonlyMap<Inbound, DecryptResult>,
+): Promise<number> {
+  const { changes, range } = input;
+  const resultOf = new Map([...decrypted].map(([inbound, result]) => [inbound.command, result]));
+  const sends = input.commands.filter((read) => read.kind === 'command' && read.command.kind.case === 'send');
+  const known = await knownMessageIds(store, sends.map(({ record }) => record.headers.id));
+  let timeMs = input.lastTimeMs;
+  for (const read of input.commands) {
+    const { record } = read;
+    timeMs = Math.max(timeMs, record.appendTimeMs);
+    if (read.kind === 'unknown') throw new Error('an unknown command is never part of a batch');
+    if (read.kind === 'dead') {
+      events.deadRecord(range.id, record.offset, read.reason);
+      continue;
+    }
+    const state = input.states.get(read.contact);
+    if (state === undefined) throw new Error('a contact of the batch was not loaded');
+    if (read.kind === 'poison' || state.heldRecords > 0) {
+      hold(input, read, state, timeMs, events);
+      continue;
+    }
+    const { command } = read;
+    const { id } = record.headers;
+    const inbound = command.kind.case === 'inbound' ? resultOf.get(command.kind.value) : undefined;
+    const facts = { id, appendTimeMs: timeMs, isRepeat: known.has(id), books };
+    for (const effect of decide(state, command, inbound === undefined ? facts : { ...facts, decrypted: inbound })) {
+      changes.apply(state, effect, { id, timeMs });
+    }
+    if (command.kind.case === 'send') known.add(id);
+  }
+  return timeMs;
+}
+
+/** Keeps a command that cannot be read, and what comes behind it, until a person has looked. */
+function hold(
+  { range, changes }: TurnInput,
+  read: Extract<ReadCommand, { kind: 'command' | 'poison' }>,
+  state: ContactState,
+  timeMs: number,
+  events: SenderEvents,
+): void {
+  const { record } = read;
+  const reason = read.kind === 'poison' ? read.reason : 'behind a held command';
+  if (state.heldRecords >= heldRecordsMax) {
+    events.deadRecord(range.id, record.offset, 'the lane of held commands is full');
+    return;
+  }
+  state.heldRecords += 1;
+  changes.touched.add(state);
+  const { kind, id, version } = record.headers;
+  changes.heldRecords.push([state.number, record.offset, range.id, kind, id, version, timeMs, reason, record.value]);
+  if (read.kind === 'poison') events.commandHeld(range.id, record.offset, reason);
+}

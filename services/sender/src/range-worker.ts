@@ -1,0 +1,408 @@
+/**
+ * The worker of one range: the only writer of its contacts' state while its claim stands.
+ *
+ * It takes turns. A turn gathers what devices said and a batch of commands, has crypto decrypt
+ * what came in, decides, has crypto encrypt what goes out, and commits all of it in one
+ * transaction through the fence. Only then are envelopes pushed, acknowledgements confirmed and
+ * events published. A turn that cannot be finished is made again from the same commands; nothing
+ * of it has left. The worker stops for good when it is fenced, and with an alarm when log or
+ * store contradict what it committed.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Log, LogReader, LogRecord } from '@chappe/log/log';
+import { LogError } from '@chappe/log/log-error';
+import type { PhoneNumber } from '@chappe/numbers/phone-number';
+import type { CryptoService } from '@chappe/proto/internal/crypto_service';
+import type { PreKeyService } from '@chappe/proto/internal/pre_key_service';
+import type { DeviceRef } from '@chappe/proto/internal/sender_service';
+import type { Range } from '@chappe/ranges/range';
+import type { PriceBooks } from '@chappe/rating/price-book';
+import type { Client } from '@chappe/rpc/client';
+import type { Store } from '@chappe/store/store';
+import type { Logger } from '@chappe/telemetry/telemetry';
+import { Attachments } from './attachments.ts';
+import { Changes } from './changes.ts';
+import { ContactCache } from './contact-cache.ts';
+import { loadContacts } from './contact-store.ts';
+import { cutBatch } from './cut-batch.ts';
+import type { DeviceSink, DeviceWork } from './device-work.ts';
+import type { SenderEvents } from './events.ts';
+import { commitThroughFence, resolveUnknown, type Advance, type Outcome, type Progress } from './fence.ts';
+import { batchBytesMax, batchRecordsMax, cacheBytesMax, clockAlarmMs, clockWaitMs, messageRetentionMs, pendingDeviceWorkMax, retryMs } from './limits.ts';
+import { OutboxPublisher } from './outbox-publisher.ts';
+import { prepareTurn, type Turn } from './prepare-turn.ts';
+import { readCommand, type ReadCommand } from './read-commands.ts';
+import type { ContactState } from './state.ts';
+import { forgetMessages, prepareRows, writeRows } from './write-changes.ts';
+
+export interface RangeWorkerDependencies {
+  readonly log: Log;
+  readonly store: Store;
+  readonly crypto: Client<typeof CryptoService>;
+  readonly preKeys: Client<typeof PreKeyService>;
+  readonly books: PriceBooks;
+  readonly events: SenderEvents;
+  readonly logger: Logger;
+  readonly eventBuckets: number;
+  /** Milliseconds since 1970; for receipts and alarms only, never for decisions on commands. */
+  readonly now: () => number;
+}
+
+/** Why a worker ended. */
+export type WorkerEnd =
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'fenced'; readonly epoch: number }
+  /** A person must look: log and store do not fit together. */
+  | { readonly kind: 'alarm'; readonly reason: string };
+
+/** Records read ahead; the log's reader keeps to it. */
+const readLimits = { maxRecords: batchRecordsMax, maxBytes: batchBytesMax };
+
+/** After so long without anything else to commit, what was published is saved. */
+const idleSaveMs = 1_000;
+
+export class RangeWorker {
+  readonly range: Range;
+  readonly #dependencies: RangeWorkerDependencies;
+  readonly #stopping = new AbortController();
+  readonly #cache = new ContactCache(cacheBytesMax);
+  readonly #attachments: Attachments;
+  readonly #publisher: OutboxPublisher;
+  #progress: Progress;
+  #commands: ReadCommand[] = [];
+  #deviceWork: DeviceWork[] = [];
+  #wake = Promise.withResolvers<void>();
+  #room = Promise.withResolvers<void>();
+  #advanced = Promise.withResolvers<void>();
+  #problem: string | undefined;
+  #alarm: string | undefined;
+  #forgets = false;
+  #ended: Promise<WorkerEnd> | undefined;
+
+  constructor(range: Range, progress: Progress, dependencies: RangeWorkerDependencies) {
+    this.range = range;
+    this.#progress = progress;
+    this.#dependencies = dependencies;
+    const { store, log, logger } = dependencies;
+    this.#attachments = new Attachments({
+      store,
+      epoch: progress.epoch,
+      onProblem: (error) => logger.warn({ range: range.id, err: error }, 'a mailbox could not be read'),
+    });
+    this.#publisher = new OutboxPublisher({
+      rangeId: range.id,
+      log,
+      publishedNo: progress.publishedNo,
+      onPublished: () => this.#wake.resolve(),
+    });
+  }
+
+  get epoch(): number {
+    return this.#progress.epoch;
+  }
+
+  get nextOffset(): number {
+    return this.#progress.nextOffset;
+  }
+
+  get attachedDevices(): number {
+    return this.#attachments.size;
+  }
+
+  /** Why it does not get on now; it tries again by itself. */
+  get problem(): string | undefined {
+    return this.#problem ?? this.#publisher.problem;
+  }
+
+  /** Starts to work; resolves when it has ended, for whatever reason. */
+  run(reader: LogReader): Promise<WorkerEnd> {
+    this.#ended ??= this.#run(reader);
+    return this.#ended;
+  }
+
+  /** Finishes the turn in hand, publishes what it committed, and ends. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#wake.resolve();
+    await this.#ended;
+  }
+
+  /** Takes what a device said; waits when too much is waiting already. */
+  async takeDeviceWork(work: DeviceWork): Promise<void> {
+    while (this.#deviceWork.length >= pendingDeviceWorkMax && !this.#stopping.signal.aborted) await this.#room.promise;
+    this.#deviceWork.push(work);
+    this.#wake.resolve();
+  }
+
+  /** A relay's stream is gone, and its devices with it. */
+  async detachAll(sink: DeviceSink): Promise<void> {
+    for (const device of this.#attachments.ofSink(sink)) await this.detach(device);
+  }
+
+  async detach(device: DeviceRef): Promise<void> {
+    const pushedNo = this.#attachments.detach(device);
+    if (pushedNo !== undefined) await this.takeDeviceWork({ kind: 'detach', device, pushedNo });
+  }
+
+  /** With the next transaction, deletes what is older than any repeat can be. */
+  forgetOldMessages(): void {
+    this.#forgets = true;
+    this.#wake.resolve();
+  }
+
+  /** Resolves when every record below an offset is done, or the worker has ended. */
+  async reached(offset: number, signal: AbortSignal): Promise<void> {
+    while (this.#progress.nextOffset < offset && !this.#stopping.signal.aborted && !signal.aborted) {
+      const aborted = Promise.withResolvers<void>();
+      const abort = (): void => aborted.resolve();
+      signal.addEventListener('abort', abort, { once: true });
+      await Promise.race([this.#advanced.promise, aborted.promise]);
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  /** A contact as it is committed. Read only: nothing may change it. */
+  async contact(number: PhoneNumber): Promise<ContactState | undefined> {
+    const [state] = await loadContacts(this.#dependencies.store, [number]);
+    return state;
+  }
+
+  async #run(reader: LogReader): Promise<WorkerEnd> {
+    const { events, logger } = this.#dependencies;
+    const { id } = this.range;
+    let end: WorkerEnd;
+    try {
+      await this.#republishOutbox();
+      const feeding = this.#feed(reader);
+      end = await this.#takeTurns();
+      this.#stopping.abort();
+      await feeding;
+    } catch (error) {
+      // Not an outcome that a turn may have: state in memory is not to be trusted any more.
+      logger.error({ range: id, err: error }, 'the range worker failed');
+      end = { kind: 'alarm', reason: error instanceof Error ? error.message : 'unknown' };
+    }
+    this.#stopping.abort();
+    this.#room.resolve();
+    this.#advanced.resolve();
+    this.#attachments.refuseAll();
+    await this.#publisher[Symbol.asyncDispose]();
+    await reader[Symbol.asyncDispose]();
+    events.workerEnded(id, end);
+    return end;
+  }
+
+  /** What a former owner committed and perhaps did not publish comes first. */
+  async #republishOutbox(): Promise<void> {
+    const rows = await this.#dependencies.store.query(
+      'SELECT event_no, bucket, frame FROM outbox WHERE range_id = ? AND event_no > ? ORDER BY event_no',
+      [this.range.id, this.#progress.publishedNo],
+    );
+    this.#publisher.enqueue(
+      rows.map((row) => {
+        const frame = row['frame'];
+        if (!(frame instanceof Uint8Array)) throw new Error('an outbox row has no frame');
+        return { eventNo: Number(row['event_no']), bucket: Number(row['bucket']), frame };
+      }),
+    );
+  }
+
+  /** Reads ahead of the turns: never more than one batch that is not taken yet. */
+  async #feed(reader: LogReader): Promise<void> {
+    const { signal } = this.#stopping;
+    let waitMs: number = retryMs.first;
+    while (!signal.aborted) {
+      if (this.#commands.length >= batchRecordsMax) {
+        await Promise.race([this.#advanced.promise, aborted(signal)]);
+        continue;
+      }
+      try {
+        const records = await reader.read(readLimits, signal);
+        waitMs = retryMs.first;
+        if (records.length === 0) continue;
+        this.#commands.push(...records.map(readCommand));
+        this.#problem = undefined;
+        this.#wake.resolve();
+      } catch (error) {
+        if (!(error instanceof LogError) || error.kind !== 'unavailable') {
+          this.#alarm = `the range topic cannot be read: ${error instanceof Error ? error.message : 'unknown'}`;
+          this.#wake.resolve();
+          return;
+        }
+        this.#problem = `the range topic cannot be read: ${error.message}`;
+        await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+        waitMs = Math.min(waitMs * 2, retryMs.longest);
+      }
+    }
+  }
+
+  async #takeTurns(): Promise<WorkerEnd> {
+    const { signal } = this.#stopping;
+    let waitMs: number = retryMs.first;
+    while (!signal.aborted) {
+      if (this.#alarm !== undefined) return { kind: 'alarm', reason: this.#alarm };
+      if (!(await this.#hasWork())) continue;
+      const outcome = await this.#turn();
+      switch (outcome.kind) {
+        case 'committed':
+          waitMs = retryMs.first;
+          break;
+        case 'refused':
+          await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+          waitMs = Math.min(waitMs * 2, retryMs.longest);
+          break;
+        case 'fenced':
+          return { kind: 'fenced', epoch: outcome.epoch };
+        case 'rolled_back':
+          return { kind: 'alarm', reason: 'the store is older than what was committed to it' };
+        case 'drained':
+          return { kind: 'alarm', reason: 'the range was closed while it was owned' };
+        case 'unknown':
+          throw new Error('an unknown outcome was not resolved');
+      }
+    }
+    return { kind: 'stopped' };
+  }
+
+  /** Waits until there is something to do; false: look again. */
+  async #hasWork(): Promise<boolean> {
+    const [next] = this.#commands;
+    if (next?.kind === 'unknown') {
+      this.#problem = `${next.reason} cannot be read: upgrade the senders`;
+    } else if (next !== undefined && next.record.appendTimeMs - this.#dependencies.now() > clockWaitMs) {
+      this.#problem = 'append times are over 10 min ahead of this clock: set the clocks';
+    } else if (this.#publisher.hasRoom && (next !== undefined || this.#deviceWork.length > 0 || this.#forgets)) {
+      return true;
+    } else if (this.#publisher.isEmpty && this.#publisher.publishedNo > this.#progress.publishedNo) {
+      const timer = new AbortController();
+      const idle = sleep(idleSaveMs, true, { signal: timer.signal, ref: false }).catch(() => false);
+      const isIdle = await Promise.race([idle, this.#woken()]);
+      timer.abort();
+      return isIdle === true;
+    }
+    if (next?.kind === 'unknown' || this.#problem !== undefined) {
+      await Promise.race([sleep(retryMs.longest, undefined, { ref: false }), this.#woken()]);
+    } else {
+      await this.#woken();
+    }
+    return false;
+  }
+
+  async #woken(): Promise<false> {
+    await this.#wake.promise;
+    this.#wake = Promise.withResolvers<void>();
+    return false;
+  }
+
+  /** One turn. What it took is given back unless it commits. */
+  async #turn(): Promise<Outcome> {
+    const { events, now } = this.#dependencies;
+    const startedAt = performance.now();
+    const deviceWork = this.#deviceWork.splice(0, batchRecordsMax);
+    const states = await this.#load(this.#commands, deviceWork);
+    const commands = this.#commands.slice(0, cutBatch(this.#commands, (contact) => states.get(contact)));
+    this.#watchClock(commands.at(-1)?.record);
+    const changes = new Changes({ incarnation: this.#progress.incarnation, eventBuckets: this.#dependencies.eventBuckets });
+    let turn: Turn;
+    try {
+      turn = await prepareTurn(this.#dependencies, {
+        range: this.range,
+        incarnation: this.#progress.incarnation,
+        lastTimeMs: this.#progress.lastTimeMs,
+        receivedMs: Math.max(now(), this.#progress.lastTimeMs),
+        attachments: this.#attachments,
+        commands,
+        deviceWork,
+        states,
+        changes,
+      });
+      this.#problem = undefined;
+    } catch (error) {
+      return this.#giveBack(deviceWork, states, error);
+    }
+    const preparedAt = performance.now();
+    const outcome = await this.#commit(commands, changes);
+    if (outcome.kind !== 'committed') {
+      if (outcome.kind === 'refused') return this.#giveBack(deviceWork, states, outcome.error);
+      return outcome;
+    }
+    this.#progress = outcome.progress;
+    this.#commands = this.#commands.slice(commands.length);
+    for (const state of states.values()) this.#cache.set(state);
+    this.#room.resolve();
+    this.#room = Promise.withResolvers<void>();
+    this.#advanced.resolve();
+    this.#advanced = Promise.withResolvers<void>();
+    // Committed: now, and only now, it may leave.
+    this.#attachments.pushCommitted(changes.envelopes);
+    turn.committed();
+    events.turnCommitted(this.range.id, commands.length, changes, {
+      prepareMs: preparedAt - startedAt,
+      commitMs: performance.now() - preparedAt,
+    });
+    return outcome;
+  }
+
+  async #load(commands: readonly ReadCommand[], deviceWork: readonly DeviceWork[]): Promise<Map<string, ContactState>> {
+    const wanted = new Set<string>(deviceWork.map(({ device }) => device.contact));
+    for (const command of commands) if (command.kind === 'command' || command.kind === 'poison') wanted.add(command.contact);
+    const states = new Map<string, ContactState>();
+    const missing: PhoneNumber[] = [];
+    for (const contact of wanted) {
+      const cached = this.#cache.get(contact);
+      if (cached === undefined) missing.push(contact as PhoneNumber);
+      else states.set(contact, cached);
+    }
+    for (const state of await loadContacts(this.#dependencies.store, missing)) states.set(state.number, state);
+    return states;
+  }
+
+  async #commit(commands: readonly ReadCommand[], changes: Changes): Promise<Outcome> {
+    const { store } = this.#dependencies;
+    const held = this.#progress;
+    const last = commands.at(-1)?.record;
+    const frames = changes.events.frames(this.range.id, held.eventNo);
+    const publishedNo = this.#publisher.publishedNo;
+    const advance: Advance = {
+      nextOffset: held.nextOffset + commands.length,
+      eventNo: frames.at(-1)?.eventNo ?? held.eventNo,
+      publishedNo,
+      lastOffset: last?.offset ?? held.lastOffset,
+      lastId: last?.headers.id ?? held.lastId,
+      lastTimeMs: Math.max(last?.appendTimeMs ?? 0, held.lastTimeMs),
+    };
+    const rows = prepareRows(changes, this.range, frames);
+    const forgets = this.#forgets;
+    this.#forgets = false;
+    const outcome = await commitThroughFence(store, this.range.id, held, advance, async (tx) => {
+      if (publishedNo > held.publishedNo) {
+        await tx.run('DELETE FROM outbox WHERE range_id = ? AND event_no <= ?', [this.range.id, publishedNo]);
+      }
+      if (forgets) await forgetMessages(tx, this.range, this.#dependencies.now() - messageRetentionMs);
+      await writeRows(tx, rows);
+    });
+    const known = outcome.kind === 'unknown' ? await resolveUnknown(store, this.range.id, held) : outcome;
+    if (known.kind === 'committed') this.#publisher.enqueue(frames);
+    return known;
+  }
+
+  /** Nothing of the turn has left; its contacts in memory are not what is committed. */
+  #giveBack(deviceWork: readonly DeviceWork[], states: ReadonlyMap<string, ContactState>, error: unknown): Outcome {
+    for (const contact of states.keys()) this.#cache.delete(contact);
+    this.#deviceWork.unshift(...deviceWork);
+    this.#problem = error instanceof Error ? error.message : 'unknown';
+    this.#dependencies.events.turnRefused(this.range.id, error);
+    return { kind: 'refused', error: error instanceof Error ? error : new Error('unknown') };
+  }
+
+  #watchClock(last: LogRecord | undefined): void {
+    if (last === undefined) return;
+    const aheadMs = last.appendTimeMs - this.#dependencies.now();
+    if (aheadMs > clockAlarmMs) this.#dependencies.events.clockAhead(this.range.id, aheadMs);
+  }
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

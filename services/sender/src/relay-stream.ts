@@ -1,0 +1,90 @@
+/**
+ * A relay's stream to this shard: gathers what goes to its devices into frames. Nothing piles up
+ * here: each device's window bounds what is pushed to it, and a confirmation is one number.
+ */
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { CiphertextType, EnvelopeSchema } from '@chappe/proto/device/device_service';
+import {
+  RefusedReason,
+  type AttachResponseSchema,
+  type DeviceForgetSchema,
+  type DevicePushSchema,
+  type DeviceRef,
+  type DeviceRefusedSchema,
+} from '@chappe/proto/internal/sender_service';
+import type { DeviceSink, PushedEnvelope } from './device-work.ts';
+
+type Frame = MessageInitShape<typeof AttachResponseSchema>;
+
+const reasons = {
+  not_owner: RefusedReason.NOT_OWNER,
+  superseded: RefusedReason.SUPERSEDED,
+  unknown_device: RefusedReason.UNKNOWN_DEVICE,
+} as const;
+
+export class RelayStream implements DeviceSink {
+  readonly #send: (frame: Frame) => Promise<void>;
+  #closed = false;
+  #push: MessageInitShape<typeof DevicePushSchema>[] = [];
+  #forget: MessageInitShape<typeof DeviceForgetSchema>[] = [];
+  #refused: MessageInitShape<typeof DeviceRefusedSchema>[] = [];
+  #sending = false;
+
+  constructor(send: (frame: Frame) => Promise<void>) {
+    this.#send = send;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** The stream is gone: nothing reaches its devices any more. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  push(device: DeviceRef, epoch: bigint, incarnation: number, envelopes: readonly PushedEnvelope[]): void {
+    this.#push.push({ device, epoch, envelopes: { incarnation, envelopes: envelopes.map(toWire) } });
+    this.#flushSoon();
+  }
+
+  forget(device: DeviceRef, incarnation: number, through: number): void {
+    this.#forget.push({ device, forget: { incarnation, through: BigInt(through) } });
+    this.#flushSoon();
+  }
+
+  refuse(device: DeviceRef, reason: keyof typeof reasons): void {
+    this.#refused.push({ device, reason: reasons[reason] });
+    this.#flushSoon();
+  }
+
+  /** What gathers in one turn of the event loop, or while a frame is on its way, goes as one frame. */
+  #flushSoon(): void {
+    if (this.#sending || this.#closed) return;
+    this.#sending = true;
+    setImmediate(() => void this.#flush());
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#push.length + this.#forget.length + this.#refused.length > 0) {
+      const frame = { push: this.#push, forget: this.#forget, refused: this.#refused };
+      this.#push = [];
+      this.#forget = [];
+      this.#refused = [];
+      await this.#send(frame);
+    }
+    this.#sending = false;
+  }
+}
+
+function toWire(envelope: PushedEnvelope): MessageInitShape<typeof EnvelopeSchema> {
+  if (envelope.kind === 'removed') return { number: BigInt(envelope.through), removedFrom: BigInt(envelope.from) };
+  return {
+    number: BigInt(envelope.envelopeNo),
+    from: envelope.number,
+    sessionNo: envelope.sessionNo,
+    ciphertext: envelope.ciphertext,
+    // It came from crypto as this type; the store keeps its number.
+    type: envelope.type as CiphertextType,
+  };
+}

@@ -1,0 +1,123 @@
+/** The sender service: one shard and the gRPC server through which relays and gateways reach it. */
+import type { Coordination } from '@chappe/coordination/coordination';
+import { ChappeError } from '@chappe/errors/chappe-error';
+import type { Log } from '@chappe/log/log';
+import { phoneNumberFromDigits } from '@chappe/numbers/phone-number';
+import { CryptoService } from '@chappe/proto/internal/crypto_service';
+import { PreKeyService } from '@chappe/proto/internal/pre_key_service';
+import { SenderService } from '@chappe/proto/internal/sender_service';
+import { watchRoutingTable } from '@chappe/ranges/table-watcher';
+import { loadPriceBooks } from '@chappe/rating/publish';
+import { Channel } from '@chappe/rpc/client';
+import { implement, startServer } from '@chappe/rpc/server';
+import { migrate } from '@chappe/store/migrate';
+import type { Store } from '@chappe/store/store';
+import { rpcMetrics } from '@chappe/telemetry/rpc-metrics';
+import type { Telemetry } from '@chappe/telemetry/telemetry';
+import type { ServerCredentials } from '@grpc/grpc-js';
+import { attach } from './attach.ts';
+import { contactAnswer } from './contact-answer.ts';
+import { openSenderEvents } from './events.ts';
+import { Shard } from './shard.ts';
+
+export interface SenderDependencies {
+  readonly shardId: string;
+  /** Made anew with every start of the process. */
+  readonly instance: string;
+  readonly zone: string;
+  /** `host:port` (port 0: any free one) or `unix:/path`. */
+  readonly address: string;
+  readonly cryptoAddress: string;
+  /** Where a relay serves PreKeyService. */
+  readonly preKeyAddress: string;
+  readonly coordination: Coordination;
+  readonly log: Log;
+  readonly store: Store;
+  readonly telemetry: Telemetry;
+  readonly eventBuckets: number;
+  readonly credentials?: ServerCredentials;
+  /** Milliseconds since 1970. Absent: the system's clock. */
+  readonly now?: () => number;
+}
+
+export interface Sender extends AsyncDisposable {
+  readonly address: string;
+  notReady(): Record<string, string>;
+}
+
+/** Migrates, listens, registers the shard and takes the ranges that it is given. */
+export async function startSender(dependencies: SenderDependencies): Promise<Sender> {
+  const { shardId, instance, zone, coordination, log, store, telemetry, eventBuckets, now = Date.now } = dependencies;
+  await migrate(store, { service: 'sender', directory: new URL('../migrations', import.meta.url) });
+  const table = await watchRoutingTable(coordination);
+  const crypto = new Channel({ address: dependencies.cryptoAddress });
+  const preKeys = new Channel({ address: dependencies.preKeyAddress });
+  // Assigned below, before anything can ask: the server's address is part of what a shard says.
+  const running: { shard?: Shard } = {};
+  const shardNow = (): Shard => {
+    if (running.shard === undefined) throw new ChappeError('notReady', 'the shard is starting');
+    return running.shard;
+  };
+
+  const server = await startServer({
+    address: dependencies.address,
+    ...(dependencies.credentials === undefined ? {} : { credentials: dependencies.credentials }),
+    onHandled: rpcMetrics(telemetry.metrics),
+    onUnexpected: (error, method) => telemetry.log.error({ err: error, method }, 'unexpected fault'),
+    implementations: [
+      implement(SenderService, {
+        attach: (stream) => attach(shardNow(), stream),
+        getContact: async ({ contact, business, minOffset }, { signal }) => {
+          const number = phoneNumberFromDigits(contact);
+          const worker = shardNow().workerOf(number);
+          if (worker === undefined) throw new ChappeError('notOwner', 'this shard does not hold the range of the contact');
+          await worker.reached(Number(minOffset), signal);
+          return contactAnswer(await worker.contact(number), business, now());
+        },
+      }),
+    ],
+  });
+
+  const events = openSenderEvents(shardId, telemetry.log, telemetry.metrics, {
+    ranges: () => running.shard?.workers.size ?? 0,
+    attachedDevices: () => running.shard?.attachedDevices ?? 0,
+  });
+  const shard = new Shard({
+    id: shardId,
+    instance,
+    zone,
+    address: server.address,
+    coordination,
+    table,
+    worker: {
+      log,
+      store,
+      crypto: crypto.client(CryptoService),
+      preKeys: preKeys.client(PreKeyService),
+      books: await loadPriceBooks(coordination),
+      events,
+      logger: telemetry.log,
+      eventBuckets,
+      now,
+    },
+  });
+  running.shard = shard;
+  shard.start();
+  server.setServing(true);
+
+  return {
+    address: server.address,
+    notReady: () => {
+      const problem = table.problem();
+      return { ...shard.notReady(), ...(problem === undefined ? {} : { 'routing table': problem }) };
+    },
+    [Symbol.asyncDispose]: async () => {
+      server.setServing(false);
+      await shard[Symbol.asyncDispose]();
+      await server.close(1_000);
+      await table[Symbol.asyncDispose]();
+      crypto[Symbol.dispose]();
+      preKeys[Symbol.dispose]();
+    },
+  };
+}
