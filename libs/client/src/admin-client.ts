@@ -1,0 +1,34 @@
+/** What an operator uses: businesses, their numbers and keys, and the state of the cluster. */
+import { BusinessService } from '@chappe/proto/v1/business_service';
+import { ClusterService } from '@chappe/proto/v1/cluster_service';
+import { Channel, type Client } from '@chappe/rpc/client';
+import type { ChannelCredentials } from '@grpc/grpc-js';
+
+export interface AdminClientOptions {
+  /** `host:port` or `unix:/path` of a gateway. */
+  readonly address: string;
+  readonly adminKey: string;
+  /** Absent: no TLS. */
+  readonly credentials?: ChannelCredentials;
+}
+
+export class AdminClient implements Disposable {
+  readonly businesses: Client<typeof BusinessService>;
+  readonly cluster: Client<typeof ClusterService>;
+  readonly #channel: Channel;
+
+  constructor({ address, adminKey, credentials }: AdminClientOptions) {
+    this.#channel = new Channel({ address, bearer: adminKey, ...(credentials === undefined ? {} : { credentials }) });
+    this.businesses = this.#channel.client(BusinessService);
+    this.cluster = this.#channel.client(ClusterService);
+  }
+
+  /** @throws ChappeError `notReady` when there is no answer in time */
+  waitForReady(timeoutMs: number): Promise<void> {
+    return this.#channel.waitForReady(timeoutMs);
+  }
+
+  [Symbol.dispose](): void {
+    this.#channel[Symbol.dispose]();
+  }
+}

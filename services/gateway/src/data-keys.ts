@@ -1,0 +1,66 @@
+/**
+ * Open data keys, as crypto hands them out: one for each business and day. Bounded, and forgotten
+ * an hour after they came.
+ */
+import { ChappeError } from '@chappe/errors/chappe-error';
+import type { CryptoService } from '@chappe/proto/internal/crypto_service';
+import type { Client } from '@chappe/rpc/client';
+import { keyIdOf, open, SealError, type SealKey } from '@chappe/seal/seal';
+import { ExpiringCache } from './expiring-cache.ts';
+import { cachedDataKeysMax, dataKeyLifeMs } from './limits.ts';
+
+const dayMs = 24 * 3_600 * 1_000;
+
+export class DataKeys {
+  readonly #crypto: Client<typeof CryptoService>;
+  readonly #now: () => number;
+  readonly #keys = new ExpiringCache<SealKey>({ lifeMs: dataKeyLifeMs, entriesMax: cachedDataKeysMax });
+
+  /** @param now milliseconds since 1970: the day of the key */
+  constructor(crypto: Client<typeof CryptoService>, now: () => number) {
+    this.#crypto = crypto;
+    this.#now = now;
+  }
+
+  /** The key to seal with today. @throws ChappeError `notReady` when crypto cannot give it */
+  today(business: string): Promise<SealKey> {
+    return this.#get(business, Math.floor(this.#now() / dayMs), false);
+  }
+
+  /**
+   * Opens what was sealed for a business; undefined if it is broken, belongs to another business, or
+   * its key is destroyed.
+   *
+   * @throws ChappeError when crypto does not answer now
+   */
+  async open(business: string, sealed: Uint8Array, boundTo: Uint8Array): Promise<Buffer | undefined> {
+    const day = dayOf(business, sealed);
+    if (day === undefined) return undefined;
+    try {
+      return open(await this.#get(business, day, true), sealed, boundTo);
+    } catch (error) {
+      if (error instanceof SealError) return undefined;
+      if (error instanceof ChappeError && error.reason === 'notFound') return undefined;
+      throw error;
+    }
+  }
+
+  #get(business: string, day: number, existingOnly: boolean): Promise<SealKey> {
+    return this.#keys.get(`${business}/${day}`, async () => {
+      const { keyId, key } = await this.#crypto.getDataKey({ business, day, existingOnly });
+      return { id: keyId, bytes: key };
+    });
+  }
+}
+
+function dayOf(business: string, sealed: Uint8Array): number | undefined {
+  try {
+    const [owner, day, ...more] = keyIdOf(sealed).split('/');
+    return owner === business && day !== undefined && more.length === 0 && /^\d{1,7}$/.test(day)
+      ? Number(day)
+      : undefined;
+  } catch (error) {
+    if (error instanceof SealError) return undefined;
+    throw error;
+  }
+}
