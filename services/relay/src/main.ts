@@ -29,14 +29,7 @@ await using relay = await startRelay({
   codes: codeSenderOf(config),
   ...credentialsOf(config),
 });
-await using admin = await startAdminServer({
-  host,
-  port,
-  metrics: telemetry.metrics,
-  notReady: () => relay.notReady(),
-});
-telemetry.log.info(
-  { devices: relay.deviceAddress, internal: relay.internalAddress, adminPort: admin.port },
-  'relay is ready',
-);
+const notReady = () => relay.notReady();
+await using admin = await startAdminServer({ host, port, metrics: telemetry.metrics, notReady });
+telemetry.log.info({ address: relay.deviceAddress, adminPort: admin.port }, 'relay is ready');
 await stopped;

@@ -4,7 +4,11 @@ import { test } from 'node:test';
 import { purge } from '../src/purger.ts';
 import { contact, makeKeys, makePreKeys, makeSignedKeys, refusedWith, startHarness } from './harness.ts';
 
-const claimOf = (claimId: string, device = 1): { claimId: string; contact: string; device: number } => ({ claimId, contact, device });
+const claimOf = (claimId: string, device = 1): { claimId: string; contact: string; device: number } => ({
+  claimId,
+  contact,
+  device,
+});
 
 test('the same claim gets the same bundle for ten minutes, also after the keys were replaced', async () => {
   await using harness = await startHarness();
@@ -33,7 +37,10 @@ test('when the one-time keys are used up the last-resort key serves alone', asyn
   await using harness = await startHarness();
   await harness.register(makeKeys(1));
   const { results } = await harness.preKeys.claim({ claims: [claimOf('a'), claimOf('b'), claimOf('a')] });
-  assert.deepEqual(results.map(({ bundle }) => bundle?.preKey?.id), [1, undefined, 1]);
+  assert.deepEqual(
+    results.map(({ bundle }) => bundle?.preKey?.id),
+    [1, undefined, 1],
+  );
   assert.ok(results.every(({ bundle }) => bundle?.kyberPreKey !== undefined));
 });
 
@@ -41,7 +48,10 @@ test('an unknown device, and a claim id of another device, get nothing', async (
   await using harness = await startHarness();
   await harness.register();
   const { results } = await harness.preKeys.claim({ claims: [claimOf('a'), claimOf('b', 7), claimOf('a', 2)] });
-  assert.deepEqual(results.map(({ bundle }) => bundle?.device), [1, undefined, undefined]);
+  assert.deepEqual(
+    results.map(({ bundle }) => bundle?.device),
+    [1, undefined, undefined],
+  );
 });
 
 test('ten thousand claims at once never get a key twice', async () => {
@@ -77,7 +87,10 @@ test('an upload that is repeated does not bring used keys back', async () => {
   await harness.preKeys.claim({ claims: [claimOf('a')] });
   assert.equal((await device.uploadPreKeys({ preKeys })).preKeyCount, 1);
   const { results } = await harness.preKeys.claim({ claims: [claimOf('b'), claimOf('c')] });
-  assert.deepEqual(results.map(({ bundle }) => bundle?.preKey?.id), [2, undefined]);
+  assert.deepEqual(
+    results.map(({ bundle }) => bundle?.preKey?.id),
+    [2, undefined],
+  );
 });
 
 test('more keys than are kept, and keys of another identity, are refused', async () => {
@@ -88,7 +101,10 @@ test('more keys than are kept, and keys of another identity, are refused', async
   await device.uploadPreKeys({ preKeys: makePreKeys(201, 200) });
   await assert.rejects(device.uploadPreKeys({ preKeys: makePreKeys(401, 1) }), refusedWith('invalidRequest'));
   await assert.rejects(device.uploadPreKeys({ preKeys: makePreKeys(1, 201) }), refusedWith('parameterInvalid'));
-  await assert.rejects(device.uploadPreKeys(makeSignedKeys(makeKeys(0).identity, 2)), refusedWith('parameterInvalid', /signature/));
+  await assert.rejects(
+    device.uploadPreKeys(makeSignedKeys(makeKeys(0).identity, 2)),
+    refusedWith('parameterInvalid', /signature/),
+  );
   await assert.rejects(
     harness.preKeys.claim({ claims: Array.from({ length: 501 }, (_, index) => claimOf(String(index))) }),
     refusedWith('invalidRequest'),

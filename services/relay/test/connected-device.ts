@@ -6,6 +6,7 @@ import type { Harness } from './harness.ts';
 
 type RequestFrame = Exclude<MessageInitShape<typeof ConnectRequestSchema>['frame'], undefined>;
 type ResponseFrame = ConnectResponse['frame'];
+type ValueOf<C> = Extract<ResponseFrame, { case: C }>['value'];
 
 export class ConnectedDevice {
   readonly #stream: ClientStream<MessageInitShape<typeof ConnectRequestSchema>, ConnectResponse>;
@@ -25,11 +26,11 @@ export class ConnectedDevice {
   }
 
   /** The next frame of a kind; the ones before it are passed over. @throws what ended the stream */
-  async next<C extends Exclude<ResponseFrame['case'], undefined>>(kind: C): Promise<Extract<ResponseFrame, { case: C }>['value']> {
+  async next<C extends Exclude<ResponseFrame['case'], undefined>>(kind: C): Promise<NonNullable<ValueOf<C>>> {
     for (;;) {
       const { done, value } = await this.#responses.next();
       if (done === true) throw new Error(`the stream ended before ${kind} came`);
-      if (value.frame.case === kind) return value.frame.value as Extract<ResponseFrame, { case: C }>['value'];
+      if (value.frame.case === kind) return value.frame.value as NonNullable<ValueOf<C>>;
     }
   }
 

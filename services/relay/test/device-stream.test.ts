@@ -8,7 +8,10 @@ import { CommandSchema } from '@chappe/proto/internal/commands';
 import { ConnectedDevice } from './connected-device.ts';
 import { businessNumber, contact, makeKeys, refusedWith, startHarness } from './harness.ts';
 
-const outbound = (id: string, to = businessNumber): { id: string; to: string; ciphertext: Uint8Array; type: CiphertextType } => ({
+const outbound = (
+  id: string,
+  to = businessNumber,
+): { id: string; to: string; ciphertext: Uint8Array; type: CiphertextType } => ({
   id,
   to,
   ciphertext: new Uint8Array([1, 2, 3]),
@@ -70,7 +73,10 @@ test('nothing is confirmed while the log has not answered, and at most 64 frames
     confirmed.push(...ids);
     assert.ok((await harness.log.end('range-r-1')) > confirmed.length);
   }
-  assert.deepEqual(confirmed, Array.from({ length: 100 }, (_, no) => `o-${no}`));
+  assert.deepEqual(
+    confirmed,
+    Array.from({ length: 100 }, (_, no) => `o-${no}`),
+  );
   device.cancel();
 });
 
@@ -113,7 +119,11 @@ test('frames that break the protocol end the stream', async () => {
     { case: undefined },
     {
       case: 'acknowledge',
-      value: { incarnation: 1, through: 99n, undecryptable: Array.from({ length: 65 }, (_, no) => ({ number: BigInt(no) })) },
+      value: {
+        incarnation: 1,
+        through: 99n,
+        undecryptable: Array.from({ length: 65 }, (_, no) => ({ number: BigInt(no) })),
+      },
     },
   ];
   const first = new ConnectedDevice(harness, credential);

@@ -85,7 +85,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     now: () => clock.nowMs,
   });
   stack.use(relay);
-  const channel = (address: string, bearer?: string): Channel => stack.use(new Channel(bearer === undefined ? { address } : { address, bearer }));
+  const channel = (address: string, bearer?: string): Channel =>
+    stack.use(new Channel(bearer === undefined ? { address } : { address, bearer }));
   const registration = channel(relay.deviceAddress).client(RegistrationService);
   return {
     relay,
@@ -99,9 +100,14 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     device: (credential) => channel(relay.deviceAddress, credential).client(DeviceService),
     async register(keys = makeKeys()) {
       await registration.requestCode({ number: `+${contact}` });
-      return registration.register({ number: `+${contact}`, proof: { case: 'code', value: codes.at(-1)?.code ?? '' }, ...keys });
+      return registration.register({
+        number: `+${contact}`,
+        proof: { case: 'code', value: codes.at(-1)?.code ?? '' },
+        ...keys,
+      });
     },
-    link: (code) => registration.register({ number: `+${contact}`, proof: { case: 'linkCode', value: code }, ...makeKeys() }),
+    link: (code) =>
+      registration.register({ number: `+${contact}`, proof: { case: 'linkCode', value: code }, ...makeKeys() }),
     metrics: () => telemetry.metrics.metrics(),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
@@ -109,12 +115,33 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
 
 /** Writes the one range of all numbers, as a coordinator would. */
 export async function putRange(coordination: EmbeddedCoordination, changes: Partial<Range>): Promise<void> {
-  const range: Range = { id: 'r-1', start: '', end: ':', state: 'active', owner: undefined, epoch: 1, topic: 'range-r-1', store: 's', ...changes };
+  const range: Range = {
+    id: 'r-1',
+    start: '',
+    end: ':',
+    state: 'active',
+    owner: undefined,
+    ownerInstance: undefined,
+    epoch: 1,
+    topic: 'range-r-1',
+    store: 's',
+    ...changes,
+  };
   await coordination.transact([], [{ kind: 'put', key: `ranges/${range.id}`, value: formatRange(range) }]);
 }
 
 export async function putShard(coordination: EmbeddedCoordination, id: string, address: string): Promise<void> {
-  const info = { id, instance: `${id}-1`, address, zone: 'a', capacity: 1, ranges: 1, rate: 0, attachedDevices: 0, load: {} };
+  const info = {
+    id,
+    instance: `${id}-1`,
+    address,
+    zone: 'a',
+    capacity: 1,
+    ranges: 1,
+    rate: 0,
+    attachedDevices: 0,
+    load: {},
+  };
   await coordination.transact([], [{ kind: 'put', key: `shards/${id}`, value: formatShardInfo(info) }]);
 }
 
@@ -133,7 +160,10 @@ export function makeKeys(preKeyCount = 3): DeviceKeys & { identity: IdentityKeyP
   };
 }
 
-export function makeSignedKeys(identity: IdentityKeyPair, id: number): Required<Pick<DeviceKeys, 'signedPreKey' | 'lastResortKyberPreKey'>> {
+export function makeSignedKeys(
+  identity: IdentityKeyPair,
+  id: number,
+): Required<Pick<DeviceKeys, 'signedPreKey' | 'lastResortKyberPreKey'>> {
   const signed = PrivateKey.generate().getPublicKey().serialize();
   const kyber = KEMKeyPair.generate().getPublicKey().serialize();
   return {
@@ -152,5 +182,8 @@ export function makePreKeys(firstId: number, count: number): { id: number; publi
 /** An error of the catalogue, for `assert.rejects`. */
 export function refusedWith(reason: string, detail?: RegExp): (error: unknown) => boolean {
   return (error) =>
-    error instanceof Error && 'reason' in error && error.reason === reason && (detail === undefined || detail.test(error.message));
+    error instanceof Error &&
+    'reason' in error &&
+    error.reason === reason &&
+    (detail === undefined || detail.test(error.message));
 }

@@ -26,12 +26,12 @@ test('a code makes a device, and the log has the registration before the answer'
   assert.deepEqual([record.key, record.headers.kind], [contact, 'device_registered']);
   const { kind } = fromBinary(CommandSchema, record.value);
   assert.ok(kind.case === 'deviceRegistered');
-  assert.deepEqual(
-    [kind.value.device, kind.value.registrationId, kind.value.primary],
-    [1, keys.registrationId, true],
-  );
+  assert.deepEqual([kind.value.device, kind.value.registrationId, kind.value.primary], [1, keys.registrationId, true]);
   assert.deepEqual(Buffer.from(kind.value.identityKey), Buffer.from(keys.identityKey ?? []));
-  assert.deepEqual(await harness.device(credential).uploadPreKeys({}), { preKeyCount: 3, $typeName: 'chappe.device.v1.UploadPreKeysResponse' });
+  assert.deepEqual(await harness.device(credential).uploadPreKeys({}), {
+    preKeyCount: 3,
+    $typeName: 'chappe.device.v1.UploadPreKeysResponse',
+  });
 });
 
 test('a wrong code is refused, five of them spend the right one', async () => {
@@ -52,7 +52,11 @@ test('a code is good for ten minutes and once', async () => {
   await using harness = await startHarness();
   await harness.registration.requestCode({ number });
   const attempt = (): Promise<unknown> =>
-    harness.registration.register({ number, proof: { case: 'code', value: harness.codes.at(-1)?.code ?? '' }, ...makeKeys() });
+    harness.registration.register({
+      number,
+      proof: { case: 'code', value: harness.codes.at(-1)?.code ?? '' },
+      ...makeKeys(),
+    });
   harness.clock.nowMs += 10 * 60_000;
   await assert.rejects(attempt(), refusedWith('parameterInvalid'));
   await harness.registration.requestCode({ number });
@@ -89,12 +93,21 @@ test('bad numbers, keys and signatures are refused by name', async () => {
   await assert.rejects(attempt({ identityKey: new Uint8Array(33) }), refusedWith('parameterInvalid', /identity_key/));
   await assert.rejects(attempt({ signedPreKey: undefined }), refusedWith('parameterMissing', /signed_pre_key/));
   await assert.rejects(attempt({ lastResortKyberPreKey: undefined }), refusedWith('parameterMissing', /kyber/));
-  await assert.rejects(attempt({ signedPreKey: stranger.signedPreKey }), refusedWith('parameterInvalid', /signed_pre_key: its signature/));
-  await assert.rejects(attempt({ lastResortKyberPreKey: stranger.lastResortKyberPreKey }), refusedWith('parameterInvalid', /kyber_pre_key: its signature/));
+  await assert.rejects(
+    attempt({ signedPreKey: stranger.signedPreKey }),
+    refusedWith('parameterInvalid', /signed_pre_key: its signature/),
+  );
+  await assert.rejects(
+    attempt({ lastResortKyberPreKey: stranger.lastResortKyberPreKey }),
+    refusedWith('parameterInvalid', /kyber_pre_key: its signature/),
+  );
   await assert.rejects(attempt({ lastResortKyberPreKey: good.signedPreKey }), refusedWith('parameterInvalid', /Kyber/));
   await assert.rejects(attempt({ preKeys: makePreKeys(1, 201) }), refusedWith('parameterInvalid', /at most 200/));
   await assert.rejects(attempt({ preKeys: [preKey, preKey] }), refusedWith('parameterInvalid', /same id/));
-  await assert.rejects(attempt({ preKeys: [{ id: 1, publicKey: new Uint8Array(5) }] }), refusedWith('parameterInvalid', /pre_keys/));
+  await assert.rejects(
+    attempt({ preKeys: [{ id: 1, publicKey: new Uint8Array(5) }] }),
+    refusedWith('parameterInvalid', /pre_keys/),
+  );
   await assert.rejects(harness.device('nonsense').createLinkCode({}), refusedWith('unauthenticated'));
 });
 
@@ -103,13 +116,20 @@ test('a link code adds a device, once, for its own number', async () => {
   const first = await harness.register();
   const code = await linkCode(harness, first.credential);
   const attempt = (to: string): Promise<{ device: number; credential: string }> =>
-    harness.registration.register({ number: to, proof: { case: 'linkCode', value: code.toLowerCase() }, ...makeKeys() });
+    harness.registration.register({
+      number: to,
+      proof: { case: 'linkCode', value: code.toLowerCase() },
+      ...makeKeys(),
+    });
   await assert.rejects(attempt('+33612345679'), refusedWith('parameterInvalid', /link_code/));
   assert.equal((await attempt(number)).device, 2);
   await assert.rejects(attempt(number), refusedWith('parameterInvalid', /link_code/));
   await linkCode(harness, first.credential);
 
-  const { kind } = fromBinary(CommandSchema, (await harness.log.readAt('range-r-1', 1, 1))[0]?.value ?? new Uint8Array());
+  const { kind } = fromBinary(
+    CommandSchema,
+    (await harness.log.readAt('range-r-1', 1, 1))[0]?.value ?? new Uint8Array(),
+  );
   assert.ok(kind.case === 'deviceRegistered' && !kind.value.primary);
 });
 
@@ -127,7 +147,11 @@ test('a number has at most ten devices', async () => {
   await using harness = await startHarness();
   const { credential } = await harness.register();
   const link = async (): Promise<unknown> =>
-    harness.registration.register({ number, proof: { case: 'linkCode', value: await linkCode(harness, credential) }, ...makeKeys(0) });
+    harness.registration.register({
+      number,
+      proof: { case: 'linkCode', value: await linkCode(harness, credential) },
+      ...makeKeys(0),
+    });
   for (let count = 2; count <= 10; count += 1) await link();
   await assert.rejects(link(), refusedWith('parameterInvalid', /10 devices/));
 });
@@ -149,7 +173,9 @@ test('what the log did not take leaves nothing usable behind, and the code stays
     ...boundMethods(log),
     append: (appends) =>
       broken
-        ? Promise.resolve(appends.map(() => ({ kind: 'failed', error: new LogError('gap', 'the log is broken') }) as const))
+        ? Promise.resolve(
+            appends.map(() => ({ kind: 'failed', error: new LogError('gap', 'the log is broken') }) as const),
+          )
         : log.append(appends),
   });
   await using harness = await startHarness({ before });
@@ -161,7 +187,11 @@ test('what the log did not take leaves nothing usable behind, and the code stays
   })();
   await harness.registration.requestCode({ number });
   const attempt = (): Promise<{ device: number }> =>
-    harness.registration.register({ number, proof: { case: 'code', value: harness.codes.at(-1)?.code ?? '' }, ...makeKeys() });
+    harness.registration.register({
+      number,
+      proof: { case: 'code', value: harness.codes.at(-1)?.code ?? '' },
+      ...makeKeys(),
+    });
   await assert.rejects(attempt(), refusedWith('internal'));
   await linkCode(harness, former.credential);
   const { results } = await harness.preKeys.claim({ claims: [{ claimId: 'c', contact, device: 2 }] });

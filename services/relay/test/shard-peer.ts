@@ -65,12 +65,14 @@ export class ShardPeer implements AsyncDisposable {
     }
   }
 
-  async push(device: DeviceRef | undefined, epoch: bigint, envelopes: Envelopes): Promise<void> {
-    await this.#send(create(AttachResponseSchema, { push: [{ ...given(device), epoch, envelopes }] }));
+  async push(device: DeviceRef | undefined, epoch: bigint, pushed: Envelopes): Promise<void> {
+    await this.#send(create(AttachResponseSchema, { push: [{ ...given(device), epoch, envelopes: pushed }] }));
   }
 
   async forget(device: DeviceRef | undefined, incarnation: number, through: bigint): Promise<void> {
-    await this.#send(create(AttachResponseSchema, { forget: [{ ...given(device), forget: { incarnation, through } }] }));
+    await this.#send(
+      create(AttachResponseSchema, { forget: [{ ...given(device), forget: { incarnation, through } }] }),
+    );
   }
 
   async refuse(device: DeviceRef | undefined, reason: RefusedReason): Promise<void> {
