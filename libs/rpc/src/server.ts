@@ -135,7 +135,9 @@ function reflectionPackage(services: readonly DescService[]): ConstructorParamet
     file.dependencies.forEach(visit);
   };
   for (const service of services) visit(service.file);
-  return { chappe: { format: 'Protocol Buffer 3 DescriptorProto', type: {}, fileDescriptorProtos: [...files.values()] } };
+  return {
+    chappe: { format: 'Protocol Buffer 3 DescriptorProto', type: {}, fileDescriptorProtos: [...files.values()] },
+  };
 }
 
 // The handlers' types were checked by `implement`; from here on grpc-js is untyped.
@@ -189,7 +191,10 @@ function wrap(method: DescMethod, handler: unknown, options: ServerOptions): Unt
       };
   }
 
-  async function finish(call: ServerWritableStream<object, object> | ServerDuplexStream<object, object>, run: () => Promise<void>): Promise<void> {
+  async function finish(
+    call: ServerWritableStream<object, object> | ServerDuplexStream<object, object>,
+    run: () => Promise<void>,
+  ): Promise<void> {
     const startedAt = performance.now();
     call.on('error', () => {
       // The caller is gone; `signal` and `requests` tell the handler.
@@ -233,7 +238,8 @@ function decoded(request: object): object {
 
 async function* decodedRequests(call: ServerDuplexStream<object, object>): AsyncIterable<object> {
   try {
-    for await (const request of call) yield decoded(request as object);
+    // A handler that stops reading still has a status to send: the call must not be destroyed.
+    for await (const request of call.iterator({ destroyOnReturn: false })) yield decoded(request as object);
   } catch (error) {
     // A cancelled call ends its requests; what is left is the handler's to finish.
     if (!call.cancelled) throw error;
