@@ -107,12 +107,13 @@ export class Handset implements AsyncDisposable {
     return this.#ended;
   }
 
-  /** Ends the connection; what waits to be sent stays in the state. */
+  /** Ends the connection and commits; what waits to be sent stays in the state. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     // Whoever holds the promise of `connect` hears of a fault there.
     await this.#ended?.catch(() => undefined);
     await this.#last;
+    if (this.#fault === undefined) this.#commit();
   }
 
   /** Those kept, in the order in which they were shown. */

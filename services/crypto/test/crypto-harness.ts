@@ -12,7 +12,12 @@ import { makePreKeys, makeSignedPreKeys } from '@chappe/handset/prekeys';
 import { MessageSchema, ReplySchema } from '@chappe/proto/device/content';
 import { EnvelopeSchema } from '@chappe/proto/device/device_service';
 import { PreKeyBundleSchema, type PreKeyBundle } from '@chappe/proto/device/keys';
-import { CryptoService, type EncryptResult, type SealedSession } from '@chappe/proto/internal/crypto_service';
+import {
+  CryptoService,
+  type Ciphertext,
+  type EncryptResult,
+  type SealedSession,
+} from '@chappe/proto/internal/crypto_service';
 import { Channel, type Client } from '@chappe/rpc/client';
 import { boundToBody } from '@chappe/seal/bound-to';
 import { seal } from '@chappe/seal/seal';
@@ -73,7 +78,12 @@ export class Harness implements AsyncDisposable {
   }
 
   /** Encrypts texts to a device, one after the other; message ids are the texts. */
-  async encrypt(device: Device, session: SealedSession | undefined, texts: readonly string[], bundle?: PreKeyBundle) {
+  async encrypt(
+    device: Pick<Device, 'address'>,
+    session: SealedSession | undefined,
+    texts: readonly string[],
+    bundle?: PreKeyBundle,
+  ) {
     const plaintexts = await Promise.all(
       texts.map(async (text) => ({ messageId: text, sealedBody: await this.sealBody(text, text), expiresAtMs: 0n })),
     );
@@ -93,9 +103,9 @@ export class Harness implements AsyncDisposable {
   }
 
   async decrypt(
-    device: Device,
+    device: Pick<Device, 'address' | 'identityKey'>,
     session: SealedSession | undefined,
-    ciphertexts: readonly Encrypted[],
+    ciphertexts: readonly Pick<Ciphertext, 'ciphertext' | 'type'>[],
     identityKey = device.identityKey,
   ) {
     const { sessions } = await this.client.decrypt({
@@ -103,7 +113,7 @@ export class Harness implements AsyncDisposable {
         {
           address: device.address,
           identityKey,
-          ciphertexts: [...ciphertexts],
+          ciphertexts: ciphertexts.map(({ ciphertext, type }) => ({ ciphertext, type })),
           nextVersion: (session?.version ?? 0n) + 1n,
           incarnation: 1,
           ...(session === undefined ? {} : { session }),
