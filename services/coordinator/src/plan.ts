@@ -1,9 +1,10 @@
 /**
  * Which shard should work on which range: a pure function of what is there.
  *
- * A range stays where it is while its owner lives; one without a living owner goes to its former
- * shard if that is back, else to the one with the fewest ranges for its capacity. The fewest
- * ranges are moved: none of a living owner's.
+ * A range without a living owner goes to its former shard if that is back, else to the one with the
+ * fewest ranges for its capacity. Of the others at most one is moved at a time, and only when a
+ * shard has two more than another could have instead: so a shard that joins gets its share, and
+ * nothing goes back and forth.
  */
 import type { Range } from '@chappe/ranges/range';
 import type { ShardInfo } from '@chappe/ranges/shard-info';
@@ -25,21 +26,38 @@ export function planAssignments(
   const byId = new Map(shards.map((shard) => [shard.id, shard]));
   const held = new Map(shards.map(({ id }) => [id, 0]));
   const orphans: Range[] = [];
+  const settled: Range[] = [];
   for (const range of ranges) {
     if (range.state !== 'active' && range.state !== 'draining') continue;
     const owner = range.owner === undefined ? undefined : byId.get(range.owner);
     if (owner !== undefined && owner.instance === range.ownerInstance) {
       held.set(owner.id, (held.get(owner.id) ?? 0) + 1);
+      settled.push(range);
     } else if (range.owner === undefined || owner !== undefined || !missing.has(range.owner)) {
       orphans.push(range);
     }
   }
+  if (orphans.length === 0) return balance(settled, byId, held);
   return orphans.flatMap((range) => {
     const shard = chooseShard(range, byId, held);
     if (shard === undefined) return [];
     held.set(shard.id, (held.get(shard.id) ?? 0) + 1);
     return [{ range, shard }];
   });
+}
+
+/** One range from the fullest shard to the emptiest, if that makes them more equal. */
+function balance(
+  settled: readonly Range[],
+  shards: ReadonlyMap<string, ShardInfo>,
+  held: ReadonlyMap<string, number>,
+): Assignment[] {
+  const load = (shard: ShardInfo, more: number): number => ((held.get(shard.id) ?? 0) + more) / Math.max(1, shard.capacity);
+  const inOrder = [...shards.values()].toSorted((a, b) => load(a, 0) - load(b, 0) || (a.id < b.id ? -1 : 1));
+  const [emptiest, fullest] = [inOrder[0], inOrder.at(-1)];
+  if (emptiest === undefined || fullest === undefined || load(emptiest, 1) > load(fullest, -1)) return [];
+  const range = settled.findLast(({ owner, state }) => owner === fullest.id && state === 'active');
+  return range === undefined ? [] : [{ range, shard: emptiest }];
 }
 
 function chooseShard(

@@ -1,0 +1,35 @@
+/** The standalone node as a process: `chappe up` starts it. One line of JSON says that it is ready. */
+import { ConfigError } from '@chappe/config/read-env';
+import { ChappeError } from '@chappe/errors/chappe-error';
+import { StoreError } from '@chappe/store/store';
+import { startAdminServer } from '@chappe/telemetry/admin-server';
+import { openTelemetry } from '@chappe/telemetry/telemetry';
+import { once } from 'node:events';
+import { collectDefaultMetrics } from 'prom-client';
+import { readConfig } from './config.ts';
+import { startStandalone } from './standalone.ts';
+
+try {
+  const config = readConfig(process.env);
+  const telemetry = openTelemetry({ service: 'standalone', level: config.CHAPPE_LOG_LEVEL });
+  collectDefaultMetrics({ register: telemetry.metrics });
+  const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
+  await using node = await startStandalone({
+    dataFolder: config.CHAPPE_DATA,
+    gatewayAddress: config.CHAPPE_GATEWAY_ADDRESS,
+    deviceAddress: config.CHAPPE_DEVICE_ADDRESS,
+    initialBounds: config.CHAPPE_INITIAL_BOUNDS.split(',').filter((bound) => bound !== ''),
+    shards: config.CHAPPE_SHARDS,
+    ratePerSecond: config.CHAPPE_RATE_PER_SECOND,
+    telemetry,
+  });
+  const { CHAPPE_ADMIN_HOST: host, CHAPPE_ADMIN_PORT: port } = config;
+  await using admin = await startAdminServer({ host, port, metrics: telemetry.metrics, notReady: node.notReady });
+  const ready = { ready: true, gateway: node.gatewayAddress, devices: node.deviceAddress, admin: `${host}:${admin.port}` };
+  process.stdout.write(`${JSON.stringify(ready)}\n`);
+  await stopped;
+} catch (error) {
+  const known = error instanceof ChappeError || error instanceof StoreError || error instanceof ConfigError;
+  process.stderr.write(`chappe: ${known ? error.message : String(error instanceof Error ? error.stack : error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,132 @@
+/** A real standalone node for a test, in a folder of its own, with clients and handsets. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AdminClient } from '@chappe/client/admin-client';
+import { ChappeClient } from '@chappe/client/chappe-client';
+import { Handset, type HandsetListener } from '@chappe/handset/handset';
+import { memoryState, type HandsetState } from '@chappe/handset/handset-state';
+import { registerHandset, requestCode } from '@chappe/handset/register';
+import type { ShownMessage } from '@chappe/handset/shown-message';
+import type { Event } from '@chappe/proto/v1/event';
+import { Channel } from '@chappe/rpc/client';
+import { openTelemetry } from '@chappe/telemetry/telemetry';
+import { startStandalone, type Standalone } from '../src/standalone.ts';
+
+export interface TestNode extends AsyncDisposable {
+  readonly node: Standalone;
+  readonly folder: string;
+  readonly admin: AdminClient;
+  readonly devices: Channel;
+}
+
+export async function startTestNode(folder?: string): Promise<TestNode> {
+  const dataFolder = folder ?? (await mkdtemp(join(tmpdir(), 'chappe-test-')));
+  const node = await startStandalone({
+    dataFolder,
+    gatewayAddress: '127.0.0.1:0',
+    deviceAddress: '127.0.0.1:0',
+    initialBounds: ['3', '4', '5'],
+    shards: 2,
+    ratePerSecond: 100_000,
+    telemetry: openTelemetry({ service: 'test', level: process.env['CHAPPE_LOG_LEVEL'] ?? 'error' }),
+  });
+  const admin = new AdminClient({ address: node.gatewayAddress, adminKey: node.adminKey });
+  const devices = new Channel({ address: node.deviceAddress });
+  return {
+    node,
+    folder: dataFolder,
+    admin,
+    devices,
+    [Symbol.asyncDispose]: async () => {
+      admin[Symbol.dispose]();
+      devices[Symbol.dispose]();
+      await node[Symbol.asyncDispose]();
+      if (folder === undefined) await rm(dataFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A business with one number, and its client. */
+export async function makeBusiness({ node, admin }: TestNode, name: string, number: string, settings = {}): Promise<{ id: string; client: ChappeClient; apiKey: string }> {
+  const { business, apiKey } = await admin.businesses.create({ name, number, settings });
+  return { id: business?.id ?? '', apiKey, client: new ChappeClient({ address: node.gatewayAddress, apiKey }) };
+}
+
+export interface TestPhone extends AsyncDisposable {
+  readonly handset: Handset;
+  readonly state: HandsetState;
+  readonly shown: ShownMessage[];
+  /** Resolves when so many messages were shown. */
+  showed(count: number): Promise<ShownMessage[]>;
+}
+
+/** Registers a number with a one-time code (or a link code) and connects. */
+export async function startPhone(
+  test: TestNode,
+  number: string,
+  options: { linkCode?: string; listener?: HandsetListener; connect?: boolean } = {},
+): Promise<TestPhone> {
+  const state = memoryState();
+  const proof = options.linkCode === undefined ? { code: await codeFor(test, number) } : { linkCode: options.linkCode };
+  await registerHandset({ channel: test.devices, number, proof, state, preKeyCount: 20 });
+  return openPhone(test, state, options);
+}
+
+/** A handset over a state that is registered already. */
+export function openPhone(test: TestNode, state: HandsetState, options: { listener?: HandsetListener; connect?: boolean } = {}): TestPhone {
+  const shown: ShownMessage[] = [];
+  let changed = Promise.withResolvers<void>();
+  const handset = new Handset({
+    channel: test.devices,
+    state,
+    listener: {
+      ...options.listener,
+      onMessage: (message) => {
+        shown.push(message);
+        options.listener?.onMessage?.(message);
+        changed.resolve();
+        changed = Promise.withResolvers<void>();
+      },
+    },
+  });
+  if (options.connect !== false) void handset.connect();
+  return {
+    handset,
+    state,
+    shown,
+    showed: async (count) => {
+      while (shown.length < count) await changed.promise;
+      return shown;
+    },
+    [Symbol.asyncDispose]: () => handset[Symbol.asyncDispose](),
+  };
+}
+
+export async function codeFor({ devices, node }: TestNode, number: string): Promise<string> {
+  await requestCode(devices, number);
+  const lines = (await readFile(node.registrationCodesFile, 'utf8')).trim().split('\n');
+  const digits = number.replace('+', '');
+  const codes = lines.map((line) => JSON.parse(line) as { number: string; code: string });
+  const code = codes.findLast((entry) => entry.number.replace('+', '') === digits)?.code;
+  if (code === undefined) throw new Error('no code was sent');
+  return code;
+}
+
+export async function optIn(client: ChappeClient, ...contacts: string[]): Promise<void> {
+  const optIns = contacts.map((contact) => ({ contact, source: 'test', wording: 'send me messages' }));
+  const { results } = await client.contacts.optIn({ optIns });
+  for (const { error } of results) if (error !== undefined) throw new Error(error.detail);
+}
+
+/** The events of a business until one satisfies the condition. */
+export async function eventsUntil(client: ChappeClient, isLast: (event: Event) => boolean): Promise<Event[]> {
+  const events: Event[] = [];
+  const abort = new AbortController();
+  for await (const event of client.subscribe({ signal: abort.signal })) {
+    events.push(event);
+    if (isLast(event)) break;
+  }
+  abort.abort();
+  return events;
+}
