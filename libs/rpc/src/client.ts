@@ -155,7 +155,10 @@ function fail(method: DescMethod): never {
 }
 
 /** The responses as they are read; a failure that comes before reading begins waits for it. */
-function responsesOf<T>(call: ClientReadableStream<T> | ClientDuplexStream<object, T>, signal?: AbortSignal): AsyncIterable<T> {
+function responsesOf<T>(
+  call: ClientReadableStream<T> | ClientDuplexStream<object, T>,
+  signal?: AbortSignal,
+): AsyncIterable<T> {
   let failure: unknown;
   call.on('error', (error) => {
     failure = error;

@@ -43,7 +43,9 @@ export function open(key: SealKey, sealed: Uint8Array, boundTo: Uint8Array): Buf
   const textAt = nonceAt + nonceBytes;
   const tagAt = sealed.length - tagBytes;
   if (tagAt < textAt || !head.equals(sealed.subarray(0, nonceAt))) throw new SealError('sealed under another key');
-  const decipher = createDecipheriv(algorithm, key.bytes, sealed.subarray(nonceAt, textAt), { authTagLength: tagBytes });
+  const decipher = createDecipheriv(algorithm, key.bytes, sealed.subarray(nonceAt, textAt), {
+    authTagLength: tagBytes,
+  });
   decipher.setAAD(Buffer.concat([head, boundTo]));
   decipher.setAuthTag(sealed.subarray(tagAt));
   try {
