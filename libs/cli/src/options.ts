@@ -20,7 +20,11 @@ export interface OperatorOptions extends ConnectionOptions {
 export const defaultDataFolder = 'data';
 
 export function withData(command: Command): Command {
-  return command.option('--data <folder>', 'the data folder [CHAPPE_DATA]', process.env['CHAPPE_DATA'] ?? defaultDataFolder);
+  return command.option(
+    '--data <folder>',
+    'the data folder [CHAPPE_DATA]',
+    process.env['CHAPPE_DATA'] ?? defaultDataFolder,
+  );
 }
 
 /** For what a business does. */

@@ -19,7 +19,10 @@ export interface RowRules {
 }
 
 export type RowOutcome =
-  | { readonly kind: 'request'; readonly request: MessageInitShape<typeof SendRequestSchema> & { idempotencyKey: string; to: string } }
+  | {
+      readonly kind: 'request';
+      readonly request: MessageInitShape<typeof SendRequestSchema> & { idempotencyKey: string; to: string };
+    }
   | { readonly kind: 'malformed'; readonly reason: string };
 
 /** @param rowNo counts the file's rows from 1, malformed ones included */

@@ -32,14 +32,19 @@ export class SentJournal implements Disposable {
       `);
       this.#database.prepare('DELETE FROM sent WHERE sent_at_ms < ?').run(Date.now() - keptMs);
     } catch (error) {
-      throw new UsageError(`cannot write ${path}: ${error instanceof Error ? error.message : 'unknown'}. Name another folder with --data.`, { cause: error });
+      throw new UsageError(
+        `cannot write ${path}: ${error instanceof Error ? error.message : 'unknown'}. Name another folder with --data.`,
+        { cause: error },
+      );
     }
     this.#business = business;
   }
 
   /** Notes an answer; true if the same row got the same id before. */
   note(key: string, messageId: string): boolean {
-    const row = this.#database.prepare('SELECT message_id FROM sent WHERE business = ? AND key = ?').get(this.#business, key);
+    const row = this.#database
+      .prepare('SELECT message_id FROM sent WHERE business = ? AND key = ?')
+      .get(this.#business, key);
     if (row?.['message_id'] === messageId) return true;
     this.#pending.push([key, messageId]);
     if (this.#pending.length >= batchMax) this.#write();

@@ -82,10 +82,17 @@ export async function startNode(options: NodeOptions): Promise<NodeProcess> {
   };
 }
 
-async function waitForReady(child: ChildProcess, ended: Promise<number>, onLine: (line: string) => void): Promise<Ready> {
+async function waitForReady(
+  child: ChildProcess,
+  ended: Promise<number>,
+  onLine: (line: string) => void,
+): Promise<Ready> {
   const said: string[] = [];
   return await new Promise<Ready>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new ChappeError('notReady', `the node was not ready within ${startMsMax / 1_000} s`)), startMsMax);
+    const timer = setTimeout(
+      () => reject(new ChappeError('notReady', `the node was not ready within ${startMsMax / 1_000} s`)),
+      startMsMax,
+    );
     const hear = (line: string): void => {
       const ready = parseReady(line);
       if (ready === undefined) {
@@ -101,7 +108,9 @@ async function waitForReady(child: ChildProcess, ended: Promise<number>, onLine:
     }
     void ended.then((code) => {
       clearTimeout(timer);
-      reject(new ChappeError('notReady', `the node ended with exit code ${code}: ${said.join('\n') || 'it said nothing'}`));
+      reject(
+        new ChappeError('notReady', `the node ended with exit code ${code}: ${said.join('\n') || 'it said nothing'}`),
+      );
     });
   });
 }

@@ -55,7 +55,12 @@ async function up(options: UpOptions): Promise<void> {
 function readyText(options: UpOptions, node: { gateway: string; devices: string; admin: string }): string {
   const folder = options.data === 'data' ? '' : ` --data ${options.data}`;
   return [
-    formatFields([['businesses', node.gateway], ['handsets', node.devices], ['metrics', node.admin], ['data', resolve(options.data)]]),
+    formatFields([
+      ['businesses', node.gateway],
+      ['handsets', node.devices],
+      ['metrics', node.admin],
+      ['data', resolve(options.data)],
+    ]),
     '',
     'Next, in another terminal:',
     `  chappe business create 'My shop' --number +33123456789${folder}`,
