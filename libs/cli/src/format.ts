@@ -24,10 +24,13 @@ function formatMicros(micros: bigint): string {
 export function formatTime(time: Timestamp | undefined): string {
   if (time === undefined) return '-';
   const date = timestampDate(time);
-  const two = (value: number): string => String(value).padStart(2, '0');
   const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
   const clock = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
   return `${day} ${clock}.${String(date.getMilliseconds()).padStart(3, '0')}`;
+}
+
+function two(value: number): string {
+  return String(value).padStart(2, '0');
 }
 
 export function formatState(state: MessageState): string {

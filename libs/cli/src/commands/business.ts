@@ -206,11 +206,11 @@ const identityPolicies = {
   fail: IdentityPolicy.FAIL,
 } as const;
 
-function settingsFields(settings: Settings | undefined): readonly (readonly [string, string])[] {
+function settingsFields(now: Settings | undefined): readonly (readonly [string, string])[] {
   return [
-    ['default language', settings?.defaultLanguage || 'en'],
-    ['after the window', nameOf(AfterWindow, settings?.afterWindow || AfterWindow.CHARGE)],
-    ['identity policy', nameOf(IdentityPolicy, settings?.identityPolicy || IdentityPolicy.HOLD)],
-    ['marketing cap', `${settings?.capCount || 10} in ${Number(settings?.capPeriod?.seconds ?? 86_400n) / 3_600} h`],
+    ['default language', now?.defaultLanguage || 'en'],
+    ['after the window', nameOf(AfterWindow, now?.afterWindow || AfterWindow.CHARGE)],
+    ['identity policy', nameOf(IdentityPolicy, now?.identityPolicy || IdentityPolicy.HOLD)],
+    ['marketing cap', `${now?.capCount || 10} in ${Number(now?.capPeriod?.seconds ?? 86_400n) / 3_600} h`],
   ];
 }

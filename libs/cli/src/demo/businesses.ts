@@ -8,7 +8,7 @@ import { MessageState, type Event } from '@chappe/proto/v1/event';
 import { Category, type Template } from '@chappe/proto/v1/template_service';
 import { nameOf } from '../format.ts';
 import { readTemplateFile, type TemplateText } from '../template-file.ts';
-import type { Price, State, Tally } from './tally.ts';
+import type { BookedEntry, Price, State, Tally } from './tally.ts';
 
 export interface DemoBusiness extends Disposable {
   readonly name: string;
@@ -26,6 +26,9 @@ export const businessNames = [
 
 /** Opt-ins a call carries at most (contact_service.proto). */
 const optInsPerCallMax = 1_000;
+
+/** Entries a call answers at most (billing_service.proto). */
+const ledgerEntriesPerCallMax = 1_000;
 
 const note: TemplateText = {
   name: 'note',
@@ -98,13 +101,14 @@ function stateOf(state: MessageState): State {
   return nameOf(MessageState, state) as State;
 }
 
-/** The whole ledger of a business into the tally. */
-export async function recordLedger({ client, number }: DemoBusiness, tally: Tally): Promise<void> {
+/** The whole ledger of a business. */
+export async function readLedger({ client, number }: DemoBusiness): Promise<BookedEntry[]> {
+  const booked: BookedEntry[] = [];
   let after = 0n;
   for (;;) {
-    const { entries } = await client.billing.listLedger({ after, limit: 1_000 });
+    const { entries } = await client.billing.listLedger({ after, limit: ledgerEntriesPerCallMax });
     for (const { no, messageId, country, amount } of entries) {
-      tally.booked.push({
+      booked.push({
         business: number,
         messageId,
         country,
@@ -113,6 +117,6 @@ export async function recordLedger({ client, number }: DemoBusiness, tally: Tall
       });
       after = no;
     }
-    if (entries.length === 0) return;
+    if (entries.length === 0) return booked;
   }
 }

@@ -6,6 +6,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { AdminClient } from '@chappe/client/admin-client';
 import { Channel } from '@chappe/rpc/client';
 import { ChappeError } from '@chappe/errors/chappe-error';
@@ -13,13 +14,13 @@ import { ExitCode } from '../failure.ts';
 import { note, print } from '../output.ts';
 import { openProgress } from '../progress.ts';
 import { startNode, type NodeProcess } from '../standalone-node.ts';
-import { createBusinesses, recordEvents, recordLedger, recordOptIns, type DemoBusiness } from './businesses.ts';
+import { createBusinesses, recordEvents, readLedger, recordOptIns, type DemoBusiness } from './businesses.ts';
 import { Changes } from './changes.ts';
 import { Crowd } from './crowd.ts';
 import { findPeople, type DemoFile, type DemoPeople } from './people.ts';
 import { countStates, formatReport } from './report.ts';
 import { handOver, sendRows } from './send-rows.ts';
-import { Tally } from './tally.ts';
+import { Tally, type BookedEntry } from './tally.ts';
 
 export interface DemoOptions {
   readonly files: readonly DemoFile[];
@@ -29,6 +30,7 @@ export interface DemoOptions {
 
 /** Everything settles within some hundred milliseconds; a machine under load gets this long. */
 const settleMsMax = 20_000;
+const ledgerIntervalMs = 100;
 
 interface Scene extends DemoOptions {
   readonly businesses: readonly DemoBusiness[];
@@ -100,7 +102,7 @@ async function playWith(node: NodeProcess, options: DemoOptions, dataFolder: str
   const recordingFailed = recording.then(() => undefined);
   try {
     await Promise.race([play({ ...options, businesses, people, crowd, tally, changes, say }), recordingFailed]);
-    for (const business of businesses) await recordLedger(business, tally);
+    tally.booked.push(...(await readLedgers(businesses, tally, signal)));
   } finally {
     over.abort();
     await recording.catch(() => undefined);
@@ -181,6 +183,20 @@ async function settle({ tally, crowd, changes, signal, say }: Scene): Promise<vo
     tally.repliesReceived.length >= tally.repliesConfirmed.length;
   const isInTime = await changes.until(isSettled, settleMsMax, signal);
   if (!isInTime && !signal.aborted) say(`not everything has come to its end within ${settleMsMax / 1_000} s`);
+}
+
+/** Billing books a moment after the event: as long as entries are missing, it is asked again. */
+async function readLedgers(
+  businesses: readonly DemoBusiness[],
+  tally: Tally,
+  signal: AbortSignal,
+): Promise<BookedEntry[]> {
+  const endMs = performance.now() + settleMsMax;
+  for (;;) {
+    const booked = (await Promise.all(businesses.map(readLedger))).flat();
+    if (booked.length >= countStates(tally).delivered || performance.now() > endMs || signal.aborted) return booked;
+    await pause(ledgerIntervalMs);
+  }
 }
 
 function progressLine(tally: Tally): string {

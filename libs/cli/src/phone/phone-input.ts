@@ -5,7 +5,8 @@ export type PhoneInput =
   | { readonly kind: 'reply'; readonly text: string }
   | { readonly kind: 'to'; readonly number: string }
   | { readonly kind: 'block' | 'unblock'; readonly number: string | undefined }
-  | { readonly kind: 'read' | 'link' | 'help' | 'quit' }
+  | { readonly kind: 'read' | 'link' | 'help' }
+  | { readonly kind: 'quit' }
   | { readonly kind: 'unknown'; readonly command: string };
 
 export const phoneHelp = [
