@@ -26,7 +26,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export const adminKey = 'an-admin-key-for-tests';
+const adminKey = 'an-admin-key-for-tests';
 const eventBuckets = 2;
 /** Two ranges, cut before the French numbers. */
 const bounds = [

@@ -234,6 +234,21 @@ test('a revoked key stops working within a second, on open streams as well', asy
   await assert.rejects(stream.send(parcel(contact, '1')), coded(190));
 });
 
+test('beyond its rate a business is refused with 1015 and told how long to wait; a stream is read more slowly', async () => {
+  await using slow = await GatewayHarness.start({ rateLimit: { perSecond: 20, burst: 5 } });
+  const { apiKey, client } = await slow.business('Shop', '+33140000001');
+  using channel = new Channel({ address: slow.address, bearer: apiKey });
+  const { send } = channel.client(MessageService);
+  const answers = await Promise.allSettled(Array.from({ length: 12 }, () => send(parcel(contact, '1'))));
+  const refused = answers.filter((answer) => answer.status === 'rejected').map(({ reason }) => reason as unknown);
+  assert.ok(refused.length > 0);
+  assert.ok(
+    refused.every((error) => coded(1015)(error) && error instanceof ChappeError && (error.retryAfterMs ?? 0) > 0),
+  );
+  await using stream = client.openSendStream();
+  await Promise.all(Array.from({ length: 12 }, (_, index) => stream.send(parcel(contact, String(index)))));
+});
+
 test('a body opens under its own message id and the data key of its business alone', async () => {
   const { messageId } = await shop.client.send({ to: contact, content: { case: 'text', value: { text: 'Voilà' } } });
   const found = (await harness.commands()).find(({ record }) => record.headers.id === messageId);
