@@ -18,6 +18,7 @@ import type { ServerCredentials } from '@grpc/grpc-js';
 import { attach } from './attach.ts';
 import { contactAnswer } from './contact-answer.ts';
 import { openSenderEvents } from './events.ts';
+import { tickIntervalMs } from './limits.ts';
 import { Shard } from './shard.ts';
 
 export interface SenderDependencies {
@@ -38,6 +39,8 @@ export interface SenderDependencies {
   readonly credentials?: ServerCredentials;
   /** Milliseconds since 1970. Absent: the system's clock. */
   readonly now?: () => number;
+  /** How often due contacts are looked for. Absent: each minute. */
+  readonly tickIntervalMs?: number;
 }
 
 export interface Sender extends AsyncDisposable {
@@ -89,6 +92,7 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
     address: server.address,
     coordination,
     table,
+    tickIntervalMs: dependencies.tickIntervalMs ?? tickIntervalMs,
     worker: {
       log,
       store,

@@ -13,7 +13,7 @@ import { isAppendable, type Range } from '@chappe/ranges/range';
 import { formatShardInfo, shardPrefix, type RangeLoad, type ShardInfo } from '@chappe/ranges/shard-info';
 import type { TableWatcher } from '@chappe/ranges/table-watcher';
 import { claimRange } from './fence.ts';
-import { capacity, leaseTtlMs, reportIntervalMs, retryMs, tickIntervalMs } from './limits.ts';
+import { capacity, leaseTtlMs, reportIntervalMs, retryMs } from './limits.ts';
 import { RangeWorker, type RangeWorkerDependencies } from './range-worker.ts';
 import { tickDueContacts } from './tick-due-contacts.ts';
 
@@ -25,6 +25,7 @@ export interface ShardOptions {
   readonly address: string;
   readonly coordination: Coordination;
   readonly table: TableWatcher;
+  readonly tickIntervalMs: number;
   readonly worker: RangeWorkerDependencies;
 }
 
@@ -175,7 +176,7 @@ export class Shard implements AsyncDisposable {
   async #tickLoop(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      await sleep(tickIntervalMs, undefined, { signal, ref: false }).catch(() => undefined);
+      await sleep(this.#options.tickIntervalMs, undefined, { signal, ref: false }).catch(() => undefined);
       for (const worker of this.#workers.values()) {
         if (signal.aborted) return;
         worker.forgetOldMessages();

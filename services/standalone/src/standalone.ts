@@ -35,6 +35,10 @@ export interface StandaloneOptions {
   readonly shards: number;
   readonly ratePerSecond: number;
   readonly telemetry: Telemetry;
+  /** Milliseconds since 1970: the clock of the log's append times and of every service. Absent: the system's. */
+  readonly now?: () => number;
+  /** How often due contacts are looked for. Absent: the sender's own interval. */
+  readonly tickIntervalMs?: number;
 }
 
 export interface Standalone extends AsyncDisposable {
@@ -49,7 +53,8 @@ export interface Standalone extends AsyncDisposable {
 
 /** Resolves when every service is ready. @throws ChappeError or StoreError saying what to do */
 export async function startStandalone(options: StandaloneOptions): Promise<Standalone> {
-  const { telemetry } = options;
+  const { telemetry, tickIntervalMs } = options;
+  const clock = options.now === undefined ? {} : { now: options.now };
   const of = (service: string): Telemetry => telemetryFor(telemetry, service);
   const instance = randomUUID();
   await using resources = new AsyncDisposableStack();
@@ -59,16 +64,17 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
   const adminKey = await readOrMakeAdminKey(files.adminKey);
   const sockets = resources.use(await openSocketFolder(folder.path));
   const coordination = resources.use(await openEmbeddedCoordination({ path: files.coordination }));
-  const log = resources.use(await openSqliteLog({ path: files.log }));
+  const log = resources.use(await openSqliteLog({ path: files.log, ...clock }));
   const store = resources.use(await openSqliteStore({ path: files.store }));
   resources.use(await openFolderBlobs({ path: files.blobs }));
-  const ports = { coordination, log, store, instance, eventBuckets };
+  const ports = { coordination, log, store, instance, eventBuckets, ...clock };
 
   const coordinator = resources.use(
     startCoordinator({ ...ports, telemetry: of('coordinator'), initialBounds: options.initialBounds, storeId: 'main' }),
   );
   const crypto = resources.use(
     await startCrypto({
+      ...clock,
       store,
       address: sockets.addressOf('crypto'),
       telemetry: of('crypto'),
@@ -103,6 +109,7 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
       cryptoAddress: crypto.address,
       preKeyAddress: relay.internalAddress,
       telemetry: of('sender'),
+      ...(tickIntervalMs === undefined ? {} : { tickIntervalMs }),
     });
     senders.push(resources.use(sender));
   }

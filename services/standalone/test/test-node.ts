@@ -10,7 +10,7 @@ import { registerHandset, requestCode } from '@chappe/handset/register';
 import type { ShownMessage } from '@chappe/handset/shown-message';
 import type { Event } from '@chappe/proto/v1/event';
 import { Channel } from '@chappe/rpc/client';
-import { openTelemetry } from '@chappe/telemetry/telemetry';
+import { openTelemetry, type Telemetry } from '@chappe/telemetry/telemetry';
 import { startStandalone, type Standalone } from '../src/standalone.ts';
 
 export interface TestNode extends AsyncDisposable {
@@ -18,26 +18,48 @@ export interface TestNode extends AsyncDisposable {
   readonly folder: string;
   readonly admin: AdminClient;
   readonly devices: Channel;
+  /** Ends the node and starts another one on the same folder and ports; clients find it by themselves. */
+  restart(): Promise<void>;
 }
 
-export async function startTestNode(folder?: string): Promise<TestNode> {
+export interface TestNodeOptions {
+  readonly now?: () => number;
+  readonly tickIntervalMs?: number;
+  readonly telemetry?: () => Telemetry;
+}
+
+const quietTelemetry = (): Telemetry =>
+  openTelemetry({ service: 'test', level: process.env['CHAPPE_LOG_LEVEL'] ?? 'error' });
+
+/** @param folder stays when the node ends; absent: a folder of its own, which goes with it */
+export async function startTestNode(folder?: string, options: TestNodeOptions = {}): Promise<TestNode> {
+  const { telemetry = quietTelemetry, ...clocks } = options;
   const dataFolder = folder ?? (await mkdtemp(join(tmpdir(), 'chappe-test-')));
-  const node = await startStandalone({
-    dataFolder,
-    gatewayAddress: '127.0.0.1:0',
-    deviceAddress: '127.0.0.1:0',
-    initialBounds: ['3', '4', '5'],
-    shards: 2,
-    ratePerSecond: 100_000,
-    telemetry: openTelemetry({ service: 'test', level: process.env['CHAPPE_LOG_LEVEL'] ?? 'error' }),
-  });
-  const admin = new AdminClient({ address: node.gatewayAddress, adminKey: node.adminKey });
-  const devices = new Channel({ address: node.deviceAddress });
+  const start = (addresses: { gatewayAddress: string; deviceAddress: string }): Promise<Standalone> =>
+    startStandalone({
+      ...addresses,
+      ...clocks,
+      dataFolder,
+      initialBounds: ['3', '4', '5'],
+      shards: 2,
+      ratePerSecond: 100_000,
+      telemetry: telemetry(),
+    });
+  let node = await start({ gatewayAddress: '127.0.0.1:0', deviceAddress: '127.0.0.1:0' });
+  const { gatewayAddress, deviceAddress } = node;
+  const admin = new AdminClient({ address: gatewayAddress, adminKey: node.adminKey });
+  const devices = new Channel({ address: deviceAddress });
   return {
-    node,
+    get node() {
+      return node;
+    },
     folder: dataFolder,
     admin,
     devices,
+    restart: async () => {
+      await node[Symbol.asyncDispose]();
+      node = await start({ gatewayAddress, deviceAddress });
+    },
     [Symbol.asyncDispose]: async () => {
       admin[Symbol.dispose]();
       devices[Symbol.dispose]();
@@ -48,7 +70,12 @@ export async function startTestNode(folder?: string): Promise<TestNode> {
 }
 
 /** A business with one number, and its client. */
-export async function makeBusiness({ node, admin }: TestNode, name: string, number: string, settings = {}): Promise<{ id: string; client: ChappeClient; apiKey: string }> {
+export async function makeBusiness(
+  { node, admin }: TestNode,
+  name: string,
+  number: string,
+  settings = {},
+): Promise<{ id: string; client: ChappeClient; apiKey: string }> {
   const { business, apiKey } = await admin.businesses.create({ name, number, settings });
   return { id: business?.id ?? '', apiKey, client: new ChappeClient({ address: node.gatewayAddress, apiKey }) };
 }
@@ -61,25 +88,34 @@ export interface TestPhone extends AsyncDisposable {
   showed(count: number): Promise<ShownMessage[]>;
 }
 
+export interface PhoneOptions {
+  readonly listener?: HandsetListener;
+  /** False: the handset stays offline until the test connects it. */
+  readonly connect?: boolean;
+  readonly now?: () => number;
+}
+
 /** Registers a number with a one-time code (or a link code) and connects. */
 export async function startPhone(
   test: TestNode,
   number: string,
-  options: { linkCode?: string; listener?: HandsetListener; connect?: boolean } = {},
+  options: PhoneOptions & { linkCode?: string; preKeyCount?: number; state?: HandsetState } = {},
 ): Promise<TestPhone> {
-  const state = memoryState();
+  const { state = memoryState(), preKeyCount = 20 } = options;
   const proof = options.linkCode === undefined ? { code: await codeFor(test, number) } : { linkCode: options.linkCode };
-  await registerHandset({ channel: test.devices, number, proof, state, preKeyCount: 20 });
+  const clock = options.now === undefined ? {} : { now: options.now };
+  await registerHandset({ channel: test.devices, number, proof, state, preKeyCount, ...clock });
   return openPhone(test, state, options);
 }
 
 /** A handset over a state that is registered already. */
-export function openPhone(test: TestNode, state: HandsetState, options: { listener?: HandsetListener; connect?: boolean } = {}): TestPhone {
+export function openPhone(test: Pick<TestNode, 'devices'>, state: HandsetState, options: PhoneOptions = {}): TestPhone {
   const shown: ShownMessage[] = [];
   let changed = Promise.withResolvers<void>();
   const handset = new Handset({
     channel: test.devices,
     state,
+    ...(options.now === undefined ? {} : { now: options.now }),
     listener: {
       ...options.listener,
       onMessage: (message) => {
@@ -103,7 +139,7 @@ export function openPhone(test: TestNode, state: HandsetState, options: { listen
   };
 }
 
-export async function codeFor({ devices, node }: TestNode, number: string): Promise<string> {
+export async function codeFor({ devices, node }: Pick<TestNode, 'devices' | 'node'>, number: string): Promise<string> {
   await requestCode(devices, number);
   const lines = (await readFile(node.registrationCodesFile, 'utf8')).trim().split('\n');
   const digits = number.replace('+', '');
