@@ -82,3 +82,6 @@ export const reportIntervalMs = 1_000;
 
 /** Commands a second that a shard can take on one core, with warm sessions (make bench). */
 export const capacity = 1_500;
+
+/** Acknowledgements wait so long for others when there is nothing else to commit. */
+export const acknowledgementsGatherMs = 10;

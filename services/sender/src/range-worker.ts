@@ -28,7 +28,7 @@ import { cutBatch } from './cut-batch.ts';
 import type { DeviceSink, DeviceWork } from './device-work.ts';
 import type { SenderEvents } from './events.ts';
 import { commitThroughFence, resolveUnknown, type Advance, type Outcome, type Progress } from './fence.ts';
-import { batchBytesMax, batchRecordsMax, cacheBytesMax, clockAlarmMs, clockWaitMs, messageRetentionMs, pendingDeviceWorkMax, retryMs } from './limits.ts';
+import { acknowledgementsGatherMs, batchBytesMax, batchRecordsMax, cacheBytesMax, clockAlarmMs, clockWaitMs, messageRetentionMs, pendingDeviceWorkMax, retryMs } from './limits.ts';
 import { OutboxPublisher } from './outbox-publisher.ts';
 import { prepareTurn, type Turn } from './prepare-turn.ts';
 import { readCommand, type ReadCommand } from './read-commands.ts';
@@ -77,6 +77,7 @@ export class RangeWorker {
   #problem: string | undefined;
   #alarm: string | undefined;
   #forgets = false;
+  #gatherUntilMs = 0;
   #ended: Promise<WorkerEnd> | undefined;
 
   constructor(range: Range, progress: Progress, dependencies: RangeWorkerDependencies) {
@@ -130,6 +131,7 @@ export class RangeWorker {
   /** Takes what a device said; waits when too much is waiting already. */
   async takeDeviceWork(work: DeviceWork): Promise<void> {
     while (this.#deviceWork.length >= pendingDeviceWorkMax && !this.#stopping.signal.aborted) await this.#room.promise;
+    if (this.#deviceWork.length === 0) this.#gatherUntilMs = performance.now() + acknowledgementsGatherMs;
     this.#deviceWork.push(work);
     this.#wake.resolve();
   }
@@ -271,8 +273,10 @@ export class RangeWorker {
       this.#problem = `${next.reason} cannot be read: upgrade the senders`;
     } else if (next !== undefined && next.record.appendTimeMs - this.#dependencies.now() > clockWaitMs) {
       this.#problem = 'append times are over 10 min ahead of this clock: set the clocks';
-    } else if (this.#publisher.hasRoom && (next !== undefined || this.#deviceWork.length > 0 || this.#forgets)) {
+    } else if (this.#publisher.hasRoom && (next !== undefined || this.#forgets)) {
       return true;
+    } else if (this.#publisher.hasRoom && this.#deviceWork.length > 0) {
+      return this.#gathered();
     } else if (this.#publisher.isEmpty && this.#publisher.publishedNo > this.#progress.publishedNo) {
       const timer = new AbortController();
       const idle = sleep(idleSaveMs, true, { signal: timer.signal, ref: false }).catch(() => false);
@@ -285,6 +289,19 @@ export class RangeWorker {
     } else {
       await this.#woken();
     }
+    return false;
+  }
+
+  /**
+   * Nobody waits for an acknowledgement but the receipt that it makes: without commands it waits a
+   * little for company, so that a commit serves many. A device that attaches does not wait.
+   */
+  async #gathered(): Promise<boolean> {
+    const leftMs = this.#gatherUntilMs - performance.now();
+    if (leftMs <= 0 || this.#deviceWork.length >= batchRecordsMax || this.#deviceWork.at(-1)?.kind === 'attach') return true;
+    const timer = new AbortController();
+    await Promise.race([sleep(leftMs, undefined, { signal: timer.signal }).catch(() => undefined), this.#woken()]);
+    timer.abort();
     return false;
   }
 
