@@ -25,6 +25,7 @@ interface SendOptions extends BusinessOptions {
   readonly key?: string;
   readonly echo?: string;
   readonly file?: string;
+  readonly strictLanguage?: boolean;
 }
 
 export function sendCommand(program: Command): void {
@@ -33,6 +34,10 @@ export function sendCommand(program: Command): void {
     .option('--from <number>', "absent: the business's first number")
     .option('--template <name>', 'for --file absent: the column `template`')
     .option('--language <code>', 'BCP 47; with --file for rows without one', 'en')
+    .option(
+      '--strict-language',
+      'refuse a language that the template lacks; without it: its base language, then the default of the business',
+    )
     .option('--param <name=value>', "a template's parameter; once for each", readParameter, {})
     .option('--text <text>', 'free text: a reply, to a person who wrote')
     .option('--key <key>', 'idempotency key: the same key is sent once')
@@ -73,12 +78,13 @@ function requestOf({
   template,
   language,
   param,
+  strictLanguage,
 }: SendOptions): MessageInitShape<typeof SendRequestSchema> {
   if (to === undefined) throw new UsageError('give --to, or --file');
   if ((text === undefined) === (template === undefined)) throw new UsageError('give either --template or --text');
   const envelope = { to, from, idempotencyKey: key, echo };
   if (text !== undefined) return { ...envelope, content: { case: 'text', value: { text } } };
-  const value = { name: template ?? '', language, parameters: { ...param }, languageFallback: true };
+  const value = { name: template ?? '', language, parameters: { ...param }, languageFallback: strictLanguage !== true };
   return { ...envelope, content: { case: 'template', value } };
 }
 
@@ -101,6 +107,7 @@ async function sendRows(path: string, options: SendOptions): Promise<void> {
     path,
     rules: {
       language,
+      isStrict: options.strictLanguage === true,
       parametersOf,
       ...(template === undefined ? {} : { template }),
       ...(from === undefined ? {} : { from }),
