@@ -44,7 +44,7 @@ export function apiKey(options: BusinessOptions): string {
   );
 }
 
-export function adminKey(options: OperatorOptions): string {
+function adminKey(options: OperatorOptions): string {
   const given = options.adminKey ?? process.env['CHAPPE_ADMIN_KEY'];
   if (given !== undefined) return given;
   const path = join(options.data, 'admin-key');

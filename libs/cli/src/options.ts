@@ -17,7 +17,7 @@ export interface OperatorOptions extends ConnectionOptions {
   readonly adminKey?: string;
 }
 
-export const defaultDataFolder = 'data';
+const defaultDataFolder = 'data';
 
 export function withData(command: Command): Command {
   return command.option(

@@ -53,7 +53,7 @@ async function nextOf(lines: AsyncIterator<string>, kind: string): Promise<Recor
   for (;;) {
     const { value, done } = await lines.next();
     assert.ok(done !== true, `it ended before ${kind}`);
-    const parsed = JSON.parse(String(value)) as Record<string, unknown>;
+    const parsed = JSON.parse(value) as Record<string, unknown>;
     if (parsed['kind'] === kind) return parsed;
   }
 }

@@ -19,7 +19,7 @@ export interface DemoBusiness extends Disposable {
 }
 
 /** Numbers that the French regulator keeps for fiction. */
-export const businessNames = [
+const businessNames = [
   { name: 'Air Semaphore', number: '+33199009001' },
   { name: 'Green Pastures', number: '+33199009002' },
 ] as const;

@@ -30,7 +30,7 @@ const linkedPeople = 2;
 /** Registrations at a time: each waits for the log once. */
 const registrationsAtATime = 8;
 
-export const stopText = 'STOP';
+const stopText = 'STOP';
 
 export class Crowd implements AsyncDisposable {
   readonly #options: CrowdOptions;
