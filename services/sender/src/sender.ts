@@ -18,7 +18,7 @@ import type { ServerCredentials } from '@grpc/grpc-js';
 import { attach } from './attach.ts';
 import { contactAnswer } from './contact-answer.ts';
 import { openSenderEvents } from './events.ts';
-import { tickIntervalMs } from './limits.ts';
+import { closeGraceMs, tickIntervalMs } from './limits.ts';
 import { Shard } from './shard.ts';
 
 export interface SenderDependencies {
@@ -118,7 +118,7 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
     [Symbol.asyncDispose]: async () => {
       server.setServing(false);
       await shard[Symbol.asyncDispose]();
-      await server.close(1_000);
+      await server.close(closeGraceMs);
       await table[Symbol.asyncDispose]();
       crypto[Symbol.dispose]();
       preKeys[Symbol.dispose]();

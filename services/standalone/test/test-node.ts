@@ -221,6 +221,16 @@ export async function reached(
   return { state: event.kind.value.state, code: event.kind.value.error?.code ?? 0, event };
 }
 
+/** Resolves when all of these messages have ended waiting. */
+export async function allEnded(client: ChappeClient, messageIds: readonly string[]): Promise<void> {
+  const waiting = new Set(messageIds);
+  if (waiting.size === 0) return;
+  await eventsUntil(client, ({ kind }) => {
+    if (kind.case === 'state' && endings.has(kind.value.state)) waiting.delete(kind.value.messageId);
+    return waiting.size === 0;
+  });
+}
+
 /** The states that events told of a message, in their order. */
 export function statesOf(events: readonly Event[], messageId: string): MessageState[] {
   return events.flatMap(({ kind }) =>
@@ -238,8 +248,8 @@ export async function refusalOf(call: Promise<unknown>): Promise<{ code: number;
   try {
     await call;
   } catch (error) {
-    const { entry, detail } = toChappeError(error);
-    return { code: entry.code, title: entry.title, detail };
+    const { entry, message } = toChappeError(error);
+    return { code: entry.code, title: entry.title, detail: message };
   }
   throw new Error('it was not refused');
 }
