@@ -24,7 +24,7 @@ import { EventFeed } from './event-feed.ts';
 import { eventService } from './event-service.ts';
 import { writeEvents } from './event-table.ts';
 import { gatewayEvents } from './events.ts';
-import { rateBucketsMax, retentionEveryMs, stopGraceMs } from './limits.ts';
+import { eventsGatherMs, rateBucketsMax, retentionEveryMs, stopGraceMs } from './limits.ts';
 import { messageService } from './message-service.ts';
 import { PriceList } from './price-list.ts';
 import { Readiness } from './readiness.ts';
@@ -98,10 +98,10 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
       store,
       logger: telemetry.log,
       handle: async (tx, frames) => {
-        const { written, repeats } = await writeEvents(tx, frames);
-        events.eventsStored(written, repeats);
+        events.eventsStored(await writeEvents(tx, frames));
       },
       committed: (frames) => feed.committed(frames),
+      gatherMs: eventsGatherMs,
     }),
   );
   resources.use(expireNowAndThen(store, now, events));

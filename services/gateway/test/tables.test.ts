@@ -75,7 +75,7 @@ test('TENANT: the same key of two businesses is two keys', async () => {
   );
 });
 
-test('events are numbered from 1 without a gap per business, however frames repeat', async () => {
+test('events are numbered from 1 without a gap per business, however they come', async () => {
   const event = fc.tuple(fc.constantFrom('p', 'q'), fc.nat(30).map(String));
   let run = 0;
   await fc.assert(
@@ -86,7 +86,7 @@ test('events are numbered from 1 without a gap per business, however frames repe
         const named = events.map(([business, id]): [string, string] => [`${business}-${run}`, id]);
         for (const [business, id] of named) {
           const ids = expected.get(business) ?? [];
-          if (!ids.includes(id)) ids.push(id);
+          ids.push(id);
           expected.set(business, ids);
         }
         await store.transaction((tx) => writeEvents(tx, [frame(named)]));

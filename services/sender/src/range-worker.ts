@@ -378,7 +378,7 @@ export class RangeWorker {
     const { store } = this.#dependencies;
     const held = this.#progress;
     const last = commands.at(-1)?.record;
-    const frames = changes.events.frames(this.range.id, held.eventNo);
+    const frames = changes.events.frames(this.range.id, held.incarnation, held.eventNo);
     const publishedNo = this.#publisher.publishedNo;
     const advance: Advance = {
       nextOffset: held.nextOffset + commands.length,

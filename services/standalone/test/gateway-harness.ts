@@ -168,8 +168,12 @@ export class GatewayHarness implements AsyncDisposable {
     return found;
   }
 
-  /** Publishes events of one business, as the owner of a range does. */
-  async publish(business: string, events: readonly MessageInitShape<typeof BusinessEventSchema>[]): Promise<void> {
+  /** Publishes events of one business, as the owner of a range does; `times` as after takeovers. */
+  async publish(
+    business: string,
+    events: readonly MessageInitShape<typeof BusinessEventSchema>[],
+    times = 1,
+  ): Promise<void> {
     this.#frames += 1;
     const frame = create(EventFrameSchema, {
       range: 'r-2',
@@ -181,7 +185,8 @@ export class GatewayHarness implements AsyncDisposable {
       headers: { kind: 'events', id: String(this.#frames), version: 1 },
       value: toBinary(EventFrameSchema, frame),
     };
-    await this.log.append([{ topic: eventTopic(eventBucketOf(business, eventBuckets)), records: [record] }]);
+    const topic = eventTopic(eventBucketOf(business, eventBuckets));
+    for (let time = 0; time < times; time += 1) await this.log.append([{ topic, records: [record] }]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
