@@ -6,6 +6,7 @@ import type { DemoFile } from '../demo/people.ts';
 import { runDemo } from '../demo/run-demo.ts';
 import { UsageError } from '../failure.ts';
 import { examples } from '../options.ts';
+import { onStopSignal } from '../stop-signal.ts';
 
 const examplesFolder = resolve(import.meta.dirname, '../../../../examples');
 
@@ -35,8 +36,7 @@ export function demoCommand(program: Command): void {
 async function demo(file: string | undefined): Promise<void> {
   if (file !== undefined && !existsSync(file)) throw new UsageError(`there is no file ${file}`);
   const stopped = new AbortController();
-  const stop = (): void => stopped.abort();
-  process.once('SIGINT', stop).once('SIGTERM', stop).once('SIGHUP', stop);
+  using _ = onStopSignal(() => stopped.abort());
   process.exitCode = await runDemo({ files: filesOf(file), examplesFolder, signal: stopped.signal });
 }
 

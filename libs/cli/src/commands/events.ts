@@ -7,6 +7,7 @@ import { apiKey, gatewayAddress } from '../connect.ts';
 import { eventLine } from '../describe-event.ts';
 import { asBusiness, examples, type BusinessOptions } from '../options.ts';
 import { note, printJsonLine, writeLine } from '../output.ts';
+import { onStopSignal } from '../stop-signal.ts';
 
 interface EventsOptions extends BusinessOptions {
   readonly from?: string;
@@ -37,8 +38,7 @@ async function events(options: EventsOptions): Promise<void> {
   using client = new ChappeClient({ address: gatewayAddress(options), apiKey: apiKey(options) });
   await client.waitForReady(firstAnswerMs);
   const stopped = new AbortController();
-  const stop = (): void => stopped.abort();
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  using _ = onStopSignal(() => stopped.abort());
 
   let cursor = options.from === 'now' ? undefined : options.from;
   const start = options.from === 'now' ? ({ start: 'now' } as const) : {};

@@ -13,6 +13,7 @@ import { note, print, printJson, printMessage } from '../output.ts';
 import { formatBar, openProgress } from '../progress.ts';
 import { sendFile, type FileTotals } from '../send-file.ts';
 import { SentJournal } from '../sent-journal.ts';
+import { onStopSignal } from '../stop-signal.ts';
 import { readTemplateParameters } from '../template-catalogue.ts';
 
 interface SendOptions extends BusinessOptions {
@@ -98,8 +99,7 @@ async function sendRows(path: string, options: SendOptions): Promise<void> {
   using journal = new SentJournal(options.data, createHash('sha256').update(key).digest('base64url').slice(0, 16));
   await using stream = client.openSendStream();
   const stopped = new AbortController();
-  const stop = (): void => stopped.abort();
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  using _ = onStopSignal(() => stopped.abort());
   using progress = openProgress(options.json === true);
 
   const startedMs = performance.now();

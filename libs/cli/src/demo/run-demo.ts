@@ -9,7 +9,6 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { AdminClient } from '@chappe/client/admin-client';
 import { Channel } from '@chappe/rpc/client';
-import { ChappeError } from '@chappe/errors/chappe-error';
 import { ExitCode } from '../failure.ts';
 import { note, print } from '../output.ts';
 import { openProgress } from '../progress.ts';
@@ -109,7 +108,10 @@ async function playWith(node: NodeProcess, options: DemoOptions, dataFolder: str
     for (const business of businesses) business[Symbol.dispose]();
   }
   progress.clear();
-  if (signal.aborted) throw new ChappeError('notReady', 'the demo was interrupted');
+  if (signal.aborted) {
+    note('interrupted; the node and its folder are gone');
+    return ExitCode.failed;
+  }
   return report(tally, crowd, performance.now() - startedMs);
 }
 

@@ -11,6 +11,7 @@ import { shownMessages, type ShownMessage } from '@chappe/handset/shown-message'
 import type { Channel } from '@chappe/rpc/client';
 import { describeFailure, formatFailure } from '../failure.ts';
 import { note, print } from '../output.ts';
+import { onStopSignal } from '../stop-signal.ts';
 import { parsePhoneInput, phoneHelp, type PhoneInput } from './phone-input.ts';
 import { formatShown } from './show-message.ts';
 
@@ -58,9 +59,8 @@ export async function runPhone(session: PhoneSession): Promise<HandsetEnd> {
   });
   const ended = handset.connect();
   const terminal = openTerminal(isJson);
-  const stop = (): void => done.resolve('done');
-  process.once('SIGTERM', stop).once('SIGINT', stop);
-  terminal.once('SIGINT', stop);
+  using _ = onStopSignal(() => done.resolve('done'));
+  terminal.once('SIGINT', () => done.resolve('done'));
   if (!isJson) print('Messages appear here; /help lists the commands.');
   const typed = readCommands();
   try {
@@ -68,7 +68,6 @@ export async function runPhone(session: PhoneSession): Promise<HandsetEnd> {
     return end === 'removed' ? 'removed' : 'closed';
   } finally {
     terminal.close();
-    process.off('SIGTERM', stop).off('SIGINT', stop);
   }
 
   function say(json: object, text: string | undefined): void {
