@@ -61,7 +61,8 @@ export async function startNode(options: NodeOptions): Promise<NodeProcess> {
     },
     // Of its own process group, so that Ctrl-C reaches this process first, which then stops the node.
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // The channel carries nothing: when this process is gone, however it went, the node notices and stops.
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   const ended = once(child, 'exit').then(([code]) => (typeof code === 'number' ? code : 128));
   const killWithThis = (): void => void child.kill('SIGKILL');
