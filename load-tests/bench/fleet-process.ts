@@ -55,13 +55,14 @@ async function register(number: string, preKeyCount: number): Promise<void> {
 function connect(number: string): void {
   const state = states.get(number);
   if (state === undefined) throw new Error('connect what is registered');
-  const onMessage = ({ messageId }: { messageId: string }): void => {
-    shown.push([messageId, performance.timeOrigin + performance.now()]);
-    if (shown.length === 1) setImmediate(tell);
-  };
-  const handset = new Handset({ channel: channelOf(number), state, listener: { onMessage }, shownKept: 1 });
+  const handset = new Handset({ channel: channelOf(number), state, listener: { onMessage: noteShown }, shownKept: 1 });
   handsets.push(handset);
   void handset.connect();
+}
+
+function noteShown({ messageId }: { messageId: string }): void {
+  shown.push([messageId, performance.timeOrigin + performance.now()]);
+  if (shown.length === 1) setImmediate(tell);
 }
 
 function tell(): void {

@@ -23,14 +23,18 @@ const results: Record<string, unknown> = {};
   await using bench = await startBench();
   const idle = await bench.node.usage();
   results['start'] = { startMs: Math.round(bench.node.startMs), idleMiB: mebibytes(idle.rssBytes) };
-  say(`start                 ${Math.round(bench.node.startMs)} ms to ready, ${mebibytes(idle.rssBytes)} MiB resident when idle`);
+  say(
+    `start                 ${Math.round(bench.node.startMs)} ms to ready, ${mebibytes(idle.rssBytes)} MiB resident when idle`,
+  );
 
   const warm = numbersFrom(0, warmContacts);
   await register(bench, warm, 30);
   await bench.fleet.connect(warm);
   await send(bench, warm, 4 * warmContacts);
   say('');
-  say('scenario                     messages    per s   p50 ms   p99 ms   node us  handsets us  client us  lost  repeats');
+  say(
+    'scenario                     messages    per s   p50 ms   p99 ms   node us  handsets us  client us  lost  repeats',
+  );
   keep('warm, as fast as it goes', await send(bench, warm, quick ? 6_000 : 30_000));
   keep('warm, open loop 750/s', await send(bench, warm, quick ? 3_750 : 15_000, 750));
   keep('warm, open loop 100/s', await send(bench, warm, quick ? 500 : 2_000, 100));
@@ -61,16 +65,27 @@ if (!quick) {
   const messages = quick ? 6_000 : 20_000;
   const before = await bench.node.usage();
   await send(bench, warm, messages);
-  const nodeUs = ((await bench.node.usage()).cpuMs - before.cpuMs) * 1000 / messages;
+  const nodeUs = (((await bench.node.usage()).cpuMs - before.cpuMs) * 1000) / messages;
   const parts = cpuByPart(await bench.node.profile());
   const total = [...parts.values()].reduce((sum, part) => sum + part, 0);
-  say(`\nnode by part (shares of a profile that also holds the start and the warm-up; ${Math.round(nodeUs)} us a message)`);
-  const shares = [...parts].slice(0, 18).map(([part, micros]) => ({ part, share: micros / total, us: (micros / total) * nodeUs }));
-  for (const { part, share, us } of shares) say(`  ${part.padEnd(34)} ${(share * 100).toFixed(1).padStart(5)} %  ${us.toFixed(0).padStart(5)} us`);
+  say(
+    `\nnode by part (shares of a profile that also holds the start and the warm-up; ${Math.round(nodeUs)} us a message)`,
+  );
+  const shares = [...parts]
+    .slice(0, 18)
+    .map(([part, micros]) => ({ part, share: micros / total, us: (micros / total) * nodeUs }));
+  for (const { part, share, us } of shares)
+    say(`  ${part.padEnd(34)} ${(share * 100).toFixed(1).padStart(5)} %  ${us.toFixed(0).padStart(5)} us`);
   results['parts'] = shares;
 }
 
-results['machine'] = { cpus: cpus().length, model: cpus()[0]?.model ?? '', node: process.version, commit: commit(), at: new Date().toISOString() };
+results['machine'] = {
+  cpus: cpus().length,
+  model: cpus()[0]?.model ?? '',
+  node: process.version,
+  commit: commit(),
+  at: new Date().toISOString(),
+};
 const folder = fileURLToPath(new URL('../results/', import.meta.url));
 await mkdir(folder, { recursive: true });
 await writeFile(`${folder}bench.json`, `${JSON.stringify(results, undefined, 2)}\n`);

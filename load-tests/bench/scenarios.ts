@@ -85,7 +85,13 @@ export interface Run {
  */
 export async function send(bench: Bench, numbers: readonly string[], count: number, perSecond?: number): Promise<Run> {
   const { client, fleet, node } = bench;
-  const before = { node: await node.usage(), fleet: await fleet.usage(), own: process.cpuUsage(), shown: fleet.shownAtMs.size, events: bench.events() };
+  const before = {
+    node: await node.usage(),
+    fleet: await fleet.usage(),
+    own: process.cpuUsage(),
+    shown: fleet.shownAtMs.size,
+    events: bench.events(),
+  };
   const acceptedAtMs = new Map<string, number>();
   const startedAt = performance.now();
   await using stream = client.openSendStream();
@@ -104,7 +110,9 @@ export async function send(bench: Bench, numbers: readonly string[], count: numb
   // Accepted, sent, delivered.
   for (let wait = 0; wait < 200 && bench.events() - before.events < 3 * count; wait += 1) await sleep(25);
   const after = { node: await node.usage(), fleet: await fleet.usage(), own: process.cpuUsage(before.own) };
-  const latencies = [...acceptedAtMs].map(([id, atMs]) => (fleet.shownAtMs.get(id) ?? Infinity) - atMs).toSorted((a, b) => a - b);
+  const latencies = [...acceptedAtMs]
+    .map(([id, atMs]) => (fleet.shownAtMs.get(id) ?? Infinity) - atMs)
+    .toSorted((a, b) => a - b);
   return {
     messages: count,
     seconds,

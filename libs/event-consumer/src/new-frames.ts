@@ -13,16 +13,22 @@ const table = {
 };
 
 /** Inside the transaction that does them: the new ones in order, remembered as done. */
-export async function takeNewFrames(tx: Transaction, claim: Claim, frames: readonly EventFrame[]): Promise<EventFrame[]> {
+export async function takeNewFrames(
+  tx: Transaction,
+  claim: Claim,
+  frames: readonly EventFrame[],
+): Promise<EventFrame[]> {
   const { consumer, bucket } = claim;
   const rows = await tx.query(
     'SELECT range_id, incarnation, event_no FROM event_frames WHERE consumer = ? AND bucket = ?',
     [consumer, bucket],
   );
-  const done = new Map(rows.map((row) => [`${row['range_id']}/${row['incarnation']}`, Number(row['event_no'])]));
+  const done = new Map(
+    rows.map((row) => [nameOf(String(row['range_id']), Number(row['incarnation'])), Number(row['event_no'])]),
+  );
   const changed = new Map<string, EventFrame>();
   const fresh = frames.filter((frame) => {
-    const range = `${frame.range}/${frame.incarnation}`;
+    const range = nameOf(frame.range, frame.incarnation);
     const eventNo = Number(frame.eventNo);
     if (eventNo <= (done.get(range) ?? 0)) return false;
     done.set(range, eventNo);
@@ -36,4 +42,8 @@ export async function takeNewFrames(tx: Transaction, claim: Claim, frames: reado
     'replace',
   );
   return fresh;
+}
+
+function nameOf(range: string, incarnation: number): string {
+  return `${range}/${incarnation}`;
 }

@@ -210,7 +210,9 @@ async function openBench(): Promise<Bench> {
     coordination,
     append: async (bucket, ...ids) => {
       await log.createTopic(`events-${bucket}`);
-      const records = ids.map((range) => record(toBinary(EventFrameSchema, create(EventFrameSchema, { range, eventNo: 1n }))));
+      const records = ids.map((range) =>
+        record(toBinary(EventFrameSchema, create(EventFrameSchema, { range, eventNo: 1n }))),
+      );
       const [result] = await log.append([{ topic: `events-${bucket}`, records }]);
       assert.equal(result?.kind, 'appended');
     },

@@ -169,7 +169,7 @@ function responsesOf<T>(
   return {
     async *[Symbol.asyncIterator]() {
       try {
-        if (failure !== undefined) throw failure;
+        if (failure !== undefined) throw fromServiceError(failure);
         for await (const response of call) yield response as T;
       } catch (error) {
         if (signal?.aborted === true) return;

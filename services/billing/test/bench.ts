@@ -71,7 +71,11 @@ export async function openBench(): Promise<Bench> {
     },
     happened: async (...facts) => {
       frameNo += 1;
-      const frame = create(EventFrameSchema, { range: 'r-1', eventNo: BigInt(frameNo), events: facts.map((fact) => eventOf(fact)) });
+      const frame = create(EventFrameSchema, {
+        range: 'r-1',
+        eventNo: BigInt(frameNo),
+        events: facts.map((fact) => eventOf(fact)),
+      });
       const record = {
         key: 'r-1',
         headers: { kind: 'events', id: 'f', version: 1 },

@@ -68,7 +68,10 @@ export class EventWriter {
     let next = eventNo;
     return [...this.#byBucket].map(([bucket, events]) => {
       next += 1;
-      const frame = toBinary(EventFrameSchema, create(EventFrameSchema, { range: rangeId, incarnation, eventNo: BigInt(next), events }));
+      const frame = toBinary(
+        EventFrameSchema,
+        create(EventFrameSchema, { range: rangeId, incarnation, eventNo: BigInt(next), events }),
+      );
       return { eventNo: next, bucket, frame };
     });
   }

@@ -28,7 +28,17 @@ import { cutBatch } from './cut-batch.ts';
 import type { DeviceSink, DeviceWork } from './device-work.ts';
 import type { SenderEvents } from './events.ts';
 import { commitThroughFence, resolveUnknown, type Advance, type Outcome, type Progress } from './fence.ts';
-import { acknowledgementsGatherMs, batchBytesMax, batchRecordsMax, cacheBytesMax, clockAlarmMs, clockWaitMs, messageRetentionMs, pendingDeviceWorkMax, retryMs } from './limits.ts';
+import {
+  acknowledgementsGatherMs,
+  batchBytesMax,
+  batchRecordsMax,
+  cacheBytesMax,
+  clockAlarmMs,
+  clockWaitMs,
+  messageRetentionMs,
+  pendingDeviceWorkMax,
+  retryMs,
+} from './limits.ts';
 import { OutboxPublisher } from './outbox-publisher.ts';
 import { prepareTurn, type Turn } from './prepare-turn.ts';
 import { readCommand, type ReadCommand } from './read-commands.ts';
@@ -155,10 +165,10 @@ export class RangeWorker {
   /** Resolves when every record below an offset is done, or the worker has ended. */
   async reached(offset: number, signal: AbortSignal): Promise<void> {
     while (this.#progress.nextOffset < offset && !this.#stopping.signal.aborted && !signal.aborted) {
-      const aborted = Promise.withResolvers<void>();
-      const abort = (): void => aborted.resolve();
+      const cancelled = Promise.withResolvers<void>();
+      const abort = (): void => cancelled.resolve();
       signal.addEventListener('abort', abort, { once: true });
-      await Promise.race([this.#advanced.promise, aborted.promise]);
+      await Promise.race([this.#advanced.promise, cancelled.promise]);
       signal.removeEventListener('abort', abort);
     }
   }
@@ -279,10 +289,10 @@ export class RangeWorker {
       return this.#gathered();
     } else if (this.#publisher.isEmpty && this.#publisher.publishedNo > this.#progress.publishedNo) {
       const timer = new AbortController();
-      const idle = sleep(idleSaveMs, true, { signal: timer.signal, ref: false }).catch(() => false);
+      const idle = sleep(idleSaveMs, true, { signal: timer.signal, ref: false }).catch((): boolean => false);
       const isIdle = await Promise.race([idle, this.#woken()]);
       timer.abort();
-      return isIdle === true;
+      return isIdle;
     }
     if (next?.kind === 'unknown' || this.#problem !== undefined) {
       await Promise.race([sleep(retryMs.longest, undefined, { ref: false }), this.#woken()]);
@@ -298,7 +308,8 @@ export class RangeWorker {
    */
   async #gathered(): Promise<boolean> {
     const leftMs = this.#gatherUntilMs - performance.now();
-    if (leftMs <= 0 || this.#deviceWork.length >= batchRecordsMax || this.#deviceWork.at(-1)?.kind === 'attach') return true;
+    if (leftMs <= 0 || this.#deviceWork.length >= batchRecordsMax || this.#deviceWork.at(-1)?.kind === 'attach')
+      return true;
     const timer = new AbortController();
     await Promise.race([sleep(leftMs, undefined, { signal: timer.signal }).catch(() => undefined), this.#woken()]);
     timer.abort();
@@ -317,9 +328,15 @@ export class RangeWorker {
     const startedAt = performance.now();
     const deviceWork = this.#deviceWork.splice(0, batchRecordsMax);
     const states = await this.#load(this.#commands, deviceWork);
-    const commands = this.#commands.slice(0, cutBatch(this.#commands, (contact) => states.get(contact)));
+    const commands = this.#commands.slice(
+      0,
+      cutBatch(this.#commands, (contact) => states.get(contact)),
+    );
     this.#watchClock(commands.at(-1)?.record);
-    const changes = new Changes({ incarnation: this.#progress.incarnation, eventBuckets: this.#dependencies.eventBuckets });
+    const changes = new Changes({
+      incarnation: this.#progress.incarnation,
+      eventBuckets: this.#dependencies.eventBuckets,
+    });
     let turn: Turn;
     try {
       turn = await prepareTurn(this.#dependencies, {
@@ -362,7 +379,8 @@ export class RangeWorker {
 
   async #load(commands: readonly ReadCommand[], deviceWork: readonly DeviceWork[]): Promise<Map<string, ContactState>> {
     const wanted = new Set<string>(deviceWork.map(({ device }) => device.contact));
-    for (const command of commands) if (command.kind === 'command' || command.kind === 'poison') wanted.add(command.contact);
+    for (const command of commands)
+      if (command.kind === 'command' || command.kind === 'poison') wanted.add(command.contact);
     const states = new Map<string, ContactState>();
     const missing: PhoneNumber[] = [];
     for (const contact of wanted) {

@@ -73,7 +73,8 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
         getContact: async ({ contact, business, minOffset }, { signal }) => {
           const number = phoneNumberFromDigits(contact);
           const worker = shardNow().workerOf(number);
-          if (worker === undefined) throw new ChappeError('notOwner', 'this shard does not hold the range of the contact');
+          if (worker === undefined)
+            throw new ChappeError('notOwner', 'this shard does not hold the range of the contact');
           await worker.reached(Number(minOffset), signal);
           return contactAnswer(await worker.contact(number), business, now());
         },

@@ -43,7 +43,10 @@ export async function readOrMakeAdminKey(path: string): Promise<string> {
     await writeFile(path, `${key}\n`, { mode: 0o600, flag: 'wx' });
     return key;
   }
-  throw new ChappeError('notReady', `the admin key ${path} is shorter than 32 characters: delete the file and a new one is made`);
+  throw new ChappeError(
+    'notReady',
+    `the admin key ${path} is shorter than 32 characters: delete the file and a new one is made`,
+  );
 }
 
 /** A path of a socket may have about 100 bytes (unix(7): sun_path has 108). */

@@ -26,8 +26,18 @@ try {
     telemetry,
   });
   const { CHAPPE_ADMIN_HOST: host, CHAPPE_ADMIN_PORT: port } = config;
-  await using admin = await startAdminServer({ host, port, metrics: node.metrics, notReady: node.notReady });
-  const ready = { ready: true, gateway: node.gatewayAddress, devices: node.deviceAddress, admin: `${host}:${admin.port}` };
+  await using admin = await startAdminServer({
+    host,
+    port,
+    metrics: () => node.metrics(),
+    notReady: () => node.notReady(),
+  });
+  const ready = {
+    ready: true,
+    gateway: node.gatewayAddress,
+    devices: node.deviceAddress,
+    admin: `${host}:${admin.port}`,
+  };
   process.stdout.write(`${JSON.stringify(ready)}\n`);
   await stopped;
 } catch (error) {

@@ -150,7 +150,9 @@ async function startCryptoOf(options: StandaloneOptions, address: string, files:
   await using resources = new AsyncDisposableStack();
   const store = resources.use(await openSqliteStore({ path: files.cryptoStore }));
   const keyEncryptionKeys = await openOrCreateKeyFile(files.keyEncryptionKeys, store);
-  resources.use(await startCrypto({ now, store, keyEncryptionKeys, address, telemetry: telemetryFor(telemetry, 'crypto') }));
+  resources.use(
+    await startCrypto({ now, store, keyEncryptionKeys, address, telemetry: telemetryFor(telemetry, 'crypto') }),
+  );
   const owned = resources.move();
   return { address, metrics: () => Promise.resolve([]), [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
