@@ -20,7 +20,7 @@ export function grpcName(status: number): string {
   return found[0].replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
 }
 
-export function errorTable(): string {
+function errorTable(): string {
   const rows = Object.entries(catalogue).map(
     ([name, { code, title, grpc, retry, meaning }]: [string, CatalogueEntry]) =>
       `| ${code} | ${title} | \`${name}\` | ${grpcName(grpc)} | ${retry} | ${meaning} |`,
