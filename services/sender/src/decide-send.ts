@@ -100,7 +100,10 @@ function reachFailure(state: ContactState, relation: Relation, command: SendComm
   if (relation.identityPending && identityPolicyOf(command.policy?.identity) === 'fail') {
     return { reason: 'identityChanged', detail: 'acknowledge the new identity before sending' };
   }
-  const reachable = state.contact.devices.some(({ device }) => hasRoom(state.mailboxes.get(device), command.number));
+  const coming = comingOf(state, command.number);
+  const reachable = state.contact.devices.some(({ device }) =>
+    hasRoom(state.mailboxes.get(device), command.number, coming),
+  );
   if (!reachable) return { reason: 'mailboxFull', detail: 'too many messages wait for this person' };
   if (heldOf(state, command.number) >= mailboxEnvelopesPerNumberMax) {
     return { reason: 'laneFull', detail: 'too many messages are held for this person' };
@@ -130,13 +133,30 @@ function heldAs(state: ContactState, relation: Relation, message: NewMessage): H
   return '';
 }
 
-/** Whether a device's mailbox takes another envelope of a number. */
-export function hasRoom(mailbox: Mailbox | undefined, number: string): boolean {
-  if (mailbox === undefined) return true;
-  if (mailbox.pending.length >= mailboxEnvelopesMax) return false;
-  let ofNumber = 0;
-  for (const envelope of mailbox.pending) if (envelope.number === number && !envelope.removed) ofNumber += 1;
+/** Envelopes that a batch is about to make for a device. */
+export interface Coming {
+  readonly all: number;
+  readonly ofNumber: number;
+}
+
+/** Whether a device's mailbox takes another envelope of a number, behind those that are coming. */
+export function hasRoom(mailbox: Mailbox | undefined, number: string, coming: Coming): boolean {
+  const pending = mailbox?.pending ?? [];
+  if (pending.length + coming.all >= mailboxEnvelopesMax) return false;
+  let { ofNumber } = coming;
+  for (const envelope of pending) if (envelope.number === number && !envelope.removed) ofNumber += 1;
   return ofNumber < mailboxEnvelopesPerNumberMax;
+}
+
+/** Messages that were let through earlier in this batch: they have no envelopes yet. */
+function comingOf(state: ContactState, number: string): Coming {
+  let [all, ofNumber] = [0, 0];
+  for (const message of state.waiting.values()) {
+    if (message.state !== 'accepted' || message.held !== '') continue;
+    all += 1;
+    if (message.number === number) ofNumber += 1;
+  }
+  return { all, ofNumber };
 }
 
 function heldOf(state: ContactState, number: string): number {

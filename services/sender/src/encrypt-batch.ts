@@ -61,6 +61,8 @@ export async function encryptBatch(
 function groupBySession(changes: Changes, tallies: Map<Message, Tally>, nowMs: number): Group[] {
   const groups = new Map<string, Group>();
   for (const [state, works] of changes.toEncrypt) {
+    /** The numbers of the envelopes that this batch makes, by device. */
+    const coming = new Map<number, string[]>();
     const messages = works
       .map(({ messageId, device }) => ({ message: state.waiting.get(messageId), device }))
       .filter((work): work is { message: Message; device: number | undefined } => isReady(work.message))
@@ -69,7 +71,10 @@ function groupBySession(changes: Changes, tallies: Map<Message, Tally>, nowMs: n
       tallies.set(message, tallies.get(message) ?? { sent: 0, held: '', failure: undefined });
       for (const device of state.contact.devices) {
         if (only !== undefined && device.device !== only) continue;
-        if (!hasRoom(state.mailboxes.get(device.device), message.number)) continue;
+        const numbers = coming.get(device.device) ?? [];
+        coming.set(device.device, numbers);
+        const ofNumber = numbers.filter((other) => other === message.number).length;
+        if (!hasRoom(state.mailboxes.get(device.device), message.number, { all: numbers.length, ofNumber })) continue;
         const key = sessionKey(message.number, device.device);
         const name = `${state.number}/${key}`;
         const session = state.sessions.get(key);
@@ -83,7 +88,10 @@ function groupBySession(changes: Changes, tallies: Map<Message, Tally>, nowMs: n
           bundle: undefined,
         };
         // A message may be let through and requeued in one batch: it is encrypted once.
-        if (!group.messages.includes(message)) group.messages.push(message);
+        if (!group.messages.includes(message)) {
+          group.messages.push(message);
+          numbers.push(message.number);
+        }
         groups.set(name, group);
       }
     }
