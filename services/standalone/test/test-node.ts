@@ -3,7 +3,6 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { MessageInitShape } from '@bufbuild/protobuf';
 import { AdminClient } from '@chappe/client/admin-client';
 import { ChappeClient } from '@chappe/client/chappe-client';
 import { Handset, type HandsetListener } from '@chappe/handset/handset';
@@ -13,7 +12,6 @@ import type { ShownMessage } from '@chappe/handset/shown-message';
 import { toChappeError } from '@chappe/errors/chappe-error';
 import type { LedgerEntry } from '@chappe/proto/v1/billing_service';
 import { MessageState, type Event } from '@chappe/proto/v1/event';
-import type { SendRequestSchema } from '@chappe/proto/v1/message_service';
 import { Category } from '@chappe/proto/v1/template_service';
 import { Channel } from '@chappe/rpc/client';
 import { openTelemetry, type Telemetry } from '@chappe/telemetry/telemetry';
@@ -189,13 +187,13 @@ export async function makeNote(client: ChappeClient, category = Category.UTILITY
 }
 
 /** A message by the template `note`. */
-export function note(to: string, text: string, idempotencyKey = ''): MessageInitShape<typeof SendRequestSchema> {
+export function note(to: string, text: string, idempotencyKey = '') {
   const value = { name: 'note', language: 'en', parameters: { text } };
-  return { to, idempotencyKey, content: { case: 'template', value } };
+  return { to, idempotencyKey, content: { case: 'template' as const, value } };
 }
 
-export function freeText(to: string, text: string): MessageInitShape<typeof SendRequestSchema> {
-  return { to, content: { case: 'text', value: { text } } };
+export function freeText(to: string, text: string) {
+  return { to, content: { case: 'text' as const, value: { text } } };
 }
 
 const endings: ReadonlySet<MessageState> = new Set([
