@@ -44,8 +44,6 @@ export class Changes {
   readonly touched = new Set<ContactState>();
   /** What is to be encrypted, by contact. */
   readonly toEncrypt = new Map<ContactState, EncryptWork[]>();
-  /** Sessions (`contact/sessionKey`) that must not be used again: a new one is started. */
-  readonly toRenew = new Set<string>();
   /** New envelopes, to be pushed after the commit. */
   readonly envelopes: NewEnvelope[] = [];
   readonly drops = new Map<string, number>();

@@ -6,7 +6,7 @@ import type { Acknowledge, Resume, Undecryptable } from '@chappe/proto/device/de
 import type { DeviceRef } from '@chappe/proto/internal/sender_service';
 import type { Changes } from './changes.ts';
 import { undecryptableTriesMax } from './limits.ts';
-import { lastEnvelopeNo, sessionKey, type ContactState, type Message } from './state.ts';
+import { lastEnvelopeNo, neverAgain, sessionKey, type ContactState, type Message } from './state.ts';
 
 export type DeviceWork =
   | { readonly kind: 'attach'; readonly device: DeviceRef; readonly resume: Resume; readonly sink: DeviceSink }
@@ -104,15 +104,18 @@ function makeAnew(
   const { from, sessionNo } = unreadable;
   const firstNo = Number(unreadable.number);
   const reported = state.mailboxes.get(device)?.pending.find(({ envelopeNo }) => envelopeNo === firstNo);
-  if (reported === undefined || reported.removed || reported.number !== from || reported.sessionNo !== sessionNo)
-    return;
+  // A removed envelope may have been pushed before it was removed: its session is refused all the same.
+  if (reported === undefined || reported.number !== from || reported.sessionNo !== sessionNo) return;
 
   const removed = changes.removeEnvelopes(
     state,
     device,
     (envelope) => envelope.number === from && envelope.sessionNo <= sessionNo && envelope.envelopeNo >= firstNo,
   );
-  changes.toRenew.add(`${state.number}/${sessionKey(from, device)}`);
+  const session = state.sessions.get(sessionKey(from, device));
+  // Stored, as perhaps nothing is encrypted in this transaction: the device takes nothing more of it, ever.
+  if (session !== undefined && session.sessionNo <= sessionNo)
+    changes.setSession(state, { ...session, startedMs: neverAgain });
   for (const { messageId } of removed) {
     const message = state.waiting.get(messageId);
     // Another device has shown it, or it has ended: the person does not need it here.

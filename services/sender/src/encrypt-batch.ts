@@ -12,7 +12,15 @@ import { hasRoom } from './decide-send.ts';
 import { sealedOf } from './decrypt-batch.ts';
 import type { Failure } from './effects.ts';
 import { claimsMax, cryptoDeadlineMs, unacknowledgedSessionMs } from './limits.ts';
-import { sessionKey, type ContactState, type Device, type Held, type Message, type Session } from './state.ts';
+import {
+  neverAgain,
+  sessionKey,
+  type ContactState,
+  type Device,
+  type Held,
+  type Message,
+  type Session,
+} from './state.ts';
 
 export interface EncryptDependencies {
   readonly crypto: Client<typeof CryptoService>;
@@ -83,7 +91,7 @@ function groupBySession(changes: Changes, tallies: Map<Message, Tally>, nowMs: n
           number: message.number,
           device,
           session,
-          renew: session === undefined || changes.toRenew.has(name) || isStale(session, nowMs),
+          renew: session === undefined || isUnusable(session, nowMs),
           messages: [],
           bundle: undefined,
         };
@@ -104,7 +112,8 @@ function isReady(message: Message | undefined): boolean {
   return message?.sealedBody !== undefined && message.held === '';
 }
 
-function isStale(session: Session, nowMs: number): boolean {
+function isUnusable(session: Session, nowMs: number): boolean {
+  if (session.startedMs === neverAgain) return true;
   return !session.acknowledged && nowMs - session.startedMs > unacknowledgedSessionMs;
 }
 

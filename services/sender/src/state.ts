@@ -53,11 +53,15 @@ export interface Session {
   readonly incarnation: number;
   /** The device has answered under it. */
   readonly acknowledged: boolean;
+  /** `neverAgain`: the device refuses it, so the next message starts a new one. */
   readonly startedMs: number;
   /** Base64, if the device started it; else ''. */
   readonly baseKey: string;
   readonly sealed: Uint8Array;
 }
+
+/** As the start of a session: nothing may be encrypted under it any more. */
+export const neverAgain = 0;
 
 export interface PendingEnvelope {
   readonly envelopeNo: number;
