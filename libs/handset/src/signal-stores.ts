@@ -57,8 +57,8 @@ class Sessions extends SessionStore {
     if (opened !== undefined) return opened;
     const bytes = this.#state.get('session', number);
     if (bytes === undefined) return undefined;
-    const record = SessionRecord.deserialize(ownBytes(bytes));
-    this.#opened.set(number, record);
+    const record = deserialized(bytes);
+    if (record !== undefined) this.#opened.set(number, record);
     return record;
   }
 
@@ -196,6 +196,15 @@ class KyberPreKeys extends KyberPreKeyStore {
   markKyberPreKeyUsed(): Promise<void> {
     this.#isUsed = true;
     return Promise.resolve();
+  }
+}
+
+/** A record that is damaged is as good as none: a new session takes its place. */
+function deserialized(bytes: Uint8Array): SessionRecord | undefined {
+  try {
+    return SessionRecord.deserialize(ownBytes(bytes));
+  } catch {
+    return undefined;
   }
 }
 
