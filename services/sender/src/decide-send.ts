@@ -32,45 +32,52 @@ export function decideSend(state: ContactState, command: SendCommand, facts: Sen
   const identityPolicy = identityPolicyOf(command.policy?.identity);
   const relation: Relation = known.identityPolicy === identityPolicy ? known : { ...known, identityPolicy };
 
-  const windowOpen = isOpen(relation.lastInboundMs[command.number], now);
-  const price = rate(facts.books, {
-    country: command.country,
-    category: categoryOf(command.category),
-    windowOpen,
-    reply: isReply,
-    timeMs: now,
-  });
-  const message: NewMessage = {
-    messageId: facts.messageId,
-    business: command.business,
-    number: command.number,
-    identityPolicy,
-    echo: command.echo,
-    price: {
-      country: command.country,
-      category: command.category,
-      windowOpen,
-      micros: price.micros,
-      currency: price.currency,
-      priceBook: price.priceBook,
-    },
-    acceptedMs: now,
-    expiresMs: now + Number(command.ttlMs),
-    sealedBody: command.sealedBody,
-  };
+  const message = newMessageOf(relation, command, facts);
+  const { windowOpen, micros } = message.price;
 
   const failure =
     agreementFailure(relation, isReply && windowOpen) ??
     (isReply ? replyFailure(relation, command, windowOpen) : undefined) ??
     reachFailure(state, relation, command) ??
     capFailure(relation, command, now) ??
-    priceFailure(command, price.micros);
+    priceFailure(command, micros);
   if (failure !== undefined) return [{ kind: 'refuse', message, failure }];
 
   const effects: Effect[] = [{ kind: 'accept', message, held: heldAs(state, relation, message) }];
   const counted = command.category === 'marketing' ? countMarketing(relation, command, now) : relation;
   if (counted !== known) effects.push({ kind: 'set_relation', business: command.business, relation: counted });
   return effects;
+}
+
+/** A message that nothing is decided about, because too many commands of the contact are held: it fails. */
+export function refuseForFullLane(state: ContactState, command: SendCommand, facts: SendFacts): Effect[] {
+  if (facts.isRepeat) return [{ kind: 'drop', reason: 'repeat' }];
+  const relation = state.relations.get(command.business) ?? noRelation;
+  const failure: Failure = { reason: 'laneFull', detail: 'too many commands are held for this person' };
+  return [{ kind: 'refuse', message: newMessageOf(relation, command, facts), failure }];
+}
+
+function newMessageOf(relation: Relation, command: SendCommand, facts: SendFacts): NewMessage {
+  const now = facts.appendTimeMs;
+  const windowOpen = isOpen(relation.lastInboundMs[command.number], now);
+  const { micros, currency, priceBook } = rate(facts.books, {
+    country: command.country,
+    category: categoryOf(command.category),
+    windowOpen,
+    reply: command.category === replyCategory,
+    timeMs: now,
+  });
+  return {
+    messageId: facts.messageId,
+    business: command.business,
+    number: command.number,
+    identityPolicy: identityPolicyOf(command.policy?.identity),
+    echo: command.echo,
+    price: { country: command.country, category: command.category, windowOpen, micros, currency, priceBook },
+    acceptedMs: now,
+    expiresMs: now + Number(command.ttlMs),
+    sealedBody: command.sealedBody,
+  };
 }
 
 /** Whether the person agreed. A person who wrote within 24 h may be answered without an opt-in. */

@@ -11,6 +11,7 @@ import type { Store } from '@chappe/store/store';
 import type { Attachments } from './attachments.ts';
 import type { Changes } from './changes.ts';
 import { knownMessageIds, loadMessages } from './contact-store.ts';
+import { refuseForFullLane } from './decide-send.ts';
 import { decide } from './decide.ts';
 import { decryptBatch, type Inbound } from './decrypt-batch.ts';
 import { applyAcknowledge, applyAttach, applyDetach, isDevice, type DeviceWork } from './device-work.ts';
@@ -115,11 +116,14 @@ function markRead(changes: Changes, state: ContactState, stored: Message, nowMs:
 }
 
 function decryptInbounds(dependencies: TurnDependencies, input: TurnInput): Promise<Map<Inbound, DecryptResult>> {
+  const poisoned = new Set<string>();
   const inbounds = input.commands.flatMap((read): Inbound[] => {
+    if (read.kind === 'poison') poisoned.add(read.contact);
     if (read.kind !== 'command' || read.command.kind.case !== 'inbound') return [];
     const state = input.states.get(read.contact);
-    // Behind a command that could not be read it is held as it is, and decrypted when it is released.
-    if (state === undefined || state.heldRecords > 0) return [];
+    // Behind a command that could not be read it is held as it is, and decrypted when it is released:
+    // no ciphertext is decrypted twice.
+    if (state === undefined || state.heldRecords > 0 || poisoned.has(read.contact)) return [];
     return [{ state, command: read.command.kind.value, appendTimeMs: read.record.appendTimeMs }];
   });
   return decryptBatch(dependencies, inbounds, input.changes, input.incarnation);
@@ -149,20 +153,34 @@ async function decideCommands(
     }
     const state = input.states.get(read.contact);
     if (state === undefined) throw new Error('a contact of the batch was not loaded');
-    if (read.kind === 'poison' || state.heldRecords > 0) {
-      hold(input, read, state, timeMs, events);
+    const { id } = record.headers;
+    const facts = { id, appendTimeMs: timeMs, isRepeat: known.has(id), books };
+    if (read.kind === 'poison' || isBehindHeld(read, state)) {
+      if (state.heldRecords < heldRecordsMax) hold(input, read, state, timeMs, events);
+      else if (read.kind === 'command' && read.command.kind.case === 'send') {
+        // NO-LOSS: what was accepted ends with a code.
+        const effects = refuseForFullLane(state, read.command.kind.value, { ...facts, messageId: id });
+        for (const effect of effects) changes.apply(state, effect, { id, timeMs });
+        known.add(id);
+      } else events.deadRecord(range.id, record.offset, 'the lane of held commands is full');
       continue;
     }
     const { command } = read;
-    const { id } = record.headers;
     const inbound = command.kind.case === 'inbound' ? resultOf.get(command.kind.value) : undefined;
-    const facts = { id, appendTimeMs: timeMs, isRepeat: known.has(id), books };
     for (const effect of decide(state, command, inbound === undefined ? facts : { ...facts, decrypted: inbound })) {
       changes.apply(state, effect, { id, timeMs });
     }
     if (command.kind.case === 'send') known.add(id);
   }
   return timeMs;
+}
+
+/**
+ * Behind a command that cannot be read nothing is decided but that time passes: a tick in each
+ * minute would fill the lane, and what was accepted before has to end.
+ */
+function isBehindHeld(read: Extract<ReadCommand, { kind: 'command' }>, state: ContactState): boolean {
+  return state.heldRecords > 0 && read.command.kind.case !== 'tick';
 }
 
 /** Keeps a command that cannot be read, and what comes behind it, until a person has looked. */
@@ -175,10 +193,6 @@ function hold(
 ): void {
   const { record } = read;
   const reason = read.kind === 'poison' ? read.reason : 'behind a held command';
-  if (state.heldRecords >= heldRecordsMax) {
-    events.deadRecord(range.id, record.offset, 'the lane of held commands is full');
-    return;
-  }
   state.heldRecords += 1;
   changes.touched.add(state);
   const { kind, id, version } = record.headers;
