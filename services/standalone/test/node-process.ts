@@ -46,7 +46,10 @@ export async function tryNodeProcess(environment: NodeEnvironment, shell?: strin
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const ended = once(child, 'close').then(() => undefined);
   const line = await Promise.race([firstLine(child), ended]);
-  if (line === undefined) return { exitCode: child.exitCode, stderr };
+  if (line === undefined) {
+    await ended;
+    return { exitCode: child.exitCode, stderr };
+  }
   const { admin } = JSON.parse(line) as { admin: string };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
