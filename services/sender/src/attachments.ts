@@ -6,7 +6,7 @@ import type { DeviceRef } from '@chappe/proto/internal/sender_service';
 import type { Store } from '@chappe/store/store';
 import type { NewEnvelope } from './changes.ts';
 import type { DeviceSink, PushedEnvelope } from './device-work.ts';
-import { windowBytesMax, windowEnvelopesMax } from './limits.ts';
+import { retryMs, windowBytesMax, windowEnvelopesMax } from './limits.ts';
 
 interface Attachment {
   readonly device: DeviceRef;
@@ -80,11 +80,13 @@ export class Attachments {
   }
 
   /** How far was pushed, if this connection is the attached one. */
-  detach(device: DeviceRef): number | undefined {
+  pushedNoOf(device: DeviceRef): number | undefined {
     const attachment = this.#byDevice.get(nameOf(device));
-    if (attachment === undefined || attachment.device.connectionNo !== device.connectionNo) return undefined;
-    this.#byDevice.delete(nameOf(device));
-    return attachment.pushedNo;
+    return attachment?.device.connectionNo === device.connectionNo ? attachment.pushedNo : undefined;
+  }
+
+  detach(device: DeviceRef): void {
+    if (this.pushedNoOf(device) !== undefined) this.#byDevice.delete(nameOf(device));
   }
 
   /** All devices that came through a relay's stream which is gone. */
@@ -151,9 +153,13 @@ export class Attachments {
         if (this.#isAttached(attachment)) this.#pump(attachment);
       },
       (error: unknown) => {
-        // The next commit or acknowledgement of this device tries again.
         attachment.reading = false;
+        attachment.caughtUp = false;
         this.#options.onProblem(error);
+        const again = (): void => {
+          if (this.#isAttached(attachment)) this.#pump(attachment);
+        };
+        setTimeout(again, retryMs.longest).unref();
       },
     );
   }

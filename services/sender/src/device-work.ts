@@ -10,7 +10,7 @@ import { lastEnvelopeNo, neverAgain, sessionKey, type ContactState, type Message
 
 export type DeviceWork =
   | { readonly kind: 'attach'; readonly device: DeviceRef; readonly resume: Resume; readonly sink: DeviceSink }
-  | { readonly kind: 'detach'; readonly device: DeviceRef; readonly pushedNo: number }
+  | { readonly kind: 'detach'; readonly device: DeviceRef }
   | {
       readonly kind: 'acknowledge';
       readonly device: DeviceRef;
@@ -46,12 +46,17 @@ export function isDevice(state: ContactState, device: number): boolean {
 /** Everything may be pushed from now on; where to go on from. */
 export function applyAttach(changes: Changes, state: ContactState, device: number, resume: Resume): number {
   const mailbox = changes.mailboxOf(state, device);
-  const sameIncarnation = resume.incarnation === mailbox.incarnation;
   const resumeNo = Number(resume.number);
-  if (sameIncarnation && resumeNo > lastEnvelopeNo(mailbox)) {
-    // The device has seen more than the store knows of: the store lost commits. Its numbers may
-    // not be used again, so the mailbox begins a new count.
-    changes.setMailbox(state, device, { ...mailbox, incarnation: mailbox.incarnation + 1, attached: true });
+  const sameIncarnation = resume.incarnation === mailbox.incarnation;
+  if (resume.incarnation > mailbox.incarnation || (sameIncarnation && resumeNo > lastEnvelopeNo(mailbox))) {
+    // The device has seen more than the store knows of: the store lost commits. Envelope numbers
+    // and message keys of what was lost may not be used again, so the mailbox begins a new count,
+    // which the device takes, and every session with the device is started anew.
+    const incarnation = Math.max(mailbox.incarnation, resume.incarnation) + 1;
+    changes.setMailbox(state, device, { ...mailbox, incarnation, attached: true });
+    for (const session of state.sessions.values()) {
+      if (session.device === device) changes.setSession(state, { ...session, startedMs: neverAgain });
+    }
     return 0;
   }
   if (!mailbox.attached) changes.setMailbox(state, device, { ...mailbox, attached: true });

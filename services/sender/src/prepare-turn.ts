@@ -4,6 +4,7 @@
  * and `changes`, nothing else; what must wait for the commit is returned.
  */
 import type { DecryptResult } from '@chappe/proto/internal/crypto_service';
+import type { DeviceRef } from '@chappe/proto/internal/sender_service';
 import { inInterval } from '@chappe/numbers/phone-number';
 import type { Range } from '@chappe/ranges/range';
 import type { PriceBooks } from '@chappe/rating/price-book';
@@ -40,6 +41,8 @@ export interface TurnInput {
   /** Every contact that the commands and the devices' work name. */
   readonly states: ReadonlyMap<string, ContactState>;
   readonly changes: Changes;
+  /** Takes a device off again, in a later turn. */
+  readonly detachLater: (device: DeviceRef) => void;
 }
 
 export interface Turn {
@@ -68,27 +71,41 @@ async function applyDeviceWork(
   const { attachments, changes, receivedMs, range } = input;
   const readIds = input.deviceWork.flatMap((work) => (work.kind === 'read' ? work.messageIds : []));
   const readMessages = new Map((await loadMessages(store, readIds)).map((row) => [row.message.messageId, row]));
+  /** This turn's own attachments, by device: those of the former turns count only without one. */
+  const attached = new Map<string, { readonly connectionNo: bigint; readonly pushedNo: number }>();
   for (const work of input.deviceWork) {
-    const { contact, device } = work.device;
+    const { contact, device, connectionNo } = work.device;
+    const name = `${contact}/${device}`;
     const state = input.states.get(contact);
     if (state === undefined || !inInterval(contact, range.start, range.end)) continue;
     switch (work.kind) {
       case 'attach': {
         const { sink, resume } = work;
         if (sink.closed) break;
-        if (attachments.isSuperseded(work.device)) {
+        if (attachments.isSuperseded(work.device) || (attached.get(name)?.connectionNo ?? 0n) > connectionNo) {
           sink.refuse(work.device, 'superseded');
         } else if (isDevice(state, device)) {
           const pushedNo = applyAttach(changes, state, device, resume);
-          afterCommit.push(() => attachments.attach(work.device, sink, changes.mailboxOf(state, device), pushedNo));
+          attached.set(name, { connectionNo, pushedNo });
+          afterCommit.push(() => {
+            attachments.attach(work.device, sink, changes.mailboxOf(state, device), pushedNo);
+            // Its relay went while the turn was made, when there was nothing to detach yet.
+            if (sink.closed) input.detachLater(work.device);
+          });
         } else {
           sink.refuse(work.device, 'unknown_device');
         }
         break;
       }
-      case 'detach':
-        applyDetach(changes, state, device, work.pushedNo);
+      case 'detach': {
+        const own = attached.get(name);
+        const pushedNo = own === undefined ? attachments.pushedNoOf(work.device) : own.pushedNo;
+        if (pushedNo === undefined || (own !== undefined && own.connectionNo !== connectionNo)) break;
+        attached.delete(name);
+        applyDetach(changes, state, device, pushedNo);
+        afterCommit.push(() => attachments.detach(work.device));
         break;
+      }
       case 'acknowledge': {
         if (!isDevice(state, device)) break;
         for (const { reason } of work.acknowledge.undecryptable) events.undecryptable(range.id, reason);

@@ -151,9 +151,9 @@ export class RangeWorker {
     for (const device of this.#attachments.ofSink(sink)) await this.detach(device);
   }
 
+  /** In its turn: an attachment that is still waiting comes before. */
   async detach(device: DeviceRef): Promise<void> {
-    const pushedNo = this.#attachments.detach(device);
-    if (pushedNo !== undefined) await this.takeDeviceWork({ kind: 'detach', device, pushedNo });
+    await this.takeDeviceWork({ kind: 'detach', device });
   }
 
   /** With the next transaction, deletes what is older than any repeat can be. */
@@ -349,6 +349,7 @@ export class RangeWorker {
         deviceWork,
         states,
         changes,
+        detachLater: (device) => void this.detach(device),
       });
       this.#problem = undefined;
     } catch (error) {

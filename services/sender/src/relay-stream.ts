@@ -44,23 +44,26 @@ export class RelayStream implements DeviceSink {
   }
 
   push(device: DeviceRef, epoch: bigint, incarnation: number, envelopes: readonly PushedEnvelope[]): void {
+    if (this.#closed) return;
     this.#push.push({ device, epoch, envelopes: { incarnation, envelopes: envelopes.map(toWire) } });
     this.#flushSoon();
   }
 
   forget(device: DeviceRef, incarnation: number, through: number): void {
+    if (this.#closed) return;
     this.#forget.push({ device, forget: { incarnation, through: BigInt(through) } });
     this.#flushSoon();
   }
 
   refuse(device: DeviceRef, reason: keyof typeof reasons): void {
+    if (this.#closed) return;
     this.#refused.push({ device, reason: reasons[reason] });
     this.#flushSoon();
   }
 
   /** What gathers in one turn of the event loop, or while a frame is on its way, goes as one frame. */
   #flushSoon(): void {
-    if (this.#sending || this.#closed) return;
+    if (this.#sending) return;
     this.#sending = true;
     setImmediate(() => void this.#flush());
   }
