@@ -7,6 +7,7 @@
  */
 import { fromBinary } from '@bufbuild/protobuf';
 import type { Log, LogReader, LogRecord } from '@chappe/log/log';
+import { deleteDoneRecords } from '@chappe/log/delete-done';
 import { LogError } from '@chappe/log/log-error';
 import { EventFrameSchema, type EventFrame } from '@chappe/proto/internal/events';
 import type { Store, Transaction } from '@chappe/store/store';
@@ -16,7 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { eventTopic } from './bucket.ts';
 import { advance, claimBucket, reread, type Claim } from './event-progress.ts';
 import { takeNewFrames } from './new-frames.ts';
-import { backoffMaxMs, backoffMinMs, batchBytesMax, batchFramesMax } from './limits.ts';
+import { backoffMaxMs, backoffMinMs, batchBytesMax, batchFramesMax, deleteEveryMs, framesKeptMs } from './limits.ts';
 
 export interface BucketReaderOptions {
   readonly name: string;
@@ -46,6 +47,8 @@ export class BucketReader implements AsyncDisposable {
   #frames: EventFrame[] | undefined;
   #nextOffset = 0;
   #endOffset = 0;
+  #lastAppendMs = 0;
+  #deletedAtMs = 0;
   /** The last commit was lost from sight: the row says what became of it. */
   #doubtful = false;
   #problem: string | undefined = 'not claimed yet';
@@ -80,6 +83,7 @@ export class BucketReader implements AsyncDisposable {
           if ((await this.#step(signal)) === 'fenced') return 'fenced';
           backoffMs = backoffMinMs;
           this.#problem = undefined;
+          await this.#deleteOld();
           if (this.#options.gatherMs > 0 && this.lag() === 0) {
             await sleep(this.#options.gatherMs, undefined, { signal }).catch(() => undefined);
           }
@@ -143,11 +147,24 @@ export class BucketReader implements AsyncDisposable {
 
   #advanced(to: number, committed: BucketReaderOptions['committed']): 'committed' {
     const frames = this.#frames ?? [];
+    this.#lastAppendMs = this.#batch.at(-1)?.appendTimeMs ?? this.#lastAppendMs;
     this.#nextOffset = to;
     this.#batch = [];
     this.#frames = undefined;
     committed?.(frames);
     return 'committed';
+  }
+
+  /** Now and then, by the log's own clock: what every consumer has had its time for. */
+  async #deleteOld(): Promise<void> {
+    if (this.#lastAppendMs - this.#deletedAtMs < deleteEveryMs) return;
+    this.#deletedAtMs = this.#lastAppendMs;
+    await deleteDoneRecords(
+      this.#options.log,
+      eventTopic(this.bucket),
+      this.#nextOffset,
+      this.#lastAppendMs - framesKeptMs,
+    );
   }
 
   /** What was read stays read; a reader that failed is opened anew at what is not done. */

@@ -12,3 +12,12 @@ export const backoffMaxMs = 2_000;
 
 /** A dead instance's buckets are free after this; it renews three times within it. */
 export const leaseTtlMs = 6_000;
+
+/**
+ * Frames that a consumer has done are deleted after so long. Consumers do not know each other: one
+ * that is away for a month has lost what it did not read.
+ */
+export const framesKeptMs = 30 * 24 * 3_600_000;
+
+/** How often that is looked at. */
+export const deleteEveryMs = 3_600_000;

@@ -4,6 +4,7 @@
  * records of the topic that are long done.
  */
 import { toBinary, create } from '@bufbuild/protobuf';
+import { deleteDoneRecords } from '@chappe/log/delete-done';
 import { CommandSchema } from '@chappe/proto/internal/commands';
 import type { Range } from '@chappe/ranges/range';
 import { restoreMarginMs, ticksMax } from './limits.ts';
@@ -30,30 +31,6 @@ export async function tickDueContacts(dependencies: TickDependencies, range: Ran
     const [result] = await log.append([{ topic: range.topic, records }]);
     if (result?.kind === 'failed' && result.error.kind !== 'sealed') throw result.error;
   }
-  await deleteDoneRecords(dependencies, range);
-}
-
-async function deleteDoneRecords({ store, log, now }: TickDependencies, range: Range): Promise<void> {
   const [row] = await store.query('SELECT next_offset FROM range_progress WHERE range_id = ?', [range.id]);
-  const done = Number(row?.['next_offset'] ?? 0);
-  const first = await firstNewerThan(log, range.topic, done, now() - restoreMarginMs);
-  if (first > 0) await log.deleteBefore(range.topic, first);
-}
-
-/** The lowest offset below `done` whose record is newer than a time, by bisection over append times. */
-async function firstNewerThan(
-  log: RangeWorkerDependencies['log'],
-  topic: string,
-  done: number,
-  timeMs: number,
-): Promise<number> {
-  let [low, high] = [0, done];
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    const [record] = await log.readAt(topic, middle, 1);
-    // Deleted records are older than any that is there.
-    if (record === undefined || record.appendTimeMs < timeMs) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  await deleteDoneRecords(log, range.topic, Number(row?.['next_offset'] ?? 0), now() - restoreMarginMs);
 }

@@ -23,6 +23,10 @@ const schema = z.object({
   CHAPPE_SHARDS: wholeNumber(2),
   /** Messages a second that one business may hand over; twice as many at once. */
   CHAPPE_RATE_PER_SECOND: wholeNumber(5_000),
+  /** Where one-time codes are POSTed as JSON `{number, code, time}`, for an SMS provider; absent: a file in the folder. */
+  CHAPPE_CODES_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** Sent there as `Authorization: Bearer <token>`. */
+  CHAPPE_CODES_TOKEN: z.string().optional(),
   CHAPPE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 });
 

@@ -16,7 +16,7 @@ import { ChappeError } from '@chappe/errors/chappe-error';
 import { startGateway } from '@chappe/gateway/gateway';
 import { openSqliteLog } from '@chappe/log/sqlite-log';
 import { readPriceBooks } from '@chappe/rating/publish';
-import { fileCodeSender } from '@chappe/relay/code-sender';
+import { fileCodeSender, type CodeSender } from '@chappe/relay/code-sender';
 import { startRelay } from '@chappe/relay/relay';
 import { startSender, type Sender } from '@chappe/sender/sender';
 import { openDataFolder } from '@chappe/store/data-folder';
@@ -37,6 +37,8 @@ export interface StandaloneOptions {
   readonly shards: number;
   readonly ratePerSecond: number;
   readonly telemetry: Telemetry;
+  /** How one-time codes are sent. Absent: written to a file in the data folder. */
+  readonly codes?: CodeSender;
   /** Milliseconds since 1970: the clock of the log's append times and of every service. Absent: the system's. */
   readonly now?: () => number;
   /** How often due contacts are looked for. Absent: the sender's own interval. */
@@ -92,7 +94,7 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
       internalAddress: sockets.addressOf('relay'),
       cryptoAddress: crypto.address,
       telemetry: of('relay'),
-      codes: fileCodeSender({ path: files.registrationCodes }),
+      codes: options.codes ?? fileCodeSender({ path: files.registrationCodes }),
     }),
   );
   const senders: Sender[] = [];
