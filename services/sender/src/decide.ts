@@ -113,7 +113,11 @@ function decideDeviceRegistered(state: ContactState, command: DeviceRegistered):
   const replace: Effect = { kind: 'replace_devices', device };
   const { identityKey } = state.contact;
   if (identityKey === '' || identityKey === device.identityKey) {
-    return [...[...state.waiting.values()].map((message) => requeue(message, '')), replace];
+    // What a former change of identity holds stays held: a registration acknowledges nothing.
+    const effects = [...state.waiting.values()].map((message) =>
+      requeue(message, message.held === 'identity' ? 'identity' : ''),
+    );
+    return [...effects, replace];
   }
   return [...newIdentity(state, device), replace];
 }
@@ -121,12 +125,28 @@ function decideDeviceRegistered(state: ContactState, command: DeviceRegistered):
 /**
  * The number may belong to a new person: windows close, opt-ins are unconfirmed, and what nobody
  * has seen is held, sent to the new identity or failed, as the business of each message chose.
+ * ORDER: behind a message that is held, every later one of its number is held as well.
  */
 function newIdentity(state: ContactState, device: Device): Effect[] {
+  const messages: Effect[] = [];
+  const held = new Set<string>();
+  const holding = new Set<string>();
+  for (const message of state.waiting.values()) {
+    if (message.identityPolicy === 'fail') {
+      messages.push(fail(message, { reason: 'identityChanged', detail: 'the identity behind the number changed' }));
+    } else if (message.identityPolicy === 'hold' || held.has(message.number)) {
+      held.add(message.number);
+      holding.add(message.business);
+      messages.push(requeue(message, 'identity'));
+    } else {
+      messages.push(requeue(message, ''));
+    }
+  }
   const effects: Effect[] = [];
   for (const [business, relation] of state.relations) {
     const optIn = relation.optIn === 'opted_in' ? 'unconfirmed' : relation.optIn;
-    const identityPending = relation.identityPolicy !== 'resend';
+    // Whatever the latest policy is: what is held waits for the acknowledgement.
+    const identityPending = relation.identityPolicy !== 'resend' || holding.has(business);
     effects.push(
       {
         kind: 'set_relation',
@@ -137,20 +157,7 @@ function newIdentity(state: ContactState, device: Device): Effect[] {
     );
     if (optIn !== relation.optIn) effects.push({ kind: 'opt_in_changed', business, optIn, cause: 'identity_changed' });
   }
-  for (const message of state.waiting.values()) {
-    switch (message.identityPolicy) {
-      case 'hold':
-        effects.push(requeue(message, 'identity'));
-        break;
-      case 'resend':
-        effects.push(requeue(message, ''));
-        break;
-      case 'fail':
-        effects.push(fail(message, { reason: 'identityChanged', detail: 'the identity behind the number changed' }));
-        break;
-    }
-  }
-  return effects;
+  return [...effects, ...messages];
 }
 
 function decideOptIn(state: ContactState, command: OptInCommand): Effect[] {
