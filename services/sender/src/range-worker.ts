@@ -18,7 +18,7 @@ import type { DeviceRef } from '@chappe/proto/internal/sender_service';
 import type { Range } from '@chappe/ranges/range';
 import type { PriceBooks } from '@chappe/rating/price-book';
 import type { Client } from '@chappe/rpc/client';
-import type { Store } from '@chappe/store/store';
+import { StoreError, type Store } from '@chappe/store/store';
 import type { Logger } from '@chappe/telemetry/telemetry';
 import { Attachments } from './attachments.ts';
 import { Changes } from './changes.ts';
@@ -62,8 +62,10 @@ export interface RangeWorkerDependencies {
 export type WorkerEnd =
   | { readonly kind: 'stopped' }
   | { readonly kind: 'fenced'; readonly epoch: number }
-  /** A person must look: log and store do not fit together. */
-  | { readonly kind: 'alarm'; readonly reason: string };
+  /** A person must look: log and store do not fit together. It is not taken again under this epoch. */
+  | { readonly kind: 'alarm'; readonly reason: string }
+  /** A fault of its own: it is taken again after a while. */
+  | { readonly kind: 'failed'; readonly reason: string };
 
 /** Records read ahead; the log's reader keeps to it. */
 const readLimits = { maxRecords: batchRecordsMax, maxBytes: batchBytesMax };
@@ -89,6 +91,7 @@ export class RangeWorker {
   #forgets = false;
   #gatherUntilMs = 0;
   #ended: Promise<WorkerEnd> | undefined;
+  #hasEnded = false;
 
   constructor(range: Range, progress: Progress, dependencies: RangeWorkerDependencies) {
     this.range = range;
@@ -141,6 +144,10 @@ export class RangeWorker {
   /** Takes what a device said; waits when too much is waiting already. */
   async takeDeviceWork(work: DeviceWork): Promise<void> {
     while (this.#deviceWork.length >= pendingDeviceWorkMax && !this.#stopping.signal.aborted) await this.#room.promise;
+    if (this.#hasEnded) {
+      if (work.kind === 'attach') work.sink.refuse(work.device, 'not_owner');
+      return;
+    }
     if (this.#deviceWork.length === 0) this.#gatherUntilMs = performance.now() + acknowledgementsGatherMs;
     this.#deviceWork.push(work);
     this.#wake.resolve();
@@ -180,7 +187,7 @@ export class RangeWorker {
   }
 
   async #run(reader: LogReader): Promise<WorkerEnd> {
-    const { events, logger } = this.#dependencies;
+    const { logger } = this.#dependencies;
     const { id } = this.range;
     let end: WorkerEnd;
     try {
@@ -192,15 +199,18 @@ export class RangeWorker {
     } catch (error) {
       // Not an outcome that a turn may have: state in memory is not to be trusted any more.
       logger.error({ range: id, err: error }, 'the range worker failed');
-      end = { kind: 'alarm', reason: error instanceof Error ? error.message : 'unknown' };
+      end = { kind: 'failed', reason: error instanceof Error ? error.message : 'unknown' };
     }
     this.#stopping.abort();
     this.#room.resolve();
     this.#advanced.resolve();
     this.#attachments.refuseAll();
+    // Attachments that had no turn: their relays would wait for ever.
+    for (const work of this.#deviceWork) if (work.kind === 'attach') work.sink.refuse(work.device, 'not_owner');
+    this.#deviceWork = [];
+    this.#hasEnded = true;
     await this.#publisher[Symbol.asyncDispose]();
     await reader[Symbol.asyncDispose]();
-    events.workerEnded(id, end);
     return end;
   }
 
@@ -281,6 +291,8 @@ export class RangeWorker {
     const [next] = this.#commands;
     if (next?.kind === 'unknown') {
       this.#problem = `${next.reason} cannot be read: upgrade the senders`;
+      // What devices say goes on: a batch ends before the command.
+      if (this.#publisher.hasRoom && this.#deviceWork.length > 0) return true;
     } else if (next !== undefined && next.record.appendTimeMs - this.#dependencies.now() > clockWaitMs) {
       this.#problem = 'append times are over 10 min ahead of this clock: set the clocks';
     } else if (this.#publisher.hasRoom && (next !== undefined || this.#forgets)) {
@@ -327,7 +339,12 @@ export class RangeWorker {
     const { events, now } = this.#dependencies;
     const startedAt = performance.now();
     const deviceWork = this.#deviceWork.splice(0, batchRecordsMax);
-    const states = await this.#load(this.#commands, deviceWork);
+    let states: Map<string, ContactState>;
+    try {
+      states = await this.#load(this.#commands, deviceWork);
+    } catch (error) {
+      return this.#giveBack(deviceWork, new Map(), error);
+    }
     const commands = this.#commands.slice(
       0,
       cutBatch(this.#commands, (contact) => states.get(contact)),
@@ -359,6 +376,7 @@ export class RangeWorker {
     const outcome = await this.#commit(commands, changes);
     if (outcome.kind !== 'committed') {
       if (outcome.kind === 'refused') return this.#giveBack(deviceWork, states, outcome.error);
+      this.#deviceWork.unshift(...deviceWork);
       return outcome;
     }
     this.#progress = outcome.progress;
@@ -417,9 +435,26 @@ export class RangeWorker {
       if (forgets) await forgetMessages(tx, this.range, this.#dependencies.now() - messageRetentionMs);
       await writeRows(tx, rows);
     });
-    const known = outcome.kind === 'unknown' ? await resolveUnknown(store, this.range.id, held) : outcome;
+    const known = outcome.kind === 'unknown' ? await this.#resolveUnknown(held) : outcome;
     if (known.kind === 'committed') this.#publisher.enqueue(frames);
     return known;
+  }
+
+  /** Asks until the store answers: nothing may be done before it is known what was. */
+  async #resolveUnknown(held: Progress): Promise<Outcome> {
+    const { store, events } = this.#dependencies;
+    let waitMs: number = retryMs.first;
+    for (;;) {
+      try {
+        return await resolveUnknown(store, this.range.id, held);
+      } catch (error) {
+        if (!(error instanceof StoreError) || this.#stopping.signal.aborted) throw error;
+        this.#problem = error.message;
+        events.turnRefused(this.range.id, error);
+        await sleep(waitMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+        waitMs = Math.min(waitMs * 2, retryMs.longest);
+      }
+    }
   }
 
   /** Nothing of the turn has left; its contacts in memory are not what is committed. */

@@ -14,7 +14,7 @@ import { formatShardInfo, shardPrefix, type RangeLoad, type ShardInfo } from '@c
 import type { TableWatcher } from '@chappe/ranges/table-watcher';
 import { claimRange } from './fence.ts';
 import { capacity, leaseTtlMs, reportIntervalMs, retryMs } from './limits.ts';
-import { RangeWorker, type RangeWorkerDependencies } from './range-worker.ts';
+import { RangeWorker, type RangeWorkerDependencies, type WorkerEnd } from './range-worker.ts';
 import { tickDueContacts } from './tick-due-contacts.ts';
 
 export interface ShardOptions {
@@ -32,6 +32,10 @@ export interface ShardOptions {
 export class Shard implements AsyncDisposable {
   readonly #options: ShardOptions;
   readonly #workers = new Map<string, RangeWorker>();
+  /** Ranges that stopped with an alarm, by id: not taken again under the same epoch. */
+  readonly #alarms = new Map<string, { readonly epoch: number; readonly reason: string }>();
+  /** Ranges that stopped with an alarm: a person must look, and they stay as they are under this epoch. */
+  readonly #alarms = new Map<string, { readonly epoch: number; readonly reason: string }>();
   readonly #rates = new Map<string, { readonly nextOffset: number; readonly atMs: number; readonly rate: number }>();
   readonly #stopping = new AbortController();
   readonly #tableChange: Disposable;
@@ -69,6 +73,7 @@ export class Shard implements AsyncDisposable {
     if (this.#problem !== undefined) problems['shard'] = this.#problem;
     for (const [id, worker] of this.#workers)
       if (worker.problem !== undefined) problems[`range ${id}`] = worker.problem;
+    for (const [id, { reason }] of this.#alarms) problems[`range ${id}`] = `stopped: ${reason}`;
     return problems;
   }
 
@@ -127,12 +132,12 @@ export class Shard implements AsyncDisposable {
     }
     const gone = [...this.#workers.values()].filter((worker) => mine.get(worker.range.id)?.epoch !== worker.epoch);
     await Promise.all(gone.map((worker) => worker.stop()));
-    const fresh = [...mine.values()].filter((range) => !this.#workers.has(range.id));
+    for (const [id, { epoch }] of this.#alarms) if (mine.get(id)?.epoch !== epoch) this.#alarms.delete(id);
+    const fresh = [...mine.values()].filter((range) => !this.#workers.has(range.id) && !this.#alarms.has(range.id));
     const taken = await Promise.all(fresh.map((range) => this.#take(range)));
     return taken.every(Boolean);
   }
 
-  /** Opens the reader first and claims afterwards, so that the range is idle for as short as can be. */
   async #take(range: Range): Promise<boolean> {
     const { instance, worker: dependencies } = this.#options;
     const { store, log, events } = dependencies;
@@ -145,18 +150,27 @@ export class Shard implements AsyncDisposable {
     const { progress } = claim;
     const tail = await lostTail(dependencies, range, progress);
     if (tail !== undefined) {
-      events.workerEnded(range.id, { kind: 'alarm', reason: tail });
-      return false;
+      this.#workerEnded(range, { kind: 'alarm', reason: tail });
+      return true;
     }
     const reader = await log.openReader(range.topic, progress.nextOffset, `${range.id}-${range.epoch}`);
     const worker = new RangeWorker(range, progress, dependencies);
     this.#workers.set(range.id, worker);
     events.workerStarted(range.id, range.epoch, progress.nextOffset);
-    void worker.run(reader).then(() => {
+    void worker.run(reader).then(async (end) => {
       this.#workers.delete(range.id);
+      this.#workerEnded(range, end);
+      if (end.kind === 'failed') {
+        await sleep(retryMs.longest, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+      }
       this.#wake.resolve();
     });
     return true;
+  }
+
+  #workerEnded(range: Range, end: WorkerEnd): void {
+    this.#options.worker.events.workerEnded(range.id, end);
+    if (end.kind === 'alarm') this.#alarms.set(range.id, { epoch: range.epoch, reason: end.reason });
   }
 
   async #reportLoop(): Promise<void> {
