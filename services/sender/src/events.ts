@@ -65,8 +65,6 @@ export function openSenderEvents(shard: string, logger: Logger, metrics: Registr
       if (end.kind === 'alarm') alarm('range_stopped', { range, reason: end.reason }, 'range stopped');
       else if (end.kind === 'failed')
         alarm('range_failed', { range, reason: end.reason }, 'range failed, it is taken again');
-      else if (end.kind === 'failed')
-        alarm('range_failed', { range, reason: end.reason }, 'range failed, it is taken again');
       else logger.info({ shard, range, end: end.kind }, 'range given up');
     },
     claimRefused: (range, epoch, rowEpoch) => logger.warn({ shard, range, epoch, rowEpoch }, 'claim refused'),

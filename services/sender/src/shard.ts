@@ -32,8 +32,6 @@ export interface ShardOptions {
 export class Shard implements AsyncDisposable {
   readonly #options: ShardOptions;
   readonly #workers = new Map<string, RangeWorker>();
-  /** Ranges that stopped with an alarm, by id: not taken again under the same epoch. */
-  readonly #alarms = new Map<string, { readonly epoch: number; readonly reason: string }>();
   /** Ranges that stopped with an alarm: a person must look, and they stay as they are under this epoch. */
   readonly #alarms = new Map<string, { readonly epoch: number; readonly reason: string }>();
   readonly #rates = new Map<string, { readonly nextOffset: number; readonly atMs: number; readonly rate: number }>();
