@@ -5,7 +5,7 @@
  * however it ends: nothing stale is ever left. `node.pid` is only for the message to the second node.
  */
 import { access, constants, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { explainSqliteError } from './sqlite-file.ts';
 import { StoreError } from './store.ts';
@@ -36,11 +36,32 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
 
 async function makeFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeWithParents(folder);
     if (!(await stat(folder)).isDirectory()) throw Object.assign(new Error('not a folder'), { code: 'ENOTDIR' });
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     throw folderError(folder, error);
+  }
+}
+
+/** Not `mkdir` with `recursive`: under a folder that takes none, such as /proc, that tries for ever. */
+async function makeWithParents(folder: string): Promise<void> {
+  if ((await tryMkdir(folder)) === 'made') return;
+  await makeWithParents(dirname(folder));
+  if ((await tryMkdir(folder)) === 'made') return;
+  throw Object.assign(new Error('its parent takes no folders'), { code: 'EACCES' });
+}
+
+async function tryMkdir(folder: string): Promise<'made' | 'no parent'> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    return 'made';
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    // What is there and no folder is refused by the caller.
+    if (code === 'EEXIST') return 'made';
+    if (code === 'ENOENT' && dirname(folder) !== folder) return 'no parent';
+    throw error;
   }
 }
 

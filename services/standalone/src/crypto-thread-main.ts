@@ -2,8 +2,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { startCrypto } from '@chappe/crypto/crypto-service';
 import { openOrCreateKeyFile } from '@chappe/crypto/first-start';
-import { toChappeError } from '@chappe/errors/chappe-error';
+import { ChappeError, toChappeError } from '@chappe/errors/chappe-error';
 import { openSqliteStore } from '@chappe/store/sqlite-store';
+import { StoreError } from '@chappe/store/store';
 import { openTelemetry } from '@chappe/telemetry/telemetry';
 import type { CryptoThreadMessage, CryptoThreadOptions, CryptoThreadRequest } from './crypto-thread.ts';
 
@@ -26,8 +27,15 @@ try {
     });
   });
 } catch (error) {
-  const { reason, message } = toChappeError(error);
+  const { reason, message } = asChappeError(error);
   if (reason === 'internal') telemetry.log.error({ err: error }, 'crypto could not start');
   say({ kind: 'failed', reason, detail: message });
 }
 port.close();
+
+/** A fault of the store says what to do: it must not end here. */
+function asChappeError(error: unknown): ChappeError {
+  return error instanceof StoreError
+    ? new ChappeError('storeUnavailable', error.message, { cause: error })
+    : toChappeError(error);
+}

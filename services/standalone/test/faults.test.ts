@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { AdminClient } from '@chappe/client/admin-client';
 import { ChappeClient } from '@chappe/client/chappe-client';
+import { toChappeError } from '@chappe/errors/chappe-error';
 import { MessageService, type SendRequestSchema } from '@chappe/proto/v1/message_service';
 import { Channel } from '@chappe/rpc/client';
 import type { MessageInitShape } from '@bufbuild/protobuf';
@@ -19,7 +20,7 @@ import {
   type FailedStart,
   type NodeEnvironment,
 } from './node-process.ts';
-import { allEnded, makeNote, note, optIn, refusalOf } from './test-node.ts';
+import { allEnded, makeNote, note, optIn } from './test-node.ts';
 
 const isRoot = process.getuid?.() === 0;
 
@@ -82,6 +83,18 @@ describe('a node', () => {
     saysAndEnds(await failedStart({ CHAPPE_DATA: path }), /is a file: choose another path/u);
   });
 
+  test('whose data folder lies where there can be none says so', async () => {
+    saysAndEnds(await failedStart({ CHAPPE_DATA: '/proc/chappe' }), /cannot be (written|used)/u);
+  });
+
+  // At each of these the files that a start makes meet the end of the disk in another place.
+  for (const kibibytes of [4, 32, 150]) {
+    test(`whose disk is full at its first start (${kibibytes} KiB) says so`, async () => {
+      const shell = `trap "" XFSZ; ulimit -f ${2 * kibibytes}; exec "$@"`;
+      saysAndEnds(await failedStart({}, shell), /check the disk and its free space|the disk is full|disk I\/O/u);
+    });
+  }
+
   test('whose data folder cannot be written says so', { skip: isRoot && 'root writes everywhere' }, async () => {
     await chmod(folder, 0o500);
     saysAndEnds(await failedStart({}), /cannot be written by this user/u);
@@ -119,15 +132,26 @@ describe('a node', () => {
     const full = await tryNodeProcess(environment, 'trap "" XFSZ; ulimit -f 8192; exec "$@"');
     assert.ok(!('exitCode' in full), 'stderr' in full ? full.stderr : '');
     const accepted: string[] = [];
+    const refusals: unknown[] = [];
     const address = environment['CHAPPE_GATEWAY_ADDRESS'] ?? '';
     {
       await using stack = new AsyncDisposableStack();
       stack.use(full);
       // Without the client library, which would try again.
       const channel = stack.use(new Channel({ address, bearer: key }));
-      accepted.push(...(await sendUntilRefused(channel)));
-      const { code, detail } = await refusalOf(channel.client(MessageService).send(large('refused')));
-      assert.ok(code === 1023 || code === 3008, `${code} ${detail}`);
+      for (let round = 0; refusals.length === 0; round += 1) {
+        const sends = Array.from({ length: 50 }, (_, index) =>
+          channel.client(MessageService).send(large(`${round} ${index}`)),
+        );
+        for (const answer of await Promise.allSettled(sends)) {
+          if (answer.status === 'fulfilled') accepted.push(answer.value.messageId);
+          else refusals.push(answer.reason);
+        }
+      }
+    }
+    for (const { code, retry } of refusals.map((refusal) => toChappeError(refusal).entry)) {
+      assert.ok(code === 1023 || code === 3008, `it was refused with ${code}`);
+      assert.equal(retry, 'same');
     }
     assert.ok(accepted.length > 0);
     await inNode(environment, async () => {
@@ -147,18 +171,6 @@ async function makeSender(environment: NodeEnvironment): Promise<string> {
   await makeNote(client);
   await optIn(client, '+33612345678');
   return apiKey;
-}
-
-async function sendUntilRefused(channel: Channel): Promise<string[]> {
-  const messages = channel.client(MessageService);
-  const accepted: string[] = [];
-  for (let round = 0; round < 200; round += 1) {
-    const sends = Array.from({ length: 50 }, (_, index) => messages.send(large(`${round} ${index}`)));
-    const answers = await Promise.allSettled(sends);
-    for (const answer of answers) if (answer.status === 'fulfilled') accepted.push(answer.value.messageId);
-    if (answers.some(({ status }) => status === 'rejected')) return accepted;
-  }
-  throw new Error('nothing was refused');
 }
 
 function large(key: string): MessageInitShape<typeof SendRequestSchema> {
