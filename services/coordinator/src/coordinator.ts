@@ -10,7 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Coordination, KeyValue, Operation } from '@chappe/coordination/coordination';
 import { eventTopic } from '@chappe/event-consumer/bucket';
 import type { Log } from '@chappe/log/log';
-import { formatRange, parseRange, rangePrefix } from '@chappe/ranges/range';
+import { formatRange, parseRange, rangePrefix, type Range } from '@chappe/ranges/range';
+import { parseRefusedClaim, refusedClaimPrefix, type RefusedClaim } from '@chappe/ranges/refused-claim';
 import { parseShardInfo, shardPrefix, type ShardInfo } from '@chappe/ranges/shard-info';
 import type { Telemetry } from '@chappe/telemetry/telemetry';
 import { openCoordinatorEvents, type CoordinatorEvents } from './events.ts';
@@ -29,6 +30,8 @@ export interface CoordinatorDependencies {
   readonly eventBuckets: number;
   /** The id of the store that new ranges use. */
   readonly storeId: string;
+  /** A monotonic clock in ms. Absent: the process's. */
+  readonly monotonicMs?: () => number;
 }
 
 export interface Coordinator extends AsyncDisposable {
@@ -60,7 +63,7 @@ class CoordinatorLoop implements Coordinator {
 
   start(): void {
     const { coordination } = this.#dependencies;
-    this.#watches = [leaderKey, shardPrefix, rangePrefix].map((prefix) =>
+    this.#watches = [leaderKey, shardPrefix, rangePrefix, refusedClaimPrefix].map((prefix) =>
       coordination.watch(prefix, () => this.#wake.resolve()),
     );
     this.#running = this.#run();
@@ -138,12 +141,31 @@ class CoordinatorLoop implements Coordinator {
       entryOf.set(range.id, entry);
       return range;
     });
+    const refusals = await this.#refusedClaims(leadership, ranges);
     const shards = shardEntries.entries.map(({ value }) => parseShardInfo(value));
     const missing = this.#missingShards(shards, new Set(ranges.flatMap(({ owner }) => owner ?? [])));
-    const assignments = planAssignments(ranges, shards, missing);
+    const assignments = planAssignments(
+      ranges.map((range) => afterRefusal(range, refusals.get(range.id))),
+      shards,
+      missing,
+    );
     for (let from = 0; from < assignments.length; from += assignmentsPerTransaction) {
-      await this.#assign(leadership, assignments.slice(from, from + assignmentsPerTransaction), entryOf);
+      await this.#assign(leadership, assignments.slice(from, from + assignmentsPerTransaction), entryOf, refusals);
     }
+  }
+
+  /** What shards said about refused claims; what the table has overtaken is deleted. */
+  async #refusedClaims(leadership: Leadership, ranges: readonly Range[]): Promise<Map<string, RefusedClaim>> {
+    const { coordination } = this.#dependencies;
+    const refusals = new Map<string, RefusedClaim>();
+    const epochs = new Map(ranges.map(({ id, epoch }) => [id, epoch]));
+    for (const { key, value } of (await coordination.list(refusedClaimPrefix)).entries) {
+      const refused = parseRefusedClaim(value);
+      const rangeId = key.slice(refusedClaimPrefix.length);
+      if (epochs.get(rangeId) === refused.claimedEpoch) refusals.set(rangeId, refused);
+      else await coordination.transact([leadership.compare], [{ kind: 'delete', key }]);
+    }
+    return refusals;
   }
 
   /**
@@ -151,7 +173,7 @@ class CoordinatorLoop implements Coordinator {
    * back at once, and a coordination service that wakes from a pause must not move every range.
    */
   #missingShards(alive: readonly ShardInfo[], owners: ReadonlySet<string>): Set<string> {
-    const nowMs = performance.now();
+    const nowMs = (this.#dependencies.monotonicMs ?? (() => performance.now()))();
     if (nowMs - this.#readAtMs > leaseTtlMs) this.#silentSinceMs.clear();
     this.#readAtMs = nowMs;
     const aliveIds = new Set(alive.map(({ id }) => id));
@@ -170,7 +192,16 @@ class CoordinatorLoop implements Coordinator {
     leadership: Leadership,
     assignments: readonly Assignment[],
     entryOf: ReadonlyMap<string, KeyValue>,
+    refusals: ReadonlyMap<string, RefusedClaim>,
   ): Promise<void> {
+    const puts = assignments.map(({ range, shard }): Operation => ({
+      kind: 'put',
+      key: rangePrefix + range.id,
+      value: formatRange({ ...range, owner: shard.id, ownerInstance: shard.instance, epoch: range.epoch + 1 }),
+    }));
+    const deletes = assignments
+      .filter(({ range }) => refusals.has(range.id))
+      .map(({ range }): Operation => ({ kind: 'delete', key: refusedClaimPrefix + range.id }));
     const { succeeded } = await this.#dependencies.coordination.transact(
       [
         leadership.compare,
@@ -179,14 +210,19 @@ class CoordinatorLoop implements Coordinator {
           modRevision: entryOf.get(range.id)?.modRevision ?? 0,
         })),
       ],
-      assignments.map(({ range, shard }) => ({
-        kind: 'put',
-        key: rangePrefix + range.id,
-        value: formatRange({ ...range, owner: shard.id, ownerInstance: shard.instance, epoch: range.epoch + 1 }),
-      })),
+      [...puts, ...deletes],
     );
     // Not succeeded: something changed meanwhile; the next look sees it.
     if (succeeded)
       for (const { range, shard } of assignments) this.#events.assigned(range.id, shard.id, range.epoch + 1);
   }
+}
+
+/**
+ * A range whose owner's claim was refused: the store is ahead of coordination, which was perhaps
+ * restored from a backup. It goes on from the row's epoch, as if its owner had started anew.
+ */
+function afterRefusal(range: Range, refused: RefusedClaim | undefined): Range {
+  if (refused === undefined) return range;
+  return { ...range, ownerInstance: undefined, epoch: Math.max(range.epoch, refused.rowEpoch) };
 }

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Coordination, Lease } from '@chappe/coordination/coordination';
 import type { PhoneNumber } from '@chappe/numbers/phone-number';
 import { isAppendable, type Range } from '@chappe/ranges/range';
+import { formatRefusedClaim, refusedClaimPrefix } from '@chappe/ranges/refused-claim';
 import { formatShardInfo, shardPrefix, type RangeLoad, type ShardInfo } from '@chappe/ranges/shard-info';
 import type { TableWatcher } from '@chappe/ranges/table-watcher';
 import { claimRange } from './fence.ts';
@@ -130,18 +131,22 @@ export class Shard implements AsyncDisposable {
     }
     const gone = [...this.#workers.values()].filter((worker) => mine.get(worker.range.id)?.epoch !== worker.epoch);
     await Promise.all(gone.map((worker) => worker.stop()));
-    for (const [id, { epoch }] of this.#alarms) if (mine.get(id)?.epoch !== epoch) this.#alarms.delete(id);
+    for (const [rangeId, { epoch }] of this.#alarms) {
+      if (mine.get(rangeId)?.epoch !== epoch) this.#alarms.delete(rangeId);
+    }
     const fresh = [...mine.values()].filter((range) => !this.#workers.has(range.id) && !this.#alarms.has(range.id));
     const taken = await Promise.all(fresh.map((range) => this.#take(range)));
     return taken.every(Boolean);
   }
 
   async #take(range: Range): Promise<boolean> {
-    const { instance, worker: dependencies } = this.#options;
+    const { instance, coordination, worker: dependencies } = this.#options;
     const { store, log, events } = dependencies;
     const claim = await claimRange(store, range, range.epoch, instance);
     if (claim.kind === 'refused') {
       events.claimRefused(range.id, range.epoch, claim.epoch);
+      const value = formatRefusedClaim({ claimedEpoch: range.epoch, rowEpoch: claim.epoch });
+      await coordination.transact([], [{ kind: 'put', key: refusedClaimPrefix + range.id, value }]);
       return false;
     }
     if (claim.kind === 'drained') return true;
