@@ -26,7 +26,7 @@ const people = 36;
 /** Handed over and not answered. */
 const pendingMax = 300;
 /** Far beyond what a run needs: then the tally says what is missing. */
-const settleMs = 60_000;
+const settleMs = 30_000;
 
 const business = '+33123456789';
 

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { MessageState } from '@chappe/proto/v1/event';
+import { storedEnvelopes } from '../stored-envelopes.ts';
 import {
   copyOf,
   ledgerOf,
@@ -47,6 +49,25 @@ describe('ONCE', () => {
       entries.map(({ messageId }) => messageId),
       [...ids, last.messageId],
     );
+  });
+
+  test('ONCE: repeats of a message that waits make no second envelope, in one batch, in another or over a restart', async () => {
+    await using node = await startTestNode();
+    const { client } = await makeBusiness(node, 'Air Semaphore', '+33123456789');
+    await makeNote(client);
+    await optIn(client, person);
+    await startPhone(node, person, { connect: false });
+    const sendMany = async (): Promise<void> => {
+      await using stream = client.openSendStream();
+      await Promise.all(Array.from({ length: 10 }, () => stream.send(note(person, 'only once', 'the-key'))));
+      const { messageId } = await client.send(note(person, 'done'));
+      await reached(client, messageId, MessageState.SENT);
+    };
+    await sendMany();
+    await sendMany();
+    await node.restart();
+    await sendMany();
+    assert.equal((await storedEnvelopes(node.folder)).length, 4);
   });
 
   for (const [name, shownBefore] of [

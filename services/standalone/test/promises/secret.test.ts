@@ -4,7 +4,7 @@
  * the finest level, and in its metrics.
  */
 import assert from 'node:assert/strict';
-import { copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -22,6 +22,7 @@ import { boundToSession } from '@chappe/seal/bound-to';
 import type { Store } from '@chappe/store/store';
 import { openSqliteStore } from '@chappe/store/sqlite-store';
 import { dataFilesIn } from '../../src/data-files.ts';
+import { storedEnvelopes } from '../stored-envelopes.ts';
 import { freeAddresses, startNodeProcess } from '../node-process.ts';
 import {
   allEnded,
@@ -280,29 +281,17 @@ interface MessageKey {
   readonly ciphertext: string;
 }
 
-/** Of every envelope in the store; the file is read beside the running node, as a copy. */
 async function messageKeysIn(folder: string): Promise<MessageKey[]> {
-  const copied = await mkdtemp(join(tmpdir(), 'chappe-secret-copy-'));
-  try {
-    const { store: path } = dataFilesIn(folder);
-    for (const suffix of ['', '-wal']) await copyFile(path + suffix, join(copied, `store.sqlite${suffix}`));
-    await using store = await openSqliteStore({ path: join(copied, 'store.sqlite') });
-    const rows = await store.query('SELECT contact, device, message_id, type, ciphertext FROM envelopes');
-    return rows.map((row) => {
-      const ciphertext = row['ciphertext'];
-      if (!(ciphertext instanceof Uint8Array)) throw new Error('an envelope without its ciphertext');
-      // 2: a prekey message, which carries the message proper as its field 4.
-      const message = row['type'] === 2 ? innerMessageOf(ciphertext) : ciphertext;
-      const { ratchetKey, counter } = ratchetPlaceOf(message);
-      return {
-        key: `${String(row['contact'])}/${String(row['device'])} ${ratchetKey} ${counter}`,
-        messageId: String(row['message_id']),
-        ciphertext: Buffer.from(message).toString('base64'),
-      };
-    });
-  } finally {
-    await rm(copied, { recursive: true, force: true });
-  }
+  return (await storedEnvelopes(folder)).map(({ contact, device, messageId, type, ciphertext }) => {
+    // 2: a prekey message, which carries the message proper as its field 4.
+    const message = type === 2 ? innerMessageOf(ciphertext) : ciphertext;
+    const { ratchetKey, counter } = ratchetPlaceOf(message);
+    return {
+      key: `${contact}/${device} ${ratchetKey} ${counter}`,
+      messageId,
+      ciphertext: Buffer.from(message).toString('base64'),
+    };
+  });
 }
 
 /** libsignal's wire.proto: a version byte, then PreKeySignalMessage. */
