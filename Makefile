@@ -12,9 +12,10 @@ GENERATED := node_modules/.chappe-generated
 
 # Tests of libraries and pure cores: no server is started, so they are fast.
 UNIT_TESTS := 'libs/*/test/**/*.test.ts' 'services/*/test/core/**/*.test.ts'
+DRIVER_TESTS := 'libs/log/test/kafka/*.test.ts' 'libs/coordination/test/etcd/*.test.ts' 'libs/store/test/mysql/*.test.ts'
 ALL_TESTS := 'libs/*/test/**/*.test.ts' 'services/*/test/**/*.test.ts'
 
-.PHONY: help setup demo test check bench clean proto-image
+.PHONY: help setup demo test test-drivers check bench clean proto-image stack-setup stack-up stack-down stack-status
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +24,8 @@ help:
 	@echo 'make test              all tests'
 	@echo 'make check             proto lint and breaking changes, types, lint, format, dead code, unit tests'
 	@echo 'make bench             throughput, latency and memory of the standalone node: a table and JSON'
+	@echo 'make stack-up [ZONES=2] Kafka, etcd and MariaDB on this machine (idempotent); stack-down, stack-status'
+	@echo 'make test-drivers      the drivers of the cluster against the real servers of the stack'
 	@echo 'make proto-image       at a release: renew what `make check` compares the proto files with'
 	@echo 'make clean             remove what setup and the runs have made'
 
@@ -57,6 +60,25 @@ check: setup
 
 bench: setup
 	@node load-tests/bench/main.ts
+
+STACK := node load-tests/stack/main.ts
+ZONES ?= 1
+
+stack-setup: setup
+	@$(STACK) install --zones $(ZONES)
+
+stack-up: setup
+	@$(STACK) up --zones $(ZONES)
+
+stack-down: setup
+	@$(STACK) down $(if $(WIPE),--wipe)
+
+stack-status: setup
+	@$(STACK) status
+
+# One file at a time: some of them stop and pause servers of their own.
+test-drivers: stack-up
+	@eval "$$($(STACK) env --zones $(ZONES))" && node --test --test-concurrency=1 $(DRIVER_TESTS)
 
 proto-image: setup
 	buf build proto -o proto/released.binpb
