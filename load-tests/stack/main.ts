@@ -8,12 +8,14 @@
  */
 import { rm } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { etcd } from './etcd.ts';
 import { kafka } from './kafka.ts';
+import { mariadb } from './mariadb.ts';
 import { serversOf, stopServer } from './process-record.ts';
 import { stackContext } from './stack-context.ts';
 import type { StackContext, StackPart } from './stack-context.ts';
 
-const parts: readonly StackPart[] = [kafka];
+const parts: readonly StackPart[] = [kafka, etcd, mariadb];
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
