@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Etcd3 } from 'etcd3';
+import { EtcdEndpoints } from '../../src/etcd-endpoints.ts';
 
 export class OwnEtcd implements AsyncDisposable {
   readonly endpoint: string;
@@ -42,16 +42,15 @@ export class OwnEtcd implements AsyncDisposable {
       '--log-level': 'error',
     };
     this.#process = spawn('etcd', Object.entries(options).flat(), { stdio: 'ignore' });
-    const client3 = new Etcd3({ hosts: this.endpoint });
-    for (;;) {
-      const isUp = await client3.get('up').then(
-        () => true,
-        () => false,
-      );
-      if (isUp) break;
-      await pause(20);
-    }
-    client3.close();
+    using endpoints = new EtcdEndpoints({ endpoints: [this.endpoint] });
+    const answers = (): Promise<boolean> =>
+      endpoints
+        .once((etcd, options) => etcd.maintenance.status(options))
+        .then(
+          () => true,
+          () => false,
+        );
+    while (!(await answers())) await pause(20);
   }
 
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
