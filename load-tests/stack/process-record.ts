@@ -111,7 +111,7 @@ export async function signalServer(dataFolder: string, name: string, signal: Nod
 export async function serversOf(dataFolder: string): Promise<ServerStatus[]> {
   const files = await readdir(`${dataFolder}/run`).catch(() => []);
   const statuses: ServerStatus[] = [];
-  for (const file of files.toSorted()) {
+  for (const file of files.toSorted((a, b) => a.localeCompare(b))) {
     const record = await readRecord(dataFolder, file.replace(/\.json$/, ''));
     if (record === undefined) continue;
     const { name, pid, ports } = record;
