@@ -45,7 +45,7 @@ export class OwnEtcd implements AsyncDisposable {
     using endpoints = new EtcdEndpoints({ endpoints: [this.endpoint] });
     const answers = (): Promise<boolean> =>
       endpoints
-        .once((etcd, options) => etcd.maintenance.status(options))
+        .once((etcd, call) => etcd.maintenance.status(call))
         .then(
           () => true,
           () => false,
