@@ -24,6 +24,10 @@ export interface KafkaCluster {
   /** Of the brokers' internal topics, and the default of new ones. */
   readonly replicationFactor: number;
   readonly minInSyncReplicas: number;
+  /** Over the settings below, e.g. for TLS, or to try a broker that is set up wrongly. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Users made when the storage is formatted, as `SCRAM-SHA-256=[name=...,password=...]`. */
+  readonly scramUsers?: readonly string[];
 }
 
 /** Fixed, so that formatting can be repeated; a cluster is told apart by its folder. */
@@ -51,6 +55,7 @@ export async function startKafkaNode(cluster: KafkaCluster, node: KafkaNode): Pr
       clusterId,
       '--config',
       settingsPath,
+      ...(cluster.scramUsers ?? []).flatMap((user) => ['--add-scram', user]),
     ]);
   }
   return startServer(cluster.dataFolder, {
@@ -128,6 +133,7 @@ function settingsOf(cluster: KafkaCluster, node: KafkaNode, logFolder: string): 
     'num.replica.fetchers': 1,
     'log.cleaner.dedupe.buffer.size': 8 * 1024 * 1024,
     'log.segment.delete.delay.ms': 1_000,
+    ...cluster.settings,
   };
   return Object.entries(settings)
     .map(([name, value]) => `${name}=${value}\n`)

@@ -1,0 +1,158 @@
+/** The log in Kafka on three brokers, two of which must have every append: leaders that die and followers that lag. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import {
+  append,
+  appendFailure,
+  idsOf,
+  makeRecord,
+  makeRecords,
+  makeTopic,
+  never,
+  noLimits,
+  readAll,
+} from '../../src/conformance-harness.ts';
+import { KafkaCluster, parseBrokers } from '../../src/kafka-cluster.ts';
+import type { KafkaNode } from '../../../../load-tests/stack/kafka-node.ts';
+import { openKafkaLog } from '../../src/kafka-log.ts';
+import type { Log } from '../../src/log.ts';
+import { startBrokers, until } from './own-brokers.ts';
+import type { OwnBrokers } from './own-brokers.ts';
+import { stackKafka } from './stack-kafka.ts';
+
+describe('three brokers', { skip: stackKafka().skip }, () => {
+  let own: OwnBrokers;
+  before(async () => {
+    own = await startBrokers(3);
+  });
+  after(async () => own?.[Symbol.asyncDispose]());
+
+  test('NO-LOSS: readers and writers go on when the leader is killed, without gaps', async () => {
+    await using log = await openKafkaLog(own.options);
+    const topic = await makeTopic(log);
+    await using reader = await log.openReader(topic, 0, 'test');
+    const stop = new AbortController();
+    const writing = writeAndRepeat(log, topic, stop.signal);
+    const ids: string[] = [];
+    while (ids.length < 50) ids.push(...idsOf(await readAgain(() => reader.read(noLimits, never))));
+
+    const leader = await leaderOf(own, topic);
+    await own.kill(leader);
+    const seen = ids.length;
+    while (ids.length < seen + 100) ids.push(...idsOf(await readAgain(() => reader.read(noLimits, never))));
+    stop.abort();
+    const acknowledged = await writing;
+    const end = await until(() => log.end(topic));
+    while (ids.length < end) ids.push(...idsOf(await readAgain(() => reader.read(noLimits, never))));
+    assert.ok(acknowledged.length > 100);
+    assert.deepEqual(firstsOf(ids), acknowledged);
+    await own.start(leader);
+  });
+
+  test('a seal is for good when the leader is killed in the middle of it', async () => {
+    for (let round = 0; round < 3; round += 1) {
+      await using log = await openKafkaLog(own.options);
+      const topic = await until(() => makeTopic(log));
+      const offsets: number[] = [];
+      const firsts = Array.from({ length: 3 }, () => Promise.withResolvers<void>());
+      const writers = firsts.map(({ resolve }) => writeUntilSealed(log, topic, offsets, resolve));
+      await Promise.all(firsts.map(({ promise }) => promise));
+
+      const leader = await leaderOf(own, topic);
+      const sealing = until(() => log.seal(topic));
+      await own.kill(leader);
+      const end = await sealing;
+      assert.equal(await appendFailure(log, topic, makeRecords(1)), 'sealed');
+      await own.start(leader);
+      await Promise.all(writers);
+      assert.ok(offsets.every((offset) => offset < end));
+      assert.equal(new Set(offsets).size, offsets.length);
+      assert.equal(await until(() => log.seal(topic)), end);
+      assert.equal((await readAll(log, topic)).length, end);
+      // The former leader may lead again, with the log that it had: the end is the same.
+      await using reopened = await openKafkaLog(own.options);
+      assert.equal(await until(() => reopened.end(topic)), end);
+      assert.equal(await appendFailure(reopened, topic, makeRecords(1)), 'sealed');
+    }
+  });
+
+  test('a seal waits for what the leader took and the followers do not have yet', async () => {
+    await using log = await openKafkaLog(own.options);
+    const topic = await until(() => makeTopic(log));
+    await until(() => append(log, topic, makeRecords(1)));
+    const leader = await leaderOf(own, topic);
+    const followers = own.brokers.filter((broker) => broker !== leader);
+    for (const follower of followers) await own.pause(follower);
+    // In the leader's log, on no other broker, and its fate is not known.
+    assert.equal(await appendFailure(log, topic, [makeRecord('1')]), 'unavailable');
+    assert.equal(await log.end(topic), 1);
+    const sealing = until(() => log.seal(topic));
+    for (const follower of followers) await own.resume(follower);
+    const end = await sealing;
+    const ids = idsOf(await readAll(log, topic));
+    assert.equal(ids.length, end);
+    assert.deepEqual(ids, ['0', '1']);
+  });
+
+  test('too few in-sync replicas refuse appends, and they go through again by themselves', async () => {
+    await using log = await openKafkaLog(own.options);
+    const topic = await until(() => makeTopic(log));
+    await until(() => append(log, topic, makeRecords(1)));
+    const leader = await leaderOf(own, topic);
+    const followers = own.brokers.filter((broker) => broker !== leader);
+    for (const follower of followers) await own.kill(follower);
+    assert.equal(await appendFailure(log, topic, makeRecords(1, 1)), 'unavailable');
+    for (const follower of followers) await own.start(follower);
+    await until(() => append(log, topic, makeRecords(1, 2)));
+    assert.deepEqual(firstsOf(idsOf(await readAll(log, topic))).at(-1), '2');
+  });
+});
+
+async function leaderOf(own: OwnBrokers, topic: string): Promise<KafkaNode> {
+  const cluster = new KafkaCluster(parseBrokers(own.options.brokers), { clientId: 'test' });
+  try {
+    const { port } = await until(() => cluster.leaderOf(topic));
+    return own.brokerAt(port);
+  } finally {
+    cluster.close();
+  }
+}
+
+/** Appends one record after another, each until it is acknowledged; the ids in order. */
+async function writeAndRepeat(log: Log, topic: string, signal: AbortSignal): Promise<string[]> {
+  const acknowledged: string[] = [];
+  while (!signal.aborted) {
+    const id = String(acknowledged.length);
+    for (;;) {
+      const [result] = await log.append([{ topic, records: [makeRecord(id)] }]);
+      if (result?.kind === 'appended') break;
+      assert.equal(result?.error.kind, 'unavailable');
+    }
+    acknowledged.push(id);
+  }
+  return acknowledged;
+}
+
+async function writeUntilSealed(log: Log, topic: string, offsets: number[], onFirst: () => void): Promise<void> {
+  for (;;) {
+    const [result] = await log.append([{ topic, records: makeRecords(1) }]);
+    if (result?.kind === 'appended') {
+      offsets.push(result.firstOffset);
+      onFirst();
+    } else if (result?.error.kind === 'sealed') {
+      return;
+    } else {
+      assert.equal(result?.error.kind, 'unavailable');
+    }
+  }
+}
+
+/** A read that may meet a leader that is gone; it goes on where it was. */
+function readAgain<T>(read: () => Promise<T>): Promise<T> {
+  return until(read);
+}
+
+/** Ids in the order of their first showing: what was repeated after an unknown outcome counts once. */
+function firstsOf(ids: readonly string[]): string[] {
+  return [...new Set(ids)];
+}
