@@ -10,8 +10,9 @@ PROTOS := $(shell find proto -name '*.proto') proto/buf.yaml proto/buf.gen.yaml
 INSTALLED := node_modules/.chappe-installed
 GENERATED := node_modules/.chappe-generated
 
-# Tests of libraries and pure cores: no server is started, so they are fast.
-UNIT_TESTS := 'libs/*/test/**/*.test.ts' 'services/*/test/core/**/*.test.ts'
+# Tests of libraries and of the services' cores, without those that start whole servers: fast.
+UNIT_TESTS := 'libs/*/test/**/*.test.ts' 'services/{billing,coordinator,crypto,gateway,sender}/test/**/*.test.ts'
+# The same suites and more, on real servers.
 DRIVER_TESTS := 'libs/log/test/kafka/*.test.ts' 'libs/coordination/test/etcd/*.test.ts' 'libs/store/test/mysql/*.test.ts'
 ALL_TESTS := 'libs/*/test/**/*.test.ts' 'services/*/test/**/*.test.ts'
 

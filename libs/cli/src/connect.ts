@@ -1,7 +1,8 @@
 /** From a command's options to a connection: whose address, whose key. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Channel } from '@chappe/rpc/client';
+import { AdminClient } from '@chappe/client/admin-client';
+import { ChappeClient } from '@chappe/client/chappe-client';
 import { UsageError } from './failure.ts';
 import { findBusiness, readLocalSettings } from './local-settings.ts';
 import type { BusinessOptions, ConnectionOptions, OperatorOptions } from './options.ts';
@@ -43,7 +44,7 @@ export function apiKey(options: BusinessOptions): string {
   );
 }
 
-export function adminKey(options: OperatorOptions): string {
+function adminKey(options: OperatorOptions): string {
   const given = options.adminKey ?? process.env['CHAPPE_ADMIN_KEY'];
   if (given !== undefined) return given;
   const path = join(options.data, 'admin-key');
@@ -57,17 +58,14 @@ export function adminKey(options: OperatorOptions): string {
   }
 }
 
-/** Runs `act` on one connection with a business's key. */
-export function withBusinessChannel<T>(options: BusinessOptions, act: (channel: Channel) => Promise<T>): Promise<T> {
-  return withChannel(gatewayAddress(options), apiKey(options), act);
+/** Runs `act` with one connection under a business's key. */
+export async function withBusiness<T>(options: BusinessOptions, act: (client: ChappeClient) => Promise<T>): Promise<T> {
+  using client = new ChappeClient({ address: gatewayAddress(options), apiKey: apiKey(options) });
+  return await act(client);
 }
 
-/** Runs `act` on one connection with the admin key. */
-export function withOperatorChannel<T>(options: OperatorOptions, act: (channel: Channel) => Promise<T>): Promise<T> {
-  return withChannel(gatewayAddress(options), adminKey(options), act);
-}
-
-async function withChannel<T>(address: string, bearer: string, act: (channel: Channel) => Promise<T>): Promise<T> {
-  using channel = new Channel({ address, bearer });
-  return await act(channel);
+/** Runs `act` with one connection under the admin key. */
+export async function withOperator<T>(options: OperatorOptions, act: (client: AdminClient) => Promise<T>): Promise<T> {
+  using client = new AdminClient({ address: gatewayAddress(options), adminKey: adminKey(options) });
+  return await act(client);
 }

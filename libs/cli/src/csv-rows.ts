@@ -105,7 +105,12 @@ function takeRecord(pending: FileLine[], isEnd: boolean): { record?: CsvRecord; 
   }
 }
 
-function parseRecord(first: FileLine, text: string, after: FileLine[], rest: FileLine[]): { record: CsvRecord; rest: FileLine[] } {
+function parseRecord(
+  first: FileLine,
+  text: string,
+  after: FileLine[],
+  rest: FileLine[],
+): { record: CsvRecord; rest: FileLine[] } {
   try {
     const [cells] = parse(text, { relax_column_count: true });
     if (cells === undefined) return { record: broken(first, 'it cannot be read as CSV'), rest };

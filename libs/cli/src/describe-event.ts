@@ -27,7 +27,7 @@ export function describeEvent({ kind }: Event): string {
 }
 
 /** Which message an event is about; empty when about none. */
-export function messageIdOf({ kind }: Event): string {
+function messageIdOf({ kind }: Event): string {
   return kind.case === 'state' || kind.case === 'received' ? kind.value.messageId : '';
 }
 

@@ -34,10 +34,18 @@ export function describeFailure(error: unknown): Failure {
   if (error instanceof ChappeError) {
     const { code, title, grpc, meaning } = error.entry;
     const exitCode = grpc === GrpcStatus.unavailable ? ExitCode.unavailable : ExitCode.failed;
+    if (isUnreachable(error)) return { exitCode, code, title, detail: 'nobody answers there', todo: unreachableTodo };
     return { exitCode, code, title, detail: error.message, todo: meaning };
   }
   const detail = error instanceof Error ? error.message : String(error);
   return { exitCode: ExitCode.failed, title: 'unexpected fault', detail };
+}
+
+const unreachableTodo = 'Is the node running? `chappe up` starts one; --address or CHAPPE_ADDRESS names another.';
+
+/** The status came from gRPC itself: there was no connection, not a service that refused. */
+function isUnreachable({ reason, message }: ChappeError): boolean {
+  return reason === 'notReady' && /ECONNREFUSED|ENOTFOUND|ETIMEDOUT|no answer from the server/i.test(message);
 }
 
 /** E.g. `error 3001 No opt-in: ...` and, on the next line, what to do. */

@@ -24,22 +24,25 @@ function formatMicros(micros: bigint): string {
 export function formatTime(time: Timestamp | undefined): string {
   if (time === undefined) return '-';
   const date = timestampDate(time);
-  const two = (value: number): string => String(value).padStart(2, '0');
   const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
   const clock = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
   return `${day} ${clock}.${String(date.getMilliseconds()).padStart(3, '0')}`;
 }
 
+function two(value: number): string {
+  return String(value).padStart(2, '0');
+}
+
 export function formatState(state: MessageState): string {
-  return MessageState[state].toLowerCase();
+  return nameOf(MessageState, state);
 }
 
 export function formatOptIn(state: OptInState): string {
-  return state === OptInState.UNSPECIFIED ? 'none' : OptInState[state].toLowerCase().replace('_', ' ');
+  return state === OptInState.UNSPECIFIED ? 'none' : nameOf(OptInState, state).replace('_', ' ');
 }
 
 export function formatCategory(category: Category): string {
-  return Category[category].toLowerCase();
+  return nameOf(Category, category);
 }
 
 /** E.g. `3001 No opt-in: the person has not agreed`. */
@@ -51,4 +54,10 @@ export function formatError(error: WireError | undefined): string {
 /** E.g. `12,345`. */
 export function formatCount(count: number | bigint): string {
   return count.toLocaleString('en-US');
+}
+
+/** The name of a value of an enum of the API, in lower case; its number for values of a newer version. */
+export function nameOf(names: Readonly<Record<string, number>>, value: number): string {
+  const name = Object.keys(names).find((candidate) => names[candidate] === value);
+  return name?.toLowerCase() ?? String(value);
 }

@@ -32,7 +32,9 @@ export function readLocalSettings(dataFolder: string): LocalSettings {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { businesses: [] };
-    throw new UsageError(`cannot read ${path}: ${error instanceof Error ? error.message : 'unknown'}`, { cause: error });
+    throw new UsageError(`cannot read ${path}: ${error instanceof Error ? error.message : 'unknown'}`, {
+      cause: error,
+    });
   }
   try {
     const settings = JSON.parse(text) as Partial<LocalSettings>;
@@ -49,7 +51,9 @@ export function writeLocalSettings(dataFolder: string, settings: LocalSettings):
     writeFileSync(`${path}.new`, `${JSON.stringify(settings, undefined, 2)}\n`, { mode: 0o600 });
     renameSync(`${path}.new`, path);
   } catch (error) {
-    throw new UsageError(`cannot write ${path}: ${error instanceof Error ? error.message : 'unknown'}`, { cause: error });
+    throw new UsageError(`cannot write ${path}: ${error instanceof Error ? error.message : 'unknown'}`, {
+      cause: error,
+    });
   }
 }
 

@@ -17,10 +17,14 @@ export interface OperatorOptions extends ConnectionOptions {
   readonly adminKey?: string;
 }
 
-export const defaultDataFolder = 'data';
+const defaultDataFolder = 'data';
 
 export function withData(command: Command): Command {
-  return command.option('--data <folder>', 'the data folder [CHAPPE_DATA]', process.env['CHAPPE_DATA'] ?? defaultDataFolder);
+  return command.option(
+    '--data <folder>',
+    'the data folder [CHAPPE_DATA]',
+    process.env['CHAPPE_DATA'] ?? defaultDataFolder,
+  );
 }
 
 /** For what a business does. */

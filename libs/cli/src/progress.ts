@@ -3,6 +3,10 @@
 export interface Progress extends Disposable {
   /** Shows `text` when it is time to; called as often as one likes. */
   update(text: () => string): void;
+  /** A line that stays. */
+  note(text: string): void;
+  /** Removes the line; the next update brings it back. */
+  clear(): void;
 }
 
 const terminalIntervalMs = 100;
@@ -14,6 +18,10 @@ export function openProgress(isQuiet: boolean): Progress {
   const intervalMs = isTerminal ? terminalIntervalMs : logIntervalMs;
   let last = performance.now();
   let isShown = false;
+  const clear = (): void => {
+    if (isTerminal && isShown) process.stderr.write('\r\u001B[K');
+    isShown = false;
+  };
   return {
     update(text) {
       if (isQuiet || performance.now() - last < intervalMs) return;
@@ -22,9 +30,12 @@ export function openProgress(isQuiet: boolean): Progress {
       const width = process.stderr.columns ?? 80;
       process.stderr.write(isTerminal ? `\r\u001B[K${text().slice(0, width - 1)}` : `${text()}\n`);
     },
-    [Symbol.dispose]() {
-      if (isTerminal && isShown) process.stderr.write('\r\u001B[K');
+    note(text) {
+      clear();
+      process.stderr.write(`${text}\n`);
     },
+    clear,
+    [Symbol.dispose]: clear,
   };
 }
 

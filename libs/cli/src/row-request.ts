@@ -12,6 +12,8 @@ export interface RowRules {
   readonly template?: string;
   /** The language of rows that name none. */
   readonly language: string;
+  /** Refuse a language that the template lacks, rather than fall back. */
+  readonly isStrict?: boolean;
   /** Absent: the business's first number. */
   readonly from?: string;
   /** Which parameters a template has; other columns are left out. Undefined: there is no such template. */
@@ -19,7 +21,10 @@ export interface RowRules {
 }
 
 export type RowOutcome =
-  | { readonly kind: 'request'; readonly request: MessageInitShape<typeof SendRequestSchema> & { idempotencyKey: string; to: string } }
+  | {
+      readonly kind: 'request';
+      readonly request: MessageInitShape<typeof SendRequestSchema> & { idempotencyKey: string; to: string };
+    }
   | { readonly kind: 'malformed'; readonly reason: string };
 
 /** @param rowNo counts the file's rows from 1, malformed ones included */
@@ -43,7 +48,7 @@ export function toRequest(row: CsvRow & { kind: 'row' }, rowNo: number, rules: R
       from: rules.from ?? '',
       to,
       idempotencyKey: `csv-${digest(identity)}`,
-      content: { case: 'template', value: { name, language, parameters, languageFallback: true } },
+      content: { case: 'template', value: { name, language, parameters, languageFallback: rules.isStrict !== true } },
     },
   };
 }

@@ -3,11 +3,11 @@
  * file: rows are read as the stream takes them, and what is unanswered is bounded by its window.
  */
 import { createReadStream, statSync } from 'node:fs';
+import type { SendStream } from '@chappe/client/send-stream';
+import { toChappeError } from '@chappe/errors/chappe-error';
 import { readCsvRows } from './csv-rows.ts';
 import { UsageError } from './failure.ts';
-import { formatError } from './format.ts';
 import { namedProblemsMax } from './limits.ts';
-import type { MessageStream } from './message-stream.ts';
 import { toRequest, type RowRules } from './row-request.ts';
 import type { SentJournal } from './sent-journal.ts';
 
@@ -28,7 +28,7 @@ export interface FileTotals {
 export interface FileSend {
   readonly path: string;
   readonly rules: RowRules;
-  readonly stream: MessageStream;
+  readonly stream: SendStream;
   readonly journal: SentJournal;
   /** Hears of a row that was not accepted; only of the first ones. */
   readonly onProblem: (line: number, reason: string) => void;
@@ -39,7 +39,15 @@ export interface FileSend {
 
 export async function sendFile(job: FileSend): Promise<FileTotals> {
   const { rules, stream, journal, onProgress, signal } = job;
-  const totals: FileTotals = { rows: 0, accepted: 0, repeated: 0, refused: 0, malformed: 0, bytesRead: 0, fileBytes: sizeOf(job.path) };
+  const totals: FileTotals = {
+    rows: 0,
+    accepted: 0,
+    repeated: 0,
+    refused: 0,
+    malformed: 0,
+    bytesRead: 0,
+    fileBytes: sizeOf(job.path),
+  };
   const problem = (line: number, reason: string): void => {
     if (totals.refused + totals.malformed <= namedProblemsMax) job.onProblem(line, reason);
   };
@@ -55,19 +63,21 @@ export async function sendFile(job: FileSend): Promise<FileTotals> {
       continue;
     }
     const { request } = outcome;
-    await stream.submit(request, ({ result }) => {
-      if (result.case !== 'messageId') {
+    await stream.ready();
+    stream.send(request).then(
+      ({ messageId }) => {
+        if (journal.note(request.idempotencyKey, messageId)) totals.repeated += 1;
+        else totals.accepted += 1;
+        onProgress(totals);
+      },
+      (error: unknown) => {
+        const refusal = toChappeError(error);
         totals.refused += 1;
-        problem(row.line, formatError(result.value));
-      } else if (journal.note(request.idempotencyKey, result.value)) {
-        totals.repeated += 1;
-      } else {
-        totals.accepted += 1;
-      }
-      onProgress(totals);
-    });
+        problem(row.line, `${refusal.entry.code} ${refusal.entry.title}: ${refusal.message}`);
+      },
+    );
   }
-  await stream.finish();
+  await stream.close();
   return totals;
 }
 
@@ -75,7 +85,9 @@ function sizeOf(path: string): number {
   try {
     return statSync(path).size;
   } catch (error) {
-    throw new UsageError(`cannot read ${path}: ${error instanceof Error ? error.message : 'unknown'}`, { cause: error });
+    throw new UsageError(`cannot read ${path}: ${error instanceof Error ? error.message : 'unknown'}`, {
+      cause: error,
+    });
   }
 }
 

@@ -16,7 +16,7 @@ const batchMax = 1_000;
 export class SentJournal implements Disposable {
   readonly #database: DatabaseSync;
   readonly #business: string;
-  #pending: (readonly [key: string, messageId: string])[] = [];
+  #pending = new Map<string, string>();
 
   /** @param business tells businesses apart whose rows look the same; e.g. the beginning of their key's digest */
   constructor(dataFolder: string, business: string) {
@@ -32,17 +32,22 @@ export class SentJournal implements Disposable {
       `);
       this.#database.prepare('DELETE FROM sent WHERE sent_at_ms < ?').run(Date.now() - keptMs);
     } catch (error) {
-      throw new UsageError(`cannot write ${path}: ${error instanceof Error ? error.message : 'unknown'}. Name another folder with --data.`, { cause: error });
+      throw new UsageError(
+        `cannot write ${path}: ${error instanceof Error ? error.message : 'unknown'}. Name another folder with --data.`,
+        { cause: error },
+      );
     }
     this.#business = business;
   }
 
   /** Notes an answer; true if the same row got the same id before. */
   note(key: string, messageId: string): boolean {
-    const row = this.#database.prepare('SELECT message_id FROM sent WHERE business = ? AND key = ?').get(this.#business, key);
-    if (row?.['message_id'] === messageId) return true;
-    this.#pending.push([key, messageId]);
-    if (this.#pending.length >= batchMax) this.#write();
+    const row = this.#database
+      .prepare('SELECT message_id FROM sent WHERE business = ? AND key = ?')
+      .get(this.#business, key);
+    if ((this.#pending.get(key) ?? row?.['message_id']) === messageId) return true;
+    this.#pending.set(key, messageId);
+    if (this.#pending.size >= batchMax) this.#write();
     return false;
   }
 
@@ -56,6 +61,6 @@ export class SentJournal implements Disposable {
     this.#database.exec('BEGIN');
     for (const [key, messageId] of this.#pending) put.run(this.#business, key, messageId, Date.now());
     this.#database.exec('COMMIT');
-    this.#pending = [];
+    this.#pending.clear();
   }
 }

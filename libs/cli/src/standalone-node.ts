@@ -3,7 +3,6 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { ChappeError } from '@chappe/errors/chappe-error';
 
 export interface NodeOptions {
   readonly dataFolder: string;
@@ -33,12 +32,23 @@ interface Ready {
   readonly admin: string;
 }
 
+/** What keeps the node from starting: a port in use, a folder that cannot be written, a wrong key file. */
+class NodeStartError extends Error {
+  constructor(detail: string) {
+    super(detail);
+    this.name = 'NodeStartError';
+  }
+}
+
+/** How the node begins the line that says why it ends. */
+const lastWords = 'chappe: ';
+
 /** A start takes under 2 s; a machine under load gets this long. */
 const startMsMax = 30_000;
 /** A stop drains what is on its way. */
 const stopMsMax = 10_000;
 
-/** @throws ChappeError `notReady` when it ends or stays silent instead of being ready */
+/** @throws NodeStartError when it ends or stays silent instead of being ready */
 export async function startNode(options: NodeOptions): Promise<NodeProcess> {
   const child = spawn(process.execPath, [fileURLToPath(import.meta.resolve('@chappe/standalone/main'))], {
     env: {
@@ -51,7 +61,8 @@ export async function startNode(options: NodeOptions): Promise<NodeProcess> {
     },
     // Of its own process group, so that Ctrl-C reaches this process first, which then stops the node.
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // The channel carries nothing: when this process is gone, however it went, the node notices and stops.
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   const ended = once(child, 'exit').then(([code]) => (typeof code === 'number' ? code : 128));
   const killWithThis = (): void => void child.kill('SIGKILL');
@@ -82,14 +93,21 @@ export async function startNode(options: NodeOptions): Promise<NodeProcess> {
   };
 }
 
-async function waitForReady(child: ChildProcess, ended: Promise<number>, onLine: (line: string) => void): Promise<Ready> {
+async function waitForReady(
+  child: ChildProcess,
+  ended: Promise<number>,
+  onLine: (line: string) => void,
+): Promise<Ready> {
   const said: string[] = [];
   return await new Promise<Ready>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new ChappeError('notReady', `the node was not ready within ${startMsMax / 1_000} s`)), startMsMax);
+    const timer = setTimeout(
+      () => reject(new NodeStartError(`the node was not ready within ${startMsMax / 1_000} s`)),
+      startMsMax,
+    );
     const hear = (line: string): void => {
       const ready = parseReady(line);
       if (ready === undefined) {
-        onLine(line);
+        if (!line.startsWith(lastWords)) onLine(line);
         if (said.push(line) > 5) said.shift();
         return;
       }
@@ -101,7 +119,9 @@ async function waitForReady(child: ChildProcess, ended: Promise<number>, onLine:
     }
     void ended.then((code) => {
       clearTimeout(timer);
-      reject(new ChappeError('notReady', `the node ended with exit code ${code}: ${said.join('\n') || 'it said nothing'}`));
+      // The node's last words, without what it logged before.
+      const reason = said.findLast((line) => line.startsWith(lastWords))?.slice(lastWords.length);
+      reject(new NodeStartError(`the node did not start: ${reason ?? `it ended with exit code ${code}`}`));
     });
   });
 }

@@ -42,6 +42,8 @@ function parse(text: string): Readonly<Record<string, FileEntry>> {
   try {
     return JSON.parse(text) as Record<string, FileEntry>;
   } catch (error) {
-    throw new UsageError(`the template file is no JSON: ${error instanceof Error ? error.message : 'unknown'}`, { cause: error });
+    throw new UsageError(`the template file is no JSON: ${error instanceof Error ? error.message : 'unknown'}`, {
+      cause: error,
+    });
   }
 }

@@ -27,14 +27,19 @@ test('rows carry the line they begin on, over blank lines and cells with line br
 });
 
 test('a malformed row is reported with its line and the others go on', async () => {
-  const rows = await rowsOf('to,name\n+1,short,extra\n+2\n+3,"bad" quote\n+4,ok\n+5,ba"d\n+6,ok\n+7,"never closed\n+8,ok\n');
+  const rows = await rowsOf(
+    'to,name\n+1,short,extra\n+2\n+3,"bad" quote\n+4,ok\n+5,ba"d\n+6,ok\n+7,"never closed\n+8,ok\n',
+  );
   assert.deepEqual(linesOf(rows, 'malformed'), [2, 3, 4, 6, 8]);
   assert.deepEqual(linesOf(rows, 'row'), [5, 7, 9]);
 });
 
 test('a row that is no UTF-8 or far too long costs itself only', async () => {
   const long = `+3,${'x'.repeat(rowBytesMax)}`;
-  const rows = await rowsOf(Buffer.concat([Buffer.from('to,name\n+1,'), Buffer.from([0xff]), Buffer.from(`\n+2,ok\n${long}\n+4,ok\n`)]), 64_000);
+  const rows = await rowsOf(
+    Buffer.concat([Buffer.from('to,name\n+1,'), Buffer.from([0xff]), Buffer.from(`\n+2,ok\n${long}\n+4,ok\n`)]),
+    64_000,
+  );
   assert.deepEqual(linesOf(rows, 'malformed'), [2, 4]);
   assert.deepEqual(linesOf(rows, 'row'), [3, 5]);
 });
@@ -51,7 +56,10 @@ test('whatever is quoted is read back, in any chunks', async () => {
     fc.asyncProperty(fc.array(cell, { maxLength: 8 }), fc.integer({ min: 1, max: 20 }), async (cells, chunkBytes) => {
       const text = cells.map((value) => `+1,"${value.replaceAll('"', '""')}"\n`).join('');
       const rows = await rowsOf(`to,name\n${text}`, chunkBytes);
-      assert.deepEqual(rows.map((row) => row.kind === 'row' && row.cells.get('name')), cells);
+      assert.deepEqual(
+        rows.map((row) => row.kind === 'row' && row.cells.get('name')),
+        cells,
+      );
     }),
     { numRuns: 100 },
   );

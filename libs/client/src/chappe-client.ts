@@ -11,7 +11,7 @@ import { MessageService, type GetResponse, type SendRequestSchema } from '@chapp
 import { TemplateService } from '@chappe/proto/v1/template_service';
 import { Channel, type Client } from '@chappe/rpc/client';
 import type { ChannelCredentials } from '@grpc/grpc-js';
-import { randomUUID } from 'node:crypto';
+import { randomUUIDv7 } from 'node:crypto';
 import { retrying } from './backoff.ts';
 import { SendStream } from './send-stream.ts';
 import { subscribe, type SubscribeOptions } from './subscribe.ts';
@@ -46,7 +46,7 @@ export class ChappeClient implements Disposable {
    * idempotency key. For many messages use `openSendStream`.
    */
   async send(request: MessageInitShape<typeof SendRequestSchema>): Promise<{ messageId: string }> {
-    const idempotencyKey = request.idempotencyKey || randomUUID();
+    const idempotencyKey = request.idempotencyKey || randomUUIDv7();
     const { messageId } = await retrying(() => this.#messages.send({ ...request, idempotencyKey }));
     return { messageId };
   }

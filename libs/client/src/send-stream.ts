@@ -6,7 +6,7 @@ import { ChappeError, toChappeError } from '@chappe/errors/chappe-error';
 import type { MessageService, SendResult, SendStreamResponse } from '@chappe/proto/v1/message_service';
 import type { Client, ClientStream } from '@chappe/rpc/client';
 import { fromWireError } from '@chappe/rpc/status';
-import { randomUUID } from 'node:crypto';
+import { randomUUIDv7 } from 'node:crypto';
 import { backoffMs, pause } from './backoff.ts';
 import { firstWindow, frameBytesMax, frameMessagesMax, giveUpMs, pendingMax, pendingReady } from './limits.ts';
 import { PendingSends, type SendRequestInit } from './pending-sends.ts';
@@ -48,7 +48,7 @@ export class SendStream implements AsyncDisposable {
     if (this.#pending.size >= pendingMax) {
       return Promise.reject(new ChappeError('overloaded', 'too many messages wait; await ready() before each send'));
     }
-    const idempotencyKey = request.idempotencyKey || randomUUID();
+    const idempotencyKey = request.idempotencyKey || randomUUIDv7();
     const { promise, resolve, reject } = Promise.withResolvers<{ messageId: string }>();
     this.#count += 1;
     this.#pending.add({

@@ -50,4 +50,5 @@ function valueOf(name: string, environment: Environment, problems: string[]): st
 }
 
 /** A positive whole number, e.g. of milliseconds or bytes. */
-export const wholeNumber = (fallback: number): z.ZodType<number> => z.coerce.number().int().positive().default(fallback);
+export const wholeNumber = (fallback: number): z.ZodType<number> =>
+  z.coerce.number().int().positive().default(fallback);

@@ -46,7 +46,7 @@ function entry(code: number, title: string, grpc: number, retry: Retry, meaning:
 
 export const catalogue = {
   unauthenticated: entry(190, 'Access token invalid', unauthenticated, 'never', 'No API key or credential, an unknown or a revoked one. Send `authorization: Bearer <key>`.'),
-  expired: entry(410, 'Message expired', failedPrecondition, 'never', 'It was not shown within its ttl. Send a new one if it still matters.'),
+  expired: entry(410, 'Message expired', failedPrecondition, 'never', 'Not shown within its ttl. Its event has the state `expired` and no error. Send a new one if it still matters.'),
   windowClosed: entry(470, 'Re-engagement message', failedPrecondition, 'never', 'Free text to a person who never wrote, or whose 24 h window has closed where only templates may follow. Send a template.'),
   identityChanged: entry(480, 'User potentially changed', failedPrecondition, 'never', 'The identity behind the number changed and the business chose to fail what was not shown. Check whom you write to, then send again.'),
   tooLong: entry(1001, 'Message too long', invalidArgument, 'never', 'Free text has at most 4,096 characters. Shorten or split it.'),
@@ -74,7 +74,7 @@ export const catalogue = {
   undecryptable: entry(3003, 'Undecryptable', failedPrecondition, 'never', 'The device could not decrypt the message under three sessions in a row.'),
   mailboxFull: entry(3004, 'Mailbox full', failedPrecondition, 'never', 'Too many messages wait for this person. Wait until some are shown.'),
   priceAboveLimit: entry(3005, 'Price above max_price', failedPrecondition, 'never', 'The price at the time of sending is above what the request allows.'),
-  laneFull: entry(3006, 'Too many held messages', failedPrecondition, 'never', 'The contact is held and its lane is full. The detail says for what it waits.'),
+  laneFull: entry(3006, 'Too many held messages', failedPrecondition, 'never', 'Messages of this number to this person are held, until a new identity is acknowledged or the keys of a device are there, and no more are taken.'),
   rangeUnavailable: entry(3008, 'Range not available', unavailable, 'same', 'The log of the contact range does not take appends now. Nothing was accepted.'),
   behindRefused: entry(3010, 'Behind a refused message', unavailable, 'same', 'An earlier message to this contact on this stream was refused for a reason that passes. Resubmit both in order.'),
   frequencyCap: entry(131049, 'Frequency cap reached', failedPrecondition, 'never', 'The person got as many marketing messages as the business allows in the period.'),

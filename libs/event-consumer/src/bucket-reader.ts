@@ -15,6 +15,7 @@ import type { Logger } from '@chappe/telemetry/telemetry';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventTopic } from './bucket.ts';
 import { advance, claimBucket, reread, type Claim } from './event-progress.ts';
+import { takeNewFrames } from './new-frames.ts';
 import { backoffMaxMs, backoffMinMs, batchBytesMax, batchFramesMax } from './limits.ts';
 
 export interface BucketReaderOptions {
@@ -41,7 +42,7 @@ export class BucketReader implements AsyncDisposable {
   #reader: LogReader | undefined;
   /** Read and not known to be committed; the first is at `#nextOffset`. */
   #batch: readonly LogRecord[] = [];
-  /** The batch, decoded: the same array for every attempt and for `committed`. */
+  /** What of the batch is new: the same array for every attempt and for `committed`. */
   #frames: EventFrame[] | undefined;
   #nextOffset = 0;
   #endOffset = 0;
@@ -124,19 +125,24 @@ export class BucketReader implements AsyncDisposable {
 
   async #commit(claim: Claim): Promise<'committed' | 'fenced'> {
     const { store, handle, committed } = this.#options;
-    const frames = (this.#frames ??= this.#batch.map((record) => decode(record, this.bucket)));
+    const decoded = this.#batch.map((record) => decode(record, this.bucket));
     const to = this.#nextOffset + this.#batch.length;
     if (this.#doubtful) {
       const reached = await reread(store, claim);
       if (reached === undefined) return 'fenced';
       this.#doubtful = false;
-      if (reached === to) return this.#advanced(to, frames, committed);
+      if (reached === to) return this.#advanced(to, committed);
     }
-    const outcome = await advance(store, claim, this.#nextOffset, to, (tx) => handle(tx, frames));
-    return outcome === 'committed' ? this.#advanced(to, frames, committed) : 'fenced';
+    const outcome = await advance(store, claim, this.#nextOffset, to, async (tx) => {
+      const fresh = await takeNewFrames(tx, claim, decoded);
+      this.#frames ??= fresh;
+      await handle(tx, this.#frames);
+    });
+    return outcome === 'committed' ? this.#advanced(to, committed) : 'fenced';
   }
 
-  #advanced(to: number, frames: readonly EventFrame[], committed: BucketReaderOptions['committed']): 'committed' {
+  #advanced(to: number, committed: BucketReaderOptions['committed']): 'committed' {
+    const frames = this.#frames ?? [];
     this.#nextOffset = to;
     this.#batch = [];
     this.#frames = undefined;

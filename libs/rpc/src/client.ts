@@ -155,7 +155,10 @@ function fail(method: DescMethod): never {
 }
 
 /** The responses as they are read; a failure that comes before reading begins waits for it. */
-function responsesOf<T>(call: ClientReadableStream<T> | ClientDuplexStream<object, T>, signal?: AbortSignal): AsyncIterable<T> {
+function responsesOf<T>(
+  call: ClientReadableStream<T> | ClientDuplexStream<object, T>,
+  signal?: AbortSignal,
+): AsyncIterable<T> {
   let failure: unknown;
   call.on('error', (error) => {
     failure = error;
@@ -166,7 +169,7 @@ function responsesOf<T>(call: ClientReadableStream<T> | ClientDuplexStream<objec
   return {
     async *[Symbol.asyncIterator]() {
       try {
-        if (failure !== undefined) throw failure;
+        if (failure !== undefined) throw fromServiceError(failure);
         for await (const response of call) yield response as T;
       } catch (error) {
         if (signal?.aborted === true) return;

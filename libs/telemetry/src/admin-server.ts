@@ -1,13 +1,14 @@
 /** The HTTP port for people and machines that look after the process: /metrics, /healthz, /readyz. */
 import { ChappeError } from '@chappe/errors/chappe-error';
 import fastify from 'fastify';
-import type { Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 
 export interface AdminServerOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
-  readonly metrics: Registry;
+  /** In the text form of Prometheus. */
+  readonly metrics: () => Promise<string>;
   /** Why the process is not ready, by part; empty: ready. */
   readonly notReady: () => Readonly<Record<string, string>>;
 }
@@ -20,8 +21,8 @@ export interface AdminServer extends AsyncDisposable {
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const app = fastify({ logger: false });
   app.get('/metrics', async (_request, reply) => {
-    reply.type(options.metrics.contentType);
-    return options.metrics.metrics();
+    reply.type(Registry.PROMETHEUS_CONTENT_TYPE);
+    return options.metrics();
   });
   app.get('/healthz', () => ({ live: true }));
   app.get('/readyz', async (_request, reply) => {

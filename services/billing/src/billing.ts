@@ -37,6 +37,8 @@ export interface BillingDependencies {
   /** How many event buckets there are; the same everywhere and for ever. */
   readonly eventBuckets: number;
   readonly credentials?: ServerCredentials;
+  /** Milliseconds since 1970. Absent: the system's clock. */
+  readonly now?: () => number;
 }
 
 export interface Billing extends AsyncDisposable {
@@ -51,7 +53,7 @@ export interface Billing extends AsyncDisposable {
  *   book was changed
  */
 export async function startBilling(dependencies: BillingDependencies): Promise<Billing> {
-  const { coordination, log, store, telemetry, priceBooks, instance, eventBuckets } = dependencies;
+  const { coordination, log, store, telemetry, priceBooks, instance, eventBuckets, now = Date.now } = dependencies;
   const directory = new URL('../migrations', import.meta.url);
   await migrate(store, { service: 'billing', directory });
   await publishPriceBooks(coordination, priceBooks);
@@ -81,7 +83,7 @@ export async function startBilling(dependencies: BillingDependencies): Promise<B
     committed: (frames) => events.booked(uncounted.get(frames) ?? []),
   });
   events.reading(() => consumer.lag());
-  const purging = startPurging(store, events, Date.now);
+  const purging = startPurging(store, events, now);
   server.setServing(true);
 
   return {

@@ -32,7 +32,7 @@ await using billing = await startBilling({
 await using admin = await startAdminServer({
   host: config.CHAPPE_ADMIN_HOST,
   port: config.CHAPPE_ADMIN_PORT,
-  metrics: telemetry.metrics,
+  metrics: () => telemetry.metrics.metrics(),
   notReady: () => billing.notReady(),
 });
 telemetry.log.info({ event: 'ready', address: billing.address, adminPort: admin.port });

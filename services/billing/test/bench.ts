@@ -49,6 +49,7 @@ export async function openBench(): Promise<Bench> {
   const coordination = await openEmbeddedCoordination({});
   const priceBooks = await readPriceBooks();
   await log.createTopic('events-0');
+  let frameNo = 0;
   return {
     log,
     store,
@@ -69,7 +70,12 @@ export async function openBench(): Promise<Bench> {
       };
     },
     happened: async (...facts) => {
-      const frame = create(EventFrameSchema, { range: 'r-1', events: facts.map((fact) => eventOf(fact)) });
+      frameNo += 1;
+      const frame = create(EventFrameSchema, {
+        range: 'r-1',
+        eventNo: BigInt(frameNo),
+        events: facts.map((fact) => eventOf(fact)),
+      });
       const record = {
         key: 'r-1',
         headers: { kind: 'events', id: 'f', version: 1 },

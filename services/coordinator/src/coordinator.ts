@@ -166,7 +166,11 @@ class CoordinatorLoop implements Coordinator {
     return missing;
   }
 
-  async #assign(leadership: Leadership, assignments: readonly Assignment[], entryOf: ReadonlyMap<string, KeyValue>): Promise<void> {
+  async #assign(
+    leadership: Leadership,
+    assignments: readonly Assignment[],
+    entryOf: ReadonlyMap<string, KeyValue>,
+  ): Promise<void> {
     const { succeeded } = await this.#dependencies.coordination.transact(
       [
         leadership.compare,
@@ -182,6 +186,7 @@ class CoordinatorLoop implements Coordinator {
       })),
     );
     // Not succeeded: something changed meanwhile; the next look sees it.
-    if (succeeded) for (const { range, shard } of assignments) this.#events.assigned(range.id, shard.id, range.epoch + 1);
+    if (succeeded)
+      for (const { range, shard } of assignments) this.#events.assigned(range.id, shard.id, range.epoch + 1);
   }
 }

@@ -12,8 +12,19 @@ export function initialRanges(bounds: readonly string[], store: string): Range[]
   const ends = [...bounds, endOfNumbers];
   return starts.map((start, index) => {
     const end = ends[index] ?? endOfNumbers;
-    if (!/^\d*$/.test(start) || start >= end) throw new Error(`the bounds must be digits and ascend: ${bounds.join(', ')}`);
+    if (!/^\d*$/.test(start) || start >= end)
+      throw new Error(`the bounds must be digits and ascend: ${bounds.join(', ')}`);
     const id = `r${index + 1}`;
-    return { id, start, end, state: 'active', owner: undefined, ownerInstance: undefined, epoch: 0, topic: topicOf(id), store };
+    return {
+      id,
+      start,
+      end,
+      state: 'active',
+      owner: undefined,
+      ownerInstance: undefined,
+      epoch: 0,
+      topic: topicOf(id),
+      store,
+    };
   });
 }

@@ -52,7 +52,8 @@ function balance(
   shards: ReadonlyMap<string, ShardInfo>,
   held: ReadonlyMap<string, number>,
 ): Assignment[] {
-  const load = (shard: ShardInfo, more: number): number => ((held.get(shard.id) ?? 0) + more) / Math.max(1, shard.capacity);
+  const load = (shard: ShardInfo, more: number): number =>
+    ((held.get(shard.id) ?? 0) + more) / Math.max(1, shard.capacity);
   const inOrder = [...shards.values()].toSorted((a, b) => load(a, 0) - load(b, 0) || (a.id < b.id ? -1 : 1));
   const [emptiest, fullest] = [inOrder[0], inOrder.at(-1)];
   if (emptiest === undefined || fullest === undefined || load(emptiest, 1) > load(fullest, -1)) return [];

@@ -17,7 +17,7 @@ await using server = await startCrypto({ address: config.CHAPPE_CRYPTO_ADDRESS, 
 await using admin = await startAdminServer({
   host: config.CHAPPE_ADMIN_HOST,
   port: config.CHAPPE_ADMIN_PORT,
-  metrics: telemetry.metrics,
+  metrics: () => telemetry.metrics.metrics(),
   notReady: () => ({}),
 });
 telemetry.log.info({ address: server.address, adminPort: admin.port }, 'crypto is ready');

@@ -38,7 +38,20 @@ export function clusterService({ callers, table, appender, log }: ClusterService
 
     listShards: async (_request, { bearer }) => {
       await callers.operator(bearer);
-      return { shards: [...table.shards().values()].toSorted((a, b) => (a.id < b.id ? -1 : 1)) };
+      const ranges = table.current()?.ranges ?? [];
+      const shards = [...table.shards().values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
+      return {
+        // Its ranges by the table: its own report may be some seconds old.
+        shards: shards.map(({ id, address, zone, capacity, rate, attachedDevices }) => ({
+          id,
+          address,
+          zone,
+          capacity,
+          rate,
+          attachedDevices,
+          ranges: ranges.filter(({ owner }) => owner === id).length,
+        })),
+      };
     },
   });
 

@@ -1,8 +1,8 @@
 /**
  * `business_events`: what each business sees, in an order of its own (docs/protocols.md, 8.2).
  *
- * Invariants: `no` is dense per business, from 1; an event id is there once. So a cursor counts no
- * other business's traffic, and repeats of the topic change nothing.
+ * Invariant: `no` is dense per business, from 1, so a cursor counts no other business's traffic.
+ * Repeated frames do not come this far: the event consumer drops them by their numbers.
  */
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { BusinessEventSchema, type BusinessEvent, type EventFrame } from '@chappe/proto/internal/events';
@@ -18,31 +18,24 @@ const eventsTable: Table = {
   key: ['business', 'no'],
   columns: ['business', 'no', 'id', 'message_id', 'contact', 'time_ms', 'payload'],
 };
-const idsTable: Table = { name: 'business_event_ids', key: ['business', 'id'], columns: ['business', 'id', 'no'] };
 const countersTable: Table = { name: 'business_event_counters', key: ['business'], columns: ['business', 'last_no'] };
 
-/** Writes what is new. How many events were new, and how many repeats. */
-export async function writeEvents(
-  tx: Transaction,
-  frames: readonly EventFrame[],
-): Promise<{ written: number; repeats: number }> {
+/** How many events were written. */
+export async function writeEvents(tx: Transaction, frames: readonly EventFrame[]): Promise<number> {
   const events = frames.flatMap((frame) => frame.events);
-  let written = 0;
   // In the order of the key, so that two gateways never wait for each other.
   for (const [business, ofBusiness] of [...Map.groupBy(events, (event) => event.business)].toSorted(byKey)) {
-    written += await writeOfBusiness(tx, business, [...new Map(ofBusiness.map((event) => [event.id, event])).values()]);
+    await writeOfBusiness(tx, business, ofBusiness);
   }
-  return { written, repeats: events.length - written };
+  return events.length;
 }
 
-async function writeOfBusiness(tx: Transaction, business: string, events: readonly BusinessEvent[]): Promise<number> {
+async function writeOfBusiness(tx: Transaction, business: string, events: readonly BusinessEvent[]): Promise<void> {
   const counters = await tx.queryForUpdate('SELECT last_no FROM business_event_counters WHERE business = ?', [
     business,
   ]);
   const last = Number(counters[0]?.['last_no'] ?? 0);
-  const fresh = await onlyNew(tx, business, events, last);
-  if (fresh.length === 0) return 0;
-  const rows = fresh.map((event, index) => [
+  const rows = events.map((event, index) => [
     business,
     last + 1 + index,
     event.id,
@@ -52,34 +45,7 @@ async function writeOfBusiness(tx: Transaction, business: string, events: readon
     toBinary(BusinessEventSchema, event),
   ]);
   await tx.insert(eventsTable, rows, 'fail');
-  await tx.insert(countersTable, [[business, last + fresh.length]], 'replace');
-  return fresh.length;
-}
-
-/** Enters the ids under the numbers that the new events get; repeats are rare, so they pay. */
-async function onlyNew(
-  tx: Transaction,
-  business: string,
-  events: readonly BusinessEvent[],
-  last: number,
-): Promise<readonly BusinessEvent[]> {
-  const enter = (list: readonly BusinessEvent[]): Promise<number> =>
-    tx.insert(
-      idsTable,
-      list.map(({ id }, index) => [business, id, last + 1 + index]),
-      'ignore',
-    );
-  if ((await enter(events)) === events.length) return events;
-  const entered = await tx.query('SELECT id FROM business_event_ids WHERE business = ? AND no > ?', [business, last]);
-  const isNew = new Set(entered.map((row) => row['id']));
-  const fresh = events.filter(({ id }) => isNew.has(id));
-  // Numbered as if the repeats had been there: again, without them.
-  await tx.runMany(
-    'DELETE FROM business_event_ids WHERE business = ? AND id = ?',
-    fresh.map(({ id }) => [business, id]),
-  );
-  await enter(fresh);
-  return fresh;
+  await tx.insert(countersTable, [[business, last + events.length]], 'replace');
 }
 
 /** The highest number; 0 before the first event. */

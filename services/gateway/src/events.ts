@@ -11,7 +11,7 @@ export interface GatewayEvents {
   /** A message is in the log. */
   appended(startedAt: number): void;
   subscribers(change: 1 | -1): void;
-  eventsStored(count: number, repeats: number): void;
+  eventsStored(count: number): void;
   /** A reply that cannot be opened: its business gets it without text. */
   replyUnreadable(messageId: string): void;
   rowsExpired(count: number): void;
@@ -46,8 +46,7 @@ export function gatewayEvents({ log, metrics }: Telemetry): GatewayEvents {
   const subscribers = new Gauge({ name: 'chappe_gateway_subscribers', help: 'Open event streams', registers });
   const stored = new Counter({
     name: 'chappe_gateway_events_total',
-    help: 'Events read from event topics, by whether they were new',
-    labelNames: ['kind'],
+    help: 'Events of event topics that were stored for their businesses',
     registers,
   });
   const unreadable = new Counter({
@@ -71,10 +70,7 @@ export function gatewayEvents({ log, metrics }: Telemetry): GatewayEvents {
     },
     appended: (startedAt) => append.observe((performance.now() - startedAt) / 1_000),
     subscribers: (change) => subscribers.inc(change),
-    eventsStored(count, repeats) {
-      stored.labels('new').inc(count);
-      stored.labels('repeat').inc(repeats);
-    },
+    eventsStored: (count) => stored.inc(count),
     replyUnreadable(messageId) {
       unreadable.inc();
       log.error({ event: 'reply_unreadable', messageId });

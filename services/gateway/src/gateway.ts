@@ -24,7 +24,7 @@ import { EventFeed } from './event-feed.ts';
 import { eventService } from './event-service.ts';
 import { writeEvents } from './event-table.ts';
 import { gatewayEvents } from './events.ts';
-import { rateBucketsMax, retentionEveryMs, stopGraceMs } from './limits.ts';
+import { eventsGatherMs, rateBucketsMax, retentionEveryMs, stopGraceMs } from './limits.ts';
 import { messageService } from './message-service.ts';
 import { PriceList } from './price-list.ts';
 import { Readiness } from './readiness.ts';
@@ -98,10 +98,10 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
       store,
       logger: telemetry.log,
       handle: async (tx, frames) => {
-        const { written, repeats } = await writeEvents(tx, frames);
-        events.eventsStored(written, repeats);
+        events.eventsStored(await writeEvents(tx, frames));
       },
       committed: (frames) => feed.committed(frames),
+      gatherMs: eventsGatherMs,
     }),
   );
   resources.use(expireNowAndThen(store, now, events));
@@ -112,7 +112,20 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
     onHandled: rpcMetrics(telemetry.metrics),
     onUnexpected: (error, method) => events.unexpected(error, method),
     implementations: [
-      messageService({ callers, templates, dataKeys, batcher, prices, rates, events, store, feed, commands, now }),
+      messageService({
+        callers,
+        templates,
+        dataKeys,
+        batcher,
+        prices,
+        rates,
+        events,
+        store,
+        feed,
+        commands,
+        now,
+        stopping: stopping.signal,
+      }),
       eventService({ callers, store, feed, dataKeys, events, stopping: stopping.signal }),
       contactService({ callers, commands, shards, events, now }),
       templateService({ callers, templates, now }),

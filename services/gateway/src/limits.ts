@@ -99,3 +99,6 @@ export const probeDeadlineMs = 1 * second;
 
 /** How long running calls may take to end at a stop. */
 export const stopGraceMs = 5 * second;
+
+/** Events wait so long for others after a batch that was not full: a commit then serves many. */
+export const eventsGatherMs = 10;

@@ -32,7 +32,7 @@ await using gateway = await startGateway({
 await using admin = await startAdminServer({
   host: config.CHAPPE_ADMIN_HOST,
   port: config.CHAPPE_ADMIN_PORT,
-  metrics: telemetry.metrics,
+  metrics: () => telemetry.metrics.metrics(),
   notReady: () => gateway.notReady(),
 });
 telemetry.log.info({ address: gateway.address, adminPort: admin.port }, 'the gateway is up');

@@ -18,7 +18,6 @@ export async function expireRows(store: Store, nowMs: number, events: GatewayEve
       keys.map(values('business', 'request_key')),
     );
     await tx.runMany('DELETE FROM business_events WHERE business = ? AND no = ?', old.map(values('business', 'no')));
-    await tx.runMany('DELETE FROM business_event_ids WHERE business = ? AND id = ?', old.map(values('business', 'id')));
   });
   events.rowsExpired(keys.length + old.length);
   return keys.length + old.length;
@@ -35,7 +34,7 @@ async function oldEvents(store: Store, before: number): Promise<Row[]> {
     );
     if (oldest === undefined || Number(oldest['time_ms']) >= before) continue;
     const rows = await store.query(
-      'SELECT business, no, id, time_ms FROM business_events WHERE business = ? ORDER BY no LIMIT ?',
+      'SELECT business, no, time_ms FROM business_events WHERE business = ? ORDER BY no LIMIT ?',
       [business ?? '', retentionRowsMax - old.length],
     );
     const young = rows.findIndex((row) => Number(row['time_ms']) >= before);

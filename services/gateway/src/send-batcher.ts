@@ -214,7 +214,7 @@ function refuse(submission: Submission, error: ChappeError): void {
   submission.settle({ kind: 'refused', error });
 }
 
-export function behindRefused(): ChappeError {
+function behindRefused(): ChappeError {
   return new ChappeError(
     'behindRefused',
     'an earlier message to this contact was refused; resubmit that one first, then this one',

@@ -20,6 +20,8 @@ import type { TokenBuckets } from './token-bucket.ts';
 export interface SendStreamDependencies extends SendDependencies {
   readonly callers: Callers;
   readonly rates: TokenBuckets;
+  /** Aborted when the gateway stops: streams end and clients go on at another one. */
+  readonly stopping: AbortSignal;
 }
 
 type Stream = ServerStream<SendStreamRequest, MessageInitShape<typeof SendStreamResponseSchema>>;
@@ -31,7 +33,7 @@ export async function sendStream(dependencies: SendStreamDependencies, stream: S
   const run = new StreamRun(dependencies);
   const answering = answer(stream, run.answers);
   try {
-    for await (const { messages } of stream.requests) {
+    for await (const { messages } of untilStopping(stream.requests, dependencies.stopping)) {
       if (messages.length > streamFrameMessagesMax) {
         throw new ChappeError('invalidRequest', `a frame has at most ${streamFrameMessagesMax} messages`);
       }
@@ -135,5 +137,23 @@ async function untilAllowed(
     const waitMs = rates.take(business.id, count);
     if (waitMs === 0) return;
     await sleep(waitMs, undefined, { signal });
+  }
+}
+
+/** @throws ChappeError `notReady` when the gateway stops, also while no frame comes */
+async function* untilStopping<T>(frames: AsyncIterable<T>, stopping: AbortSignal): AsyncIterable<T> {
+  const iterator = frames[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await new Promise<IteratorResult<T>>((resolve, reject) => {
+      const stop = (): void => reject(new ChappeError('notReady', 'the gateway is stopping; open another stream'));
+      stopping.addEventListener('abort', stop, { once: true });
+      if (stopping.aborted) stop();
+      iterator
+        .next()
+        .then(resolve, reject)
+        .finally(() => stopping.removeEventListener('abort', stop));
+    });
+    if (next.done === true) return;
+    yield next.value;
   }
 }

@@ -43,7 +43,7 @@ const devicesTable: Table = {
   columns: ['contact', 'device', 'state', 'credential_digest', 'keys_version', 'registered_at_ms', 'removed_at_ms'],
 };
 
-export const deviceKeysTable: Table = {
+const deviceKeysTable: Table = {
   name: 'relay_device_keys',
   key: ['contact', 'device', 'version'],
   columns: ['contact', 'device', 'version', 'bundle', 'replaced_at_ms'],

@@ -59,8 +59,8 @@ export const queuedEnvelopesMax = 128;
 export const queuedBytesMax = 512 * 1024;
 /** What one frame to a device carries at most: far below the frame limit, several frames a window. */
 export const envelopesPerFrameMax = 64;
-/** One window of envelopes, all unreadable. */
-export const undecryptableMax = 64;
+/** A whole mailbox of 1,000 envelopes, all unreadable: a device repeats its list until it may forget. */
+export const undecryptableMax = 1_000;
 /** The wire's limit of one Read. */
 export const readsPerFrameMax = 100;
 /** Ids of a Read: a message id has 26 to 36. */

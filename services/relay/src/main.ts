@@ -30,6 +30,6 @@ await using relay = await startRelay({
   ...credentialsOf(config),
 });
 const notReady = () => relay.notReady();
-await using admin = await startAdminServer({ host, port, metrics: telemetry.metrics, notReady });
+await using admin = await startAdminServer({ host, port, metrics: () => telemetry.metrics.metrics(), notReady });
 telemetry.log.info({ address: relay.deviceAddress, adminPort: admin.port }, 'relay is ready');
 await stopped;

@@ -69,7 +69,8 @@ export class Uplink {
 
   take(incarnation: number, envelopes: readonly Envelope[]): Taken {
     const [first] = envelopes;
-    if (first === undefined || incarnation < this.#incarnation) return { kind: 'old' };
+    // An older count can only be left over, unless the present attachment begins with it.
+    if (first === undefined || (incarnation < this.#incarnation && this.#continued)) return { kind: 'old' };
     let number = incarnation === this.#incarnation ? this.#number : startOf(first) - 1n;
     const fresh = envelopes.findIndex((envelope) => envelope.number > number);
     if (fresh === -1) return { kind: 'old' };

@@ -121,8 +121,8 @@ test('frames that break the protocol end the stream', async () => {
       case: 'acknowledge',
       value: {
         incarnation: 1,
-        through: 99n,
-        undecryptable: Array.from({ length: 65 }, (_, no) => ({ number: BigInt(no) })),
+        through: 1_001n,
+        undecryptable: Array.from({ length: 1_001 }, (_, no) => ({ number: BigInt(no) })),
       },
     },
   ];

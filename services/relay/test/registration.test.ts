@@ -111,6 +111,19 @@ test('bad numbers, keys and signatures are refused by name', async () => {
   await assert.rejects(harness.device('nonsense').createLinkCode({}), refusedWith('unauthenticated'));
 });
 
+test('of many registrations with one code at once, one succeeds', async () => {
+  await using harness = await startHarness();
+  await harness.registration.requestCode({ number });
+  const value = harness.codes[0]?.code ?? '';
+  const results = await Promise.allSettled(
+    Array.from({ length: 8 }, () =>
+      harness.registration.register({ number, proof: { case: 'code', value }, ...makeKeys() }),
+    ),
+  );
+  assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1);
+  assert.equal(await harness.log.end('range-r-1'), 1);
+});
+
 test('a link code adds a device, once, for its own number', async () => {
   await using harness = await startHarness();
   const first = await harness.register();

@@ -47,9 +47,15 @@ export class Attachments {
   }
 
   /** Starts to push after `pushedNo`; an older connection of the device is told to go. */
-  attach(device: DeviceRef, sink: DeviceSink, mailbox: { incarnation: number; acknowledgedNo: number }, pushedNo: number): void {
+  attach(
+    device: DeviceRef,
+    sink: DeviceSink,
+    mailbox: { incarnation: number; acknowledgedNo: number },
+    pushedNo: number,
+  ): void {
     const before = this.#byDevice.get(nameOf(device));
-    if (before !== undefined && before.device.connectionNo < device.connectionNo) before.sink.refuse(before.device, 'superseded');
+    if (before !== undefined && before.device.connectionNo < device.connectionNo)
+      before.sink.refuse(before.device, 'superseded');
     const attachment: Attachment = {
       device,
       sink,
@@ -64,7 +70,11 @@ export class Attachments {
     this.#byDevice.set(nameOf(device), attachment);
     if (pushedNo < mailbox.acknowledgedNo) {
       // The device was restored from an older state: what it lacks is settled and gone.
-      this.#push(attachment, [{ kind: 'removed', from: pushedNo + 1, through: mailbox.acknowledgedNo }], mailbox.acknowledgedNo);
+      this.#push(
+        attachment,
+        [{ kind: 'removed', from: pushedNo + 1, through: mailbox.acknowledgedNo }],
+        mailbox.acknowledgedNo,
+      );
     }
     this.#pump(attachment);
   }

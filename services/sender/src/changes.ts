@@ -198,10 +198,23 @@ export class Changes {
     return state.mailboxes.get(device) ?? { ...emptyMailbox, incarnation: this.#incarnation };
   }
 
-  addEnvelope(state: ContactState, device: number, message: Message, sessionNo: number, type: number, ciphertext: Uint8Array): void {
+  addEnvelope(
+    state: ContactState,
+    device: number,
+    message: Message,
+    sessionNo: number,
+    type: number,
+    ciphertext: Uint8Array,
+  ): void {
     const mailbox = this.mailboxOf(state, device);
     const { messageId, number } = message;
-    const envelope: PendingEnvelope = { envelopeNo: lastEnvelopeNo(mailbox) + 1, messageId, number, sessionNo, removed: false };
+    const envelope: PendingEnvelope = {
+      envelopeNo: lastEnvelopeNo(mailbox) + 1,
+      messageId,
+      number,
+      sessionNo,
+      removed: false,
+    };
     if (!state.mailboxes.has(device)) this.mailboxes.set(`${state.number}/${device}`, { state, device });
     state.mailboxes.set(device, { ...mailbox, pending: [...mailbox.pending, envelope] });
     this.envelopes.push({ ...envelope, contact: state.number, device, type, ciphertext });
@@ -217,7 +230,11 @@ export class Changes {
     }
   }
 
-  removeEnvelopes(state: ContactState, device: number, isRemoved: (envelope: PendingEnvelope) => boolean): PendingEnvelope[] {
+  removeEnvelopes(
+    state: ContactState,
+    device: number,
+    isRemoved: (envelope: PendingEnvelope) => boolean,
+  ): PendingEnvelope[] {
     const mailbox = state.mailboxes.get(device);
     const removed = mailbox?.pending.filter((envelope) => !envelope.removed && isRemoved(envelope)) ?? [];
     if (mailbox === undefined || removed.length === 0) return [];
@@ -253,7 +270,14 @@ export class Changes {
   #newMessage(state: ContactState, message: NewMessage, messageState: MessageState, held: Message['held']): Message {
     state.laneNo += 1;
     const sealedBody = messageState === 'accepted' ? message.sealedBody : undefined;
-    return this.setMessage(state, { ...message, laneNo: state.laneNo, state: messageState, held, tries: 0, sealedBody });
+    return this.setMessage(state, {
+      ...message,
+      laneNo: state.laneNo,
+      state: messageState,
+      held,
+      tries: 0,
+      sealedBody,
+    });
   }
 
   #setDevices(state: ContactState, devices: readonly Device[], identityKey: string): void {

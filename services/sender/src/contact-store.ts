@@ -22,38 +22,38 @@ export async function loadContacts(store: Store, numbers: readonly PhoneNumber[]
   const states = new Map<string, ContactState>(numbers.map((number) => [number, emptyState(number)]));
   const each = (sql: string, read: (state: ContactState, row: Row) => void): Promise<void> =>
     queryIn(store, sql, numbers, (row) => {
-      const state = states.get(text(row, 'contact'));
+      const state = states.get(textOf(row, 'contact'));
       if (state !== undefined) read(state, row);
     });
 
   await each('SELECT contact, state FROM contacts WHERE contact IN', (state, row) => {
     // Written by Changes from the same type.
-    state.contact = JSON.parse(text(row, 'state')) as Contact;
+    state.contact = JSON.parse(textOf(row, 'state')) as Contact;
   });
   await each('SELECT contact, business, state FROM relations WHERE contact IN', (state, row) => {
-    state.relations.set(text(row, 'business'), JSON.parse(text(row, 'state')) as Relation);
+    state.relations.set(textOf(row, 'business'), JSON.parse(textOf(row, 'state')) as Relation);
   });
   await each('SELECT * FROM sessions WHERE contact IN', (state, row) => {
-    const [key, device] = [text(row, 'number'), number(row, 'device')];
+    const [key, device] = [textOf(row, 'number'), numberOf(row, 'device')];
     state.sessions.set(sessionKey(key, device), {
       number: key,
       device,
-      sessionNo: number(row, 'session_no'),
-      version: number(row, 'version'),
-      incarnation: number(row, 'incarnation'),
-      acknowledged: number(row, 'acknowledged') === 1,
-      startedMs: number(row, 'started_ms'),
-      baseKey: text(row, 'base_key'),
-      sealed: bytes(row, 'sealed') ?? new Uint8Array(),
+      sessionNo: numberOf(row, 'session_no'),
+      version: numberOf(row, 'version'),
+      incarnation: numberOf(row, 'incarnation'),
+      acknowledged: numberOf(row, 'acknowledged') === 1,
+      startedMs: numberOf(row, 'started_ms'),
+      baseKey: textOf(row, 'base_key'),
+      sealed: bytesOf(row, 'sealed') ?? new Uint8Array(),
     });
   });
   await each('SELECT * FROM mailboxes WHERE contact IN', (state, row) => {
-    state.mailboxes.set(number(row, 'device'), {
+    state.mailboxes.set(numberOf(row, 'device'), {
       ...emptyMailbox,
-      incarnation: number(row, 'incarnation'),
-      acknowledgedNo: number(row, 'acknowledged_no'),
-      pushedNo: number(row, 'pushed_no'),
-      attached: number(row, 'attached') === 1,
+      incarnation: numberOf(row, 'incarnation'),
+      acknowledgedNo: numberOf(row, 'acknowledged_no'),
+      pushedNo: numberOf(row, 'pushed_no'),
+      attached: numberOf(row, 'attached') === 1,
     });
   });
   await loadPending(store, numbers, states);
@@ -62,7 +62,7 @@ export async function loadContacts(store: Store, numbers: readonly PhoneNumber[]
     "SELECT * FROM messages WHERE state IN ('accepted', 'sent') AND contact IN",
     numbers,
     (row) => {
-      const state = states.get(text(row, 'contact'));
+      const state = states.get(textOf(row, 'contact'));
       const message = messageOf(row);
       state?.waiting.set(message.messageId, message);
       if (state !== undefined) state.laneNo = Math.max(state.laneNo, message.laneNo);
@@ -74,15 +74,19 @@ export async function loadContacts(store: Store, numbers: readonly PhoneNumber[]
     'SELECT contact, COUNT(*) AS held FROM held_records WHERE contact IN',
     numbers,
     (row) => {
-      const state = states.get(text(row, 'contact'));
-      if (state !== undefined) state.heldRecords = number(row, 'held');
+      const state = states.get(textOf(row, 'contact'));
+      if (state !== undefined) state.heldRecords = numberOf(row, 'held');
     },
     ' GROUP BY contact',
   );
   return [...states.values()];
 }
 
-async function loadPending(store: Store, numbers: readonly PhoneNumber[], states: Map<string, ContactState>): Promise<void> {
+async function loadPending(
+  store: Store,
+  numbers: readonly PhoneNumber[],
+  states: Map<string, ContactState>,
+): Promise<void> {
   const pending = new Map<ContactState, Map<number, Mailbox['pending'][number][]>>();
   await queryIn(
     store,
@@ -90,18 +94,18 @@ async function loadPending(store: Store, numbers: readonly PhoneNumber[], states
      FROM envelopes WHERE contact IN`,
     numbers,
     (row) => {
-      const state = states.get(text(row, 'contact'));
+      const state = states.get(textOf(row, 'contact'));
       if (state === undefined) return;
       const devices = pending.get(state) ?? new Map<number, Mailbox['pending'][number][]>();
       pending.set(state, devices);
-      const list = devices.get(number(row, 'device')) ?? [];
-      devices.set(number(row, 'device'), list);
+      const list = devices.get(numberOf(row, 'device')) ?? [];
+      devices.set(numberOf(row, 'device'), list);
       list.push({
-        envelopeNo: number(row, 'envelope_no'),
-        messageId: text(row, 'message_id'),
-        number: text(row, 'number'),
-        sessionNo: number(row, 'session_no'),
-        removed: number(row, 'removed') === 1,
+        envelopeNo: numberOf(row, 'envelope_no'),
+        messageId: textOf(row, 'message_id'),
+        number: textOf(row, 'number'),
+        sessionNo: numberOf(row, 'session_no'),
+        removed: numberOf(row, 'removed') === 1,
       });
     },
     ' ORDER BY contact, device, envelope_no',
@@ -116,15 +120,20 @@ async function loadPending(store: Store, numbers: readonly PhoneNumber[], states
 /** Which of these message ids were decided before. */
 export async function knownMessageIds(store: Store, ids: readonly string[]): Promise<Set<string>> {
   const known = new Set<string>();
-  await queryIn(store, 'SELECT message_id FROM messages WHERE message_id IN', ids, (row) => known.add(text(row, 'message_id')));
+  await queryIn(store, 'SELECT message_id FROM messages WHERE message_id IN', ids, (row) =>
+    known.add(textOf(row, 'message_id')),
+  );
   return known;
 }
 
 /** Messages by id, those that nobody waits for as well; with their contacts. */
-export async function loadMessages(store: Store, ids: readonly string[]): Promise<{ contact: string; message: Message }[]> {
+export async function loadMessages(
+  store: Store,
+  ids: readonly string[],
+): Promise<{ contact: string; message: Message }[]> {
   const messages: { contact: string; message: Message }[] = [];
   await queryIn(store, 'SELECT * FROM messages WHERE message_id IN', ids, (row) => {
-    messages.push({ contact: text(row, 'contact'), message: messageOf(row) });
+    messages.push({ contact: textOf(row, 'contact'), message: messageOf(row) });
   });
   return messages;
 }
@@ -133,7 +142,9 @@ export async function loadMessages(store: Store, ids: readonly string[]): Promis
 export async function knownBaseKeys(store: Store, contacts: readonly string[]): Promise<Set<string>> {
   const known = new Set<string>();
   await queryIn(store, 'SELECT contact, number, device, base_key FROM base_keys WHERE contact IN', contacts, (row) => {
-    known.add(baseKeyName(text(row, 'contact'), text(row, 'number'), number(row, 'device'), text(row, 'base_key')));
+    known.add(
+      baseKeyName(textOf(row, 'contact'), textOf(row, 'number'), numberOf(row, 'device'), textOf(row, 'base_key')),
+    );
   });
   return known;
 }
@@ -176,45 +187,45 @@ function emptyState(contact: PhoneNumber): ContactState {
 }
 
 function messageOf(row: Row): Message {
-  const state = text(row, 'state');
+  const state = textOf(row, 'state');
   if (!isMessageState(state)) throw new Error(`a message row has the unknown state ${state}`);
   return {
-    messageId: text(row, 'message_id'),
-    business: text(row, 'business'),
-    number: text(row, 'number'),
-    laneNo: number(row, 'lane_no'),
+    messageId: textOf(row, 'message_id'),
+    business: textOf(row, 'business'),
+    number: textOf(row, 'number'),
+    laneNo: numberOf(row, 'lane_no'),
     state,
-    held: text(row, 'held') as Held,
-    tries: number(row, 'tries'),
-    identityPolicy: text(row, 'identity_policy') as Message['identityPolicy'],
-    echo: text(row, 'echo'),
+    held: textOf(row, 'held') as Held,
+    tries: numberOf(row, 'tries'),
+    identityPolicy: textOf(row, 'identity_policy') as Message['identityPolicy'],
+    echo: textOf(row, 'echo'),
     price: {
-      country: text(row, 'country'),
-      category: text(row, 'category'),
-      windowOpen: number(row, 'window_open') === 1,
-      micros: number(row, 'micros'),
-      currency: text(row, 'currency'),
-      priceBook: text(row, 'price_book'),
+      country: textOf(row, 'country'),
+      category: textOf(row, 'category'),
+      windowOpen: numberOf(row, 'window_open') === 1,
+      micros: numberOf(row, 'micros'),
+      currency: textOf(row, 'currency'),
+      priceBook: textOf(row, 'price_book'),
     },
-    acceptedMs: number(row, 'accepted_ms'),
-    expiresMs: number(row, 'expires_ms'),
-    sealedBody: bytes(row, 'sealed_body'),
+    acceptedMs: numberOf(row, 'accepted_ms'),
+    expiresMs: numberOf(row, 'expires_ms'),
+    sealedBody: bytesOf(row, 'sealed_body'),
   };
 }
 
-function text(row: Row, column: string): string {
+function textOf(row: Row, column: string): string {
   const value: SqlValue | undefined = row[column];
   if (typeof value === 'string') return value;
   throw new Error(`column ${column} is not a text`);
 }
 
-function number(row: Row, column: string): number {
+function numberOf(row: Row, column: string): number {
   const value: SqlValue | undefined = row[column];
   if (typeof value === 'number') return value;
   throw new Error(`column ${column} is not a number`);
 }
 
-function bytes(row: Row, column: string): Uint8Array | undefined {
+function bytesOf(row: Row, column: string): Uint8Array | undefined {
   const value = row[column];
   return value instanceof Uint8Array ? value : undefined;
 }

@@ -9,7 +9,10 @@ import { sessionKey, type ContactState } from './state.ts';
  * least one. Also cuts where crypto would have to know what is only decided in the same batch:
  * before what a device sent whose registration is in it.
  */
-export function cutBatch(commands: readonly ReadCommand[], stateOf: (contact: string) => ContactState | undefined): number {
+export function cutBatch(
+  commands: readonly ReadCommand[],
+  stateOf: (contact: string) => ContactState | undefined,
+): number {
   let cryptoMs = 0;
   let bytes = 0;
   const registered = new Set<string>();

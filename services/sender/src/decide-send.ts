@@ -14,7 +14,7 @@ import { mailboxEnvelopesMax, mailboxEnvelopesPerNumberMax } from './limits.ts';
 import { noRelation, type ContactState, type Held, type IdentityPolicy, type Mailbox, type Relation } from './state.ts';
 
 /** Free text of a person in the window: the category of the price list. */
-export const replyCategory = 'service';
+const replyCategory = 'service';
 
 export interface SendFacts {
   readonly messageId: string;
@@ -95,7 +95,8 @@ function replyFailure(relation: Relation, command: SendCommand, windowOpen: bool
 
 function reachFailure(state: ContactState, relation: Relation, command: SendCommand): Failure | undefined {
   if (relation.blocked) return { reason: 'undeliverable', detail: 'the person cannot be reached by this business' };
-  if (state.contact.devices.length === 0) return { reason: 'userInvalid', detail: 'the person has no registered device' };
+  if (state.contact.devices.length === 0)
+    return { reason: 'userInvalid', detail: 'the person has no registered device' };
   if (relation.identityPending && identityPolicyOf(command.policy?.identity) === 'fail') {
     return { reason: 'identityChanged', detail: 'acknowledge the new identity before sending' };
   }
@@ -149,7 +150,7 @@ function countMarketing(relation: Relation, command: SendCommand, now: number): 
   return { ...relation, marketingMs: [...relation.marketingMs, now].slice(-Math.max(1, capCount)) };
 }
 
-export function identityPolicyOf(text: string | undefined): IdentityPolicy {
+function identityPolicyOf(text: string | undefined): IdentityPolicy {
   return text === 'resend' || text === 'fail' ? text : 'hold';
 }
 

@@ -69,11 +69,23 @@ function decideInbound(
   const { business, number } = command;
   const before = state.relations.get(business) ?? noRelation;
   const opened: Relation = { ...before, lastInboundMs: { ...before.lastInboundMs, [number]: now } };
-  effects.push({ kind: 'received', business, number, messageId: decrypted.messageId, sealedBody: decrypted.sealedBody });
+  effects.push({
+    kind: 'received',
+    business,
+    number,
+    messageId: decrypted.messageId,
+    sealedBody: decrypted.sealedBody,
+  });
 
   if (facts.includes(Fact.STOP_WORD)) return [...effects, ...optOut(state, business, 'stop_word', opened)];
   if (facts.includes(Fact.START_WORD) && opened.optIn !== 'opted_in') {
-    const relation: Relation = { ...opened, optIn: 'opted_in', source: 'start word', wording: 'the person sent a start word', givenAtMs: now };
+    const relation: Relation = {
+      ...opened,
+      optIn: 'opted_in',
+      source: 'start word',
+      wording: 'the person sent a start word',
+      givenAtMs: now,
+    };
     return [
       ...effects,
       { kind: 'set_relation', business, relation },
@@ -89,7 +101,9 @@ function decideDeviceRegistered(state: ContactState, command: DeviceRegistered):
     registrationId: command.registrationId,
     identityKey: Buffer.from(command.identityKey).toString('base64'),
   };
-  if (state.contact.devices.some((known) => known.device === device.device && known.identityKey === device.identityKey)) {
+  if (
+    state.contact.devices.some((known) => known.device === device.device && known.identityKey === device.identityKey)
+  ) {
     return [{ kind: 'drop', reason: 'repeat' }];
   }
   if (!command.primary) {
@@ -114,7 +128,11 @@ function newIdentity(state: ContactState, device: Device): Effect[] {
     const optIn = relation.optIn === 'opted_in' ? 'unconfirmed' : relation.optIn;
     const identityPending = relation.identityPolicy !== 'resend';
     effects.push(
-      { kind: 'set_relation', business, relation: { ...relation, optIn, identityPending, lastInboundMs: {}, blocked: false } },
+      {
+        kind: 'set_relation',
+        business,
+        relation: { ...relation, optIn, identityPending, lastInboundMs: {}, blocked: false },
+      },
       { kind: 'identity_changed', business, policy: relation.identityPolicy, identityKey: device.identityKey },
     );
     if (optIn !== relation.optIn) effects.push({ kind: 'opt_in_changed', business, optIn, cause: 'identity_changed' });
@@ -140,7 +158,8 @@ function decideOptIn(state: ContactState, command: OptInCommand): Effect[] {
   const before = state.relations.get(business) ?? noRelation;
   const relation: Relation = { ...before, optIn: 'opted_in', source, wording, givenAtMs: Number(command.givenAtMs) };
   const effects: Effect[] = [{ kind: 'set_relation', business, relation }];
-  if (before.optIn !== 'opted_in') effects.push({ kind: 'opt_in_changed', business, optIn: 'opted_in', cause: 'business' });
+  if (before.optIn !== 'opted_in')
+    effects.push({ kind: 'opt_in_changed', business, optIn: 'opted_in', cause: 'business' });
   return effects;
 }
 

@@ -11,7 +11,12 @@ import { lastEnvelopeNo, sessionKey, type ContactState, type Message } from './s
 export type DeviceWork =
   | { readonly kind: 'attach'; readonly device: DeviceRef; readonly resume: Resume; readonly sink: DeviceSink }
   | { readonly kind: 'detach'; readonly device: DeviceRef; readonly pushedNo: number }
-  | { readonly kind: 'acknowledge'; readonly device: DeviceRef; readonly acknowledge: Acknowledge; readonly sink: DeviceSink }
+  | {
+      readonly kind: 'acknowledge';
+      readonly device: DeviceRef;
+      readonly acknowledge: Acknowledge;
+      readonly sink: DeviceSink;
+    }
   | { readonly kind: 'read'; readonly device: DeviceRef; readonly messageIds: readonly string[] };
 
 /** The way back to a device: its relay's stream. */
@@ -89,11 +94,18 @@ export function applyAcknowledge(
  * The device takes nothing more of that session, so nothing of it counts as shown: the session is
  * replaced, and each message gets a new envelope behind the present ones, in the same order.
  */
-function makeAnew(changes: Changes, state: ContactState, device: number, unreadable: Undecryptable, nowMs: number): void {
+function makeAnew(
+  changes: Changes,
+  state: ContactState,
+  device: number,
+  unreadable: Undecryptable,
+  nowMs: number,
+): void {
   const { from, sessionNo } = unreadable;
   const firstNo = Number(unreadable.number);
   const reported = state.mailboxes.get(device)?.pending.find(({ envelopeNo }) => envelopeNo === firstNo);
-  if (reported === undefined || reported.removed || reported.number !== from || reported.sessionNo !== sessionNo) return;
+  if (reported === undefined || reported.removed || reported.number !== from || reported.sessionNo !== sessionNo)
+    return;
 
   const removed = changes.removeEnvelopes(
     state,

@@ -15,7 +15,12 @@ export type Effect =
   /** A new message is not let through. */
   | { readonly kind: 'refuse'; readonly message: NewMessage; readonly failure: Failure }
   /** A waiting message ends; its envelopes are removed. */
-  | { readonly kind: 'end'; readonly message: Message; readonly state: 'failed' | 'expired' | 'cancelled'; readonly failure?: Failure }
+  | {
+      readonly kind: 'end';
+      readonly message: Message;
+      readonly state: 'failed' | 'expired' | 'cancelled';
+      readonly failure?: Failure;
+    }
   /** A waiting message loses its envelopes and is held for another reason, or encrypted anew (''). */
   | { readonly kind: 'requeue'; readonly message: Message; readonly held: Held }
   | { readonly kind: 'set_relation'; readonly business: string; readonly relation: Relation }
@@ -23,10 +28,21 @@ export type Effect =
   /** The device is the person's only one now; `identityKey` is the person's identity. */
   | { readonly kind: 'replace_devices'; readonly device: Device }
   | { readonly kind: 'acknowledge_session'; readonly number: string; readonly device: number }
-  | { readonly kind: 'received'; readonly business: string; readonly number: string; readonly messageId: string; readonly sealedBody: Uint8Array }
+  | {
+      readonly kind: 'received';
+      readonly business: string;
+      readonly number: string;
+      readonly messageId: string;
+      readonly sealedBody: Uint8Array;
+    }
   | { readonly kind: 'opt_in_changed'; readonly business: string; readonly optIn: OptIn; readonly cause: OptInCause }
   | { readonly kind: 'block_changed'; readonly business: string; readonly number: string; readonly blocked: boolean }
-  | { readonly kind: 'identity_changed'; readonly business: string; readonly policy: IdentityPolicy; readonly identityKey: string }
+  | {
+      readonly kind: 'identity_changed';
+      readonly business: string;
+      readonly policy: IdentityPolicy;
+      readonly identityKey: string;
+    }
   /** Nothing happens; counted by its reason. */
   | { readonly kind: 'drop'; readonly reason: DropReason };
 

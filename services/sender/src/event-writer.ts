@@ -64,11 +64,14 @@ export class EventWriter {
   }
 
   /** The frames, numbered after `eventNo`. */
-  frames(rangeId: string, eventNo: number): OutboxFrame[] {
+  frames(rangeId: string, incarnation: number, eventNo: number): OutboxFrame[] {
     let next = eventNo;
     return [...this.#byBucket].map(([bucket, events]) => {
       next += 1;
-      const frame = toBinary(EventFrameSchema, create(EventFrameSchema, { range: rangeId, eventNo: BigInt(next), events }));
+      const frame = toBinary(
+        EventFrameSchema,
+        create(EventFrameSchema, { range: rangeId, incarnation, eventNo: BigInt(next), events }),
+      );
       return { eventNo: next, bucket, frame };
     });
   }

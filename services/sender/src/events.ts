@@ -37,13 +37,20 @@ export function openSenderEvents(shard: string, logger: Logger, metrics: Registr
     new Histogram({ name, help, buckets, labelNames: ['shard'], registers: [metrics] });
   const commands = counter('chappe_sender_commands_total', 'Commands of range topics that were done', []);
   const accepted = counter('chappe_sender_accepted_total', 'Messages that were let through', []);
-  const ended = counter('chappe_sender_ended_total', 'Messages that reached a state which ends waiting', ['state', 'reason']);
+  const ended = counter('chappe_sender_ended_total', 'Messages that reached a state which ends waiting', [
+    'state',
+    'reason',
+  ]);
   const dropped = counter('chappe_sender_dropped_total', 'Commands without effect', ['reason']);
   const refused = counter('chappe_sender_turns_refused_total', 'Turns that are made again', []);
   const alarms = counter('chappe_sender_alarms_total', 'What a person must look at', ['alarm']);
   const unreadable = counter('chappe_sender_undecryptable_total', 'Envelopes that devices could not read', ['reason']);
   const size = histogram('chappe_sender_batch_commands', 'Commands in a turn', [1, 5, 20, 50, 100, 200, 500]);
-  const prepare = histogram('chappe_sender_prepare_seconds', 'A turn up to its transaction', [0.002, 0.01, 0.05, 0.2, 1, 5]);
+  const prepare = histogram(
+    'chappe_sender_prepare_seconds',
+    'A turn up to its transaction',
+    [0.002, 0.01, 0.05, 0.2, 1, 5],
+  );
   const commit = histogram('chappe_sender_commit_seconds', "A turn's transaction", [0.001, 0.005, 0.02, 0.1, 0.5, 2]);
   gauge(metrics, 'chappe_sender_ranges', 'Ranges that are worked on', shard, gauges.ranges);
   gauge(metrics, 'chappe_sender_attached_devices', 'Devices attached through relays', shard, gauges.attachedDevices);
@@ -72,7 +79,8 @@ export function openSenderEvents(shard: string, logger: Logger, metrics: Registr
       refused.inc({ shard });
       logger.warn({ shard, range, err: error }, 'turn refused, it is made again');
     },
-    clockAhead: (range, aheadMs) => alarm('clock', { range, aheadMs }, "append times are ahead of this process's clock"),
+    clockAhead: (range, aheadMs) =>
+      alarm('clock', { range, aheadMs }, "append times are ahead of this process's clock"),
     deadRecord: (range, offset, reason) => alarm('dead_record', { range, offset, reason }, 'a record was passed over'),
     commandHeld: (range, offset, reason) => alarm('command_held', { range, offset, reason }, 'a contact is held'),
     undecryptable: (_range, reason) => unreadable.inc({ shard, reason: knownReasons.has(reason) ? reason : 'other' }),

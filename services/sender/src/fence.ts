@@ -49,7 +49,7 @@ export type Claim =
   | { readonly kind: 'drained' };
 
 /** A new database begins at 1; raised when it comes back without its last commits. */
-export const firstIncarnation = 1;
+const firstIncarnation = 1;
 
 /** Takes a range under an epoch, before any of its state is read. */
 export async function claimRange(store: Store, range: Range, epoch: number, instance: string): Promise<Claim> {

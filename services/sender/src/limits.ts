@@ -80,5 +80,11 @@ export const leaseTtlMs = 5_000;
 /** Loads change slowly; 500 shards make 500 small writes a second at most. */
 export const reportIntervalMs = 1_000;
 
+/** At the end all devices are refused and a relay's stream has nothing more to say: time for its last frame. */
+export const closeGraceMs = 50;
+
 /** Commands a second that a shard can take on one core, with warm sessions (make bench). */
 export const capacity = 1_500;
+
+/** Acknowledgements wait so long for others when there is nothing else to commit. */
+export const acknowledgementsGatherMs = 10;

@@ -134,7 +134,10 @@ async function decideCommands(
   const { changes, range } = input;
   const resultOf = new Map([...decrypted].map(([inbound, result]) => [inbound.command, result]));
   const sends = input.commands.filter((read) => read.kind === 'command' && read.command.kind.case === 'send');
-  const known = await knownMessageIds(store, sends.map(({ record }) => record.headers.id));
+  const known = await knownMessageIds(
+    store,
+    sends.map(({ record }) => record.headers.id),
+  );
   let timeMs = input.lastTimeMs;
   for (const read of input.commands) {
     const { record } = read;

@@ -28,7 +28,17 @@ import { cutBatch } from './cut-batch.ts';
 import type { DeviceSink, DeviceWork } from './device-work.ts';
 import type { SenderEvents } from './events.ts';
 import { commitThroughFence, resolveUnknown, type Advance, type Outcome, type Progress } from './fence.ts';
-import { batchBytesMax, batchRecordsMax, cacheBytesMax, clockAlarmMs, clockWaitMs, messageRetentionMs, pendingDeviceWorkMax, retryMs } from './limits.ts';
+import {
+  acknowledgementsGatherMs,
+  batchBytesMax,
+  batchRecordsMax,
+  cacheBytesMax,
+  clockAlarmMs,
+  clockWaitMs,
+  messageRetentionMs,
+  pendingDeviceWorkMax,
+  retryMs,
+} from './limits.ts';
 import { OutboxPublisher } from './outbox-publisher.ts';
 import { prepareTurn, type Turn } from './prepare-turn.ts';
 import { readCommand, type ReadCommand } from './read-commands.ts';
@@ -77,6 +87,7 @@ export class RangeWorker {
   #problem: string | undefined;
   #alarm: string | undefined;
   #forgets = false;
+  #gatherUntilMs = 0;
   #ended: Promise<WorkerEnd> | undefined;
 
   constructor(range: Range, progress: Progress, dependencies: RangeWorkerDependencies) {
@@ -130,6 +141,7 @@ export class RangeWorker {
   /** Takes what a device said; waits when too much is waiting already. */
   async takeDeviceWork(work: DeviceWork): Promise<void> {
     while (this.#deviceWork.length >= pendingDeviceWorkMax && !this.#stopping.signal.aborted) await this.#room.promise;
+    if (this.#deviceWork.length === 0) this.#gatherUntilMs = performance.now() + acknowledgementsGatherMs;
     this.#deviceWork.push(work);
     this.#wake.resolve();
   }
@@ -153,10 +165,10 @@ export class RangeWorker {
   /** Resolves when every record below an offset is done, or the worker has ended. */
   async reached(offset: number, signal: AbortSignal): Promise<void> {
     while (this.#progress.nextOffset < offset && !this.#stopping.signal.aborted && !signal.aborted) {
-      const aborted = Promise.withResolvers<void>();
-      const abort = (): void => aborted.resolve();
+      const cancelled = Promise.withResolvers<void>();
+      const abort = (): void => cancelled.resolve();
       signal.addEventListener('abort', abort, { once: true });
-      await Promise.race([this.#advanced.promise, aborted.promise]);
+      await Promise.race([this.#advanced.promise, cancelled.promise]);
       signal.removeEventListener('abort', abort);
     }
   }
@@ -271,20 +283,36 @@ export class RangeWorker {
       this.#problem = `${next.reason} cannot be read: upgrade the senders`;
     } else if (next !== undefined && next.record.appendTimeMs - this.#dependencies.now() > clockWaitMs) {
       this.#problem = 'append times are over 10 min ahead of this clock: set the clocks';
-    } else if (this.#publisher.hasRoom && (next !== undefined || this.#deviceWork.length > 0 || this.#forgets)) {
+    } else if (this.#publisher.hasRoom && (next !== undefined || this.#forgets)) {
       return true;
+    } else if (this.#publisher.hasRoom && this.#deviceWork.length > 0) {
+      return this.#gathered();
     } else if (this.#publisher.isEmpty && this.#publisher.publishedNo > this.#progress.publishedNo) {
       const timer = new AbortController();
-      const idle = sleep(idleSaveMs, true, { signal: timer.signal, ref: false }).catch(() => false);
+      const idle = sleep(idleSaveMs, true, { signal: timer.signal, ref: false }).catch((): boolean => false);
       const isIdle = await Promise.race([idle, this.#woken()]);
       timer.abort();
-      return isIdle === true;
+      return isIdle;
     }
     if (next?.kind === 'unknown' || this.#problem !== undefined) {
       await Promise.race([sleep(retryMs.longest, undefined, { ref: false }), this.#woken()]);
     } else {
       await this.#woken();
     }
+    return false;
+  }
+
+  /**
+   * Nobody waits for an acknowledgement but the receipt that it makes: without commands it waits a
+   * little for company, so that a commit serves many. A device that attaches does not wait.
+   */
+  async #gathered(): Promise<boolean> {
+    const leftMs = this.#gatherUntilMs - performance.now();
+    if (leftMs <= 0 || this.#deviceWork.length >= batchRecordsMax || this.#deviceWork.at(-1)?.kind === 'attach')
+      return true;
+    const timer = new AbortController();
+    await Promise.race([sleep(leftMs, undefined, { signal: timer.signal }).catch(() => undefined), this.#woken()]);
+    timer.abort();
     return false;
   }
 
@@ -300,9 +328,15 @@ export class RangeWorker {
     const startedAt = performance.now();
     const deviceWork = this.#deviceWork.splice(0, batchRecordsMax);
     const states = await this.#load(this.#commands, deviceWork);
-    const commands = this.#commands.slice(0, cutBatch(this.#commands, (contact) => states.get(contact)));
+    const commands = this.#commands.slice(
+      0,
+      cutBatch(this.#commands, (contact) => states.get(contact)),
+    );
     this.#watchClock(commands.at(-1)?.record);
-    const changes = new Changes({ incarnation: this.#progress.incarnation, eventBuckets: this.#dependencies.eventBuckets });
+    const changes = new Changes({
+      incarnation: this.#progress.incarnation,
+      eventBuckets: this.#dependencies.eventBuckets,
+    });
     let turn: Turn;
     try {
       turn = await prepareTurn(this.#dependencies, {
@@ -345,7 +379,8 @@ export class RangeWorker {
 
   async #load(commands: readonly ReadCommand[], deviceWork: readonly DeviceWork[]): Promise<Map<string, ContactState>> {
     const wanted = new Set<string>(deviceWork.map(({ device }) => device.contact));
-    for (const command of commands) if (command.kind === 'command' || command.kind === 'poison') wanted.add(command.contact);
+    for (const command of commands)
+      if (command.kind === 'command' || command.kind === 'poison') wanted.add(command.contact);
     const states = new Map<string, ContactState>();
     const missing: PhoneNumber[] = [];
     for (const contact of wanted) {
@@ -361,7 +396,7 @@ export class RangeWorker {
     const { store } = this.#dependencies;
     const held = this.#progress;
     const last = commands.at(-1)?.record;
-    const frames = changes.events.frames(this.range.id, held.eventNo);
+    const frames = changes.events.frames(this.range.id, held.incarnation, held.eventNo);
     const publishedNo = this.#publisher.publishedNo;
     const advance: Advance = {
       nextOffset: held.nextOffset + commands.length,

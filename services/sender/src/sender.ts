@@ -18,6 +18,7 @@ import type { ServerCredentials } from '@grpc/grpc-js';
 import { attach } from './attach.ts';
 import { contactAnswer } from './contact-answer.ts';
 import { openSenderEvents } from './events.ts';
+import { closeGraceMs, tickIntervalMs } from './limits.ts';
 import { Shard } from './shard.ts';
 
 export interface SenderDependencies {
@@ -38,6 +39,8 @@ export interface SenderDependencies {
   readonly credentials?: ServerCredentials;
   /** Milliseconds since 1970. Absent: the system's clock. */
   readonly now?: () => number;
+  /** How often due contacts are looked for. Absent: each minute. */
+  readonly tickIntervalMs?: number;
 }
 
 export interface Sender extends AsyncDisposable {
@@ -70,7 +73,8 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
         getContact: async ({ contact, business, minOffset }, { signal }) => {
           const number = phoneNumberFromDigits(contact);
           const worker = shardNow().workerOf(number);
-          if (worker === undefined) throw new ChappeError('notOwner', 'this shard does not hold the range of the contact');
+          if (worker === undefined)
+            throw new ChappeError('notOwner', 'this shard does not hold the range of the contact');
           await worker.reached(Number(minOffset), signal);
           return contactAnswer(await worker.contact(number), business, now());
         },
@@ -89,6 +93,7 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
     address: server.address,
     coordination,
     table,
+    tickIntervalMs: dependencies.tickIntervalMs ?? tickIntervalMs,
     worker: {
       log,
       store,
@@ -114,7 +119,7 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
     [Symbol.asyncDispose]: async () => {
       server.setServing(false);
       await shard[Symbol.asyncDispose]();
-      await server.close(1_000);
+      await server.close(closeGraceMs);
       await table[Symbol.asyncDispose]();
       crypto[Symbol.dispose]();
       preKeys[Symbol.dispose]();

@@ -13,7 +13,7 @@ import { isAppendable, type Range } from '@chappe/ranges/range';
 import { formatShardInfo, shardPrefix, type RangeLoad, type ShardInfo } from '@chappe/ranges/shard-info';
 import type { TableWatcher } from '@chappe/ranges/table-watcher';
 import { claimRange } from './fence.ts';
-import { capacity, leaseTtlMs, reportIntervalMs, retryMs, tickIntervalMs } from './limits.ts';
+import { capacity, leaseTtlMs, reportIntervalMs, retryMs } from './limits.ts';
 import { RangeWorker, type RangeWorkerDependencies } from './range-worker.ts';
 import { tickDueContacts } from './tick-due-contacts.ts';
 
@@ -25,6 +25,7 @@ export interface ShardOptions {
   readonly address: string;
   readonly coordination: Coordination;
   readonly table: TableWatcher;
+  readonly tickIntervalMs: number;
   readonly worker: RangeWorkerDependencies;
 }
 
@@ -66,7 +67,8 @@ export class Shard implements AsyncDisposable {
   notReady(): Record<string, string> {
     const problems: Record<string, string> = {};
     if (this.#problem !== undefined) problems['shard'] = this.#problem;
-    for (const [id, worker] of this.#workers) if (worker.problem !== undefined) problems[`range ${id}`] = worker.problem;
+    for (const [id, worker] of this.#workers)
+      if (worker.problem !== undefined) problems[`range ${id}`] = worker.problem;
     return problems;
   }
 
@@ -108,7 +110,10 @@ export class Shard implements AsyncDisposable {
     if (this.#lease !== undefined && !this.#lease.lost.aborted) return;
     const { coordination, id } = this.#options;
     const lease = await coordination.grantLease(leaseTtlMs);
-    await coordination.transact([], [{ kind: 'put', key: shardPrefix + id, value: formatShardInfo(this.#info()), lease }]);
+    await coordination.transact(
+      [],
+      [{ kind: 'put', key: shardPrefix + id, value: formatShardInfo(this.#info()), lease }],
+    );
     lease.lost.addEventListener('abort', () => this.#wake.resolve(), { once: true });
     this.#lease = lease;
   }
@@ -122,7 +127,8 @@ export class Shard implements AsyncDisposable {
     }
     const gone = [...this.#workers.values()].filter((worker) => mine.get(worker.range.id)?.epoch !== worker.epoch);
     await Promise.all(gone.map((worker) => worker.stop()));
-    const taken = await Promise.all([...mine.values()].map((range) => this.#workers.has(range.id) || this.#take(range)));
+    const fresh = [...mine.values()].filter((range) => !this.#workers.has(range.id));
+    const taken = await Promise.all(fresh.map((range) => this.#take(range)));
     return taken.every(Boolean);
   }
 
@@ -175,7 +181,7 @@ export class Shard implements AsyncDisposable {
   async #tickLoop(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      await sleep(tickIntervalMs, undefined, { signal, ref: false }).catch(() => undefined);
+      await sleep(this.#options.tickIntervalMs, undefined, { signal, ref: false }).catch(() => undefined);
       for (const worker of this.#workers.values()) {
         if (signal.aborted) return;
         worker.forgetOldMessages();
@@ -194,14 +200,25 @@ export class Shard implements AsyncDisposable {
       load[worker.range.id] = { nextOffset: worker.nextOffset, rate: this.#rateOf(worker) };
       rate += load[worker.range.id]?.rate ?? 0;
     }
-    return { id, instance, address, zone, capacity, ranges: this.#workers.size, rate, attachedDevices: this.attachedDevices, load };
+    return {
+      id,
+      instance,
+      address,
+      zone,
+      capacity,
+      ranges: this.#workers.size,
+      rate,
+      attachedDevices: this.attachedDevices,
+      load,
+    };
   }
 
   /** Commands a second since the last report, rounded so that an idle shard reports nothing new. */
   #rateOf({ range, nextOffset }: RangeWorker): number {
     const nowMs = performance.now();
     const before = this.#rates.get(range.id);
-    const rate = before === undefined ? 0 : Math.round(((nextOffset - before.nextOffset) / (nowMs - before.atMs)) * 1000);
+    const rate =
+      before === undefined ? 0 : Math.round(((nextOffset - before.nextOffset) / (nowMs - before.atMs)) * 1000);
     this.#rates.set(range.id, { nextOffset, atMs: nowMs, rate });
     return rate;
   }

@@ -41,7 +41,12 @@ async function deleteDoneRecords({ store, log, now }: TickDependencies, range: R
 }
 
 /** The lowest offset below `done` whose record is newer than a time, by bisection over append times. */
-async function firstNewerThan(log: RangeWorkerDependencies['log'], topic: string, done: number, timeMs: number): Promise<number> {
+async function firstNewerThan(
+  log: RangeWorkerDependencies['log'],
+  topic: string,
+  done: number,
+  timeMs: number,
+): Promise<number> {
   let [low, high] = [0, done];
   while (low < high) {
     const middle = Math.floor((low + high) / 2);

@@ -93,7 +93,10 @@ export async function writeRows(tx: Transaction, rows: PreparedRows): Promise<vo
     'UPDATE envelopes SET ciphertext = NULL WHERE contact = ? AND device = ? AND envelope_no = ?',
     rows.removedEnvelopes,
   );
-  await tx.runMany('DELETE FROM envelopes WHERE contact = ? AND device = ? AND envelope_no <= ?', rows.settledEnvelopes);
+  await tx.runMany(
+    'DELETE FROM envelopes WHERE contact = ? AND device = ? AND envelope_no <= ?',
+    rows.settledEnvelopes,
+  );
   await tx.insert(envelopesTable, rows.envelopes, 'fail');
   await tx.insert(mailboxesTable, rows.mailboxes, 'replace');
   await tx.insert(heldRecordsTable, rows.heldRecords, 'ignore');

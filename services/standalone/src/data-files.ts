@@ -9,6 +9,8 @@ export interface DataFiles {
   readonly log: string;
   readonly coordination: string;
   readonly store: string;
+  /** Crypto's own: keys lie apart from what they open. */
+  readonly cryptoStore: string;
   readonly blobs: string;
   readonly keyEncryptionKeys: string;
   readonly adminKey: string;
@@ -20,6 +22,7 @@ export function dataFilesIn(folder: string): DataFiles {
     log: join(folder, 'log.sqlite'),
     coordination: join(folder, 'coordination.sqlite'),
     store: join(folder, 'store.sqlite'),
+    cryptoStore: join(folder, 'crypto.sqlite'),
     blobs: join(folder, 'blobs'),
     keyEncryptionKeys: join(folder, 'key-encryption-keys'),
     adminKey: join(folder, 'admin-key'),
@@ -40,7 +43,10 @@ export async function readOrMakeAdminKey(path: string): Promise<string> {
     await writeFile(path, `${key}\n`, { mode: 0o600, flag: 'wx' });
     return key;
   }
-  throw new ChappeError('notReady', `the admin key ${path} is shorter than 32 characters: delete the file and a new one is made`);
+  throw new ChappeError(
+    'notReady',
+    `the admin key ${path} is shorter than 32 characters: delete the file and a new one is made`,
+  );
 }
 
 /** A path of a socket may have about 100 bytes (unix(7): sun_path has 108). */

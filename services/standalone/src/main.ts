@@ -13,7 +13,9 @@ try {
   const config = readConfig(process.env);
   const telemetry = openTelemetry({ service: 'standalone', level: config.CHAPPE_LOG_LEVEL });
   collectDefaultMetrics({ register: telemetry.metrics });
-  const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
+  // Started over a channel, it stops when whoever started it is gone; the channel alone keeps nothing running.
+  process.channel?.unref();
+  const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT'), once(process, 'disconnect')]);
   await using node = await startStandalone({
     dataFolder: config.CHAPPE_DATA,
     gatewayAddress: config.CHAPPE_GATEWAY_ADDRESS,
@@ -24,8 +26,18 @@ try {
     telemetry,
   });
   const { CHAPPE_ADMIN_HOST: host, CHAPPE_ADMIN_PORT: port } = config;
-  await using admin = await startAdminServer({ host, port, metrics: telemetry.metrics, notReady: node.notReady });
-  const ready = { ready: true, gateway: node.gatewayAddress, devices: node.deviceAddress, admin: `${host}:${admin.port}` };
+  await using admin = await startAdminServer({
+    host,
+    port,
+    metrics: () => node.metrics(),
+    notReady: () => node.notReady(),
+  });
+  const ready = {
+    ready: true,
+    gateway: node.gatewayAddress,
+    devices: node.deviceAddress,
+    admin: `${host}:${admin.port}`,
+  };
   process.stdout.write(`${JSON.stringify(ready)}\n`);
   await stopped;
 } catch (error) {

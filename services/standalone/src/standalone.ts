@@ -23,7 +23,9 @@ import { openDataFolder } from '@chappe/store/data-folder';
 import { openSqliteStore } from '@chappe/store/sqlite-store';
 import { telemetryFor, type Telemetry } from '@chappe/telemetry/telemetry';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dataFilesIn, openSocketFolder, readOrMakeAdminKey } from './data-files.ts';
+import { AggregatorRegistry } from 'prom-client';
+import { startCryptoThread, type CryptoThread } from './crypto-thread.ts';
+import { dataFilesIn, openSocketFolder, readOrMakeAdminKey, type DataFiles } from './data-files.ts';
 import { eventBuckets, readyMs } from './limits.ts';
 
 export interface StandaloneOptions {
@@ -35,6 +37,10 @@ export interface StandaloneOptions {
   readonly shards: number;
   readonly ratePerSecond: number;
   readonly telemetry: Telemetry;
+  /** Milliseconds since 1970: the clock of the log's append times and of every service. Absent: the system's. */
+  readonly now?: () => number;
+  /** How often due contacts are looked for. Absent: the sender's own interval. */
+  readonly tickIntervalMs?: number;
 }
 
 export interface Standalone extends AsyncDisposable {
@@ -45,11 +51,14 @@ export interface Standalone extends AsyncDisposable {
   /** JSON lines with the one-time codes that a provider would send by SMS. */
   readonly registrationCodesFile: string;
   notReady(): Record<string, string>;
+  /** Of all threads, in the text form of Prometheus. */
+  metrics(): Promise<string>;
 }
 
 /** Resolves when every service is ready. @throws ChappeError or StoreError saying what to do */
 export async function startStandalone(options: StandaloneOptions): Promise<Standalone> {
-  const { telemetry } = options;
+  const { telemetry, tickIntervalMs } = options;
+  const clock = options.now === undefined ? {} : { now: options.now };
   const of = (service: string): Telemetry => telemetryFor(telemetry, service);
   const instance = randomUUID();
   await using resources = new AsyncDisposableStack();
@@ -59,22 +68,15 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
   const adminKey = await readOrMakeAdminKey(files.adminKey);
   const sockets = resources.use(await openSocketFolder(folder.path));
   const coordination = resources.use(await openEmbeddedCoordination({ path: files.coordination }));
-  const log = resources.use(await openSqliteLog({ path: files.log }));
+  const log = resources.use(await openSqliteLog({ path: files.log, ...clock }));
   const store = resources.use(await openSqliteStore({ path: files.store }));
   resources.use(await openFolderBlobs({ path: files.blobs }));
-  const ports = { coordination, log, store, instance, eventBuckets };
+  const ports = { coordination, log, store, instance, eventBuckets, ...clock };
 
   const coordinator = resources.use(
     startCoordinator({ ...ports, telemetry: of('coordinator'), initialBounds: options.initialBounds, storeId: 'main' }),
   );
-  const crypto = resources.use(
-    await startCrypto({
-      store,
-      address: sockets.addressOf('crypto'),
-      telemetry: of('crypto'),
-      keyEncryptionKeys: await openOrCreateKeyFile(files.keyEncryptionKeys, store),
-    }),
-  );
+  const crypto = resources.use(await startCryptoOf(options, sockets.addressOf('crypto'), files));
   const billing = resources.use(
     await startBilling({
       ...ports,
@@ -103,6 +105,7 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
       cryptoAddress: crypto.address,
       preKeyAddress: relay.internalAddress,
       telemetry: of('sender'),
+      ...(tickIntervalMs === undefined ? {} : { tickIntervalMs }),
     });
     senders.push(resources.use(sender));
   }
@@ -128,8 +131,30 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
     adminKey,
     registrationCodesFile: files.registrationCodes,
     notReady,
+    metrics: async () =>
+      AggregatorRegistry.aggregate([await telemetry.metrics.getMetricsAsJSON(), await crypto.metrics()]).metrics(),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/**
+ * In a thread of its own; with a clock that the caller holds, which cannot be handed to a thread,
+ * in this one.
+ */
+async function startCryptoOf(options: StandaloneOptions, address: string, files: DataFiles): Promise<CryptoThread> {
+  const { telemetry, now } = options;
+  if (now === undefined) {
+    const { cryptoStore: storePath, keyEncryptionKeys: keyEncryptionKeysPath } = files;
+    return startCryptoThread({ address, storePath, keyEncryptionKeysPath, logLevel: telemetry.log.level });
+  }
+  await using resources = new AsyncDisposableStack();
+  const store = resources.use(await openSqliteStore({ path: files.cryptoStore }));
+  const keyEncryptionKeys = await openOrCreateKeyFile(files.keyEncryptionKeys, store);
+  resources.use(
+    await startCrypto({ now, store, keyEncryptionKeys, address, telemetry: telemetryFor(telemetry, 'crypto') }),
+  );
+  const owned = resources.move();
+  return { address, metrics: () => Promise.resolve([]), [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 async function waitUntilReady(notReady: () => Record<string, string>): Promise<void> {

@@ -26,7 +26,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export const adminKey = 'an-admin-key-for-tests';
+const adminKey = 'an-admin-key-for-tests';
 const eventBuckets = 2;
 /** Two ranges, cut before the French numbers. */
 const bounds = [
@@ -49,7 +49,12 @@ export class GatewayHarness implements AsyncDisposable {
   #gateway: Gateway;
   #frames = 0;
 
-  private constructor(dependencies: GatewayDependencies, gateway: Gateway, admin: AdminClient, stack: AsyncDisposableStack) {
+  private constructor(
+    dependencies: GatewayDependencies,
+    gateway: Gateway,
+    admin: AdminClient,
+    stack: AsyncDisposableStack,
+  ) {
     this.log = dependencies.log;
     this.store = dependencies.store;
     this.coordination = dependencies.coordination;
@@ -60,7 +65,9 @@ export class GatewayHarness implements AsyncDisposable {
   }
 
   /** @param log wraps the log, for faults */
-  static async start(options: { wrapLog?: (log: Log) => Log; rateLimit?: GatewayDependencies['rateLimit'] } = {}): Promise<GatewayHarness> {
+  static async start(
+    options: { wrapLog?: (log: Log) => Log; rateLimit?: GatewayDependencies['rateLimit'] } = {},
+  ): Promise<GatewayHarness> {
     await using stack = new AsyncDisposableStack();
     const folder = await mkdtemp(join(tmpdir(), 'chappe-gateway-'));
     stack.defer(() => rm(folder, { recursive: true }));
@@ -70,7 +77,17 @@ export class GatewayHarness implements AsyncDisposable {
     await publishPriceBooks(coordination, await readPriceBooks());
     for (const { id, start, end } of bounds) {
       await sqliteLog.createTopic(topicOf(id));
-      const range = { id, start, end, state: 'active', owner: undefined, ownerInstance: undefined, epoch: 1, topic: topicOf(id), store: 's-1' } as const;
+      const range = {
+        id,
+        start,
+        end,
+        state: 'active',
+        owner: undefined,
+        ownerInstance: undefined,
+        epoch: 1,
+        topic: topicOf(id),
+        store: 's-1',
+      } as const;
       await coordination.transact([], [{ kind: 'put', key: `ranges/${id}`, value: formatRange(range) }]);
     }
     await coordination.transact([], [{ kind: 'put', key: 'generation', value: '1' }]);
@@ -127,7 +144,9 @@ export class GatewayHarness implements AsyncDisposable {
     const client = this.#stack.use(new ChappeClient({ address: this.address, apiKey }));
     const body = 'Hello {{name}}, parcel {{number}} is on its way.';
     await client.templates.create({ template: { name: 'parcel', language: 'en', category: 1, body } });
-    await client.templates.create({ template: { name: 'parcel', language: 'fr', category: 1, body: 'Bonjour {{name}} : colis {{number}}.' } });
+    await client.templates.create({
+      template: { name: 'parcel', language: 'fr', category: 1, body: 'Bonjour {{name}} : colis {{number}}.' },
+    });
     return { id: business?.id ?? '', apiKey, client };
   }
 
@@ -140,7 +159,7 @@ export class GatewayHarness implements AsyncDisposable {
     const found: AppendedCommand[] = [];
     for (const { id } of bounds) {
       const end = await this.log.end(topicOf(id));
-      for (let from = 0; from < end; ) {
+      for (let from = 0; from < end;) {
         const records = await this.log.readAt(topicOf(id), from, 1_000);
         found.push(...records.map((record) => ({ record, command: fromBinary(CommandSchema, record.value) })));
         from += records.length;
@@ -149,16 +168,25 @@ export class GatewayHarness implements AsyncDisposable {
     return found;
   }
 
-  /** Publishes events of one business, as the owner of a range does. */
-  async publish(business: string, events: readonly MessageInitShape<typeof BusinessEventSchema>[]): Promise<void> {
+  /** Publishes events of one business, as the owner of a range does; `times` as after takeovers. */
+  async publish(
+    business: string,
+    events: readonly MessageInitShape<typeof BusinessEventSchema>[],
+    times = 1,
+  ): Promise<void> {
     this.#frames += 1;
     const frame = create(EventFrameSchema, {
       range: 'r-2',
       eventNo: BigInt(this.#frames),
       events: events.map((event) => create(BusinessEventSchema, { ...event, business })),
     });
-    const record = { key: 'r-2', headers: { kind: 'events', id: String(this.#frames), version: 1 }, value: toBinary(EventFrameSchema, frame) };
-    await this.log.append([{ topic: eventTopic(eventBucketOf(business, eventBuckets)), records: [record] }]);
+    const record = {
+      key: 'r-2',
+      headers: { kind: 'events', id: String(this.#frames), version: 1 },
+      value: toBinary(EventFrameSchema, frame),
+    };
+    const topic = eventTopic(eventBucketOf(business, eventBuckets));
+    for (let time = 0; time < times; time += 1) await this.log.append([{ topic, records: [record] }]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -172,6 +200,9 @@ export function parcel(to: string, number: string, idempotencyKey = '') {
   return {
     to,
     idempotencyKey,
-    content: { case: 'template' as const, value: { name: 'parcel', language: 'en', parameters: { name: 'Ada', number } } },
+    content: {
+      case: 'template' as const,
+      value: { name: 'parcel', language: 'en', parameters: { name: 'Ada', number } },
+    },
   };
 }

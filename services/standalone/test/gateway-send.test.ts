@@ -1,10 +1,14 @@
 /** The gateway's send path: what it refuses, what it appends, and in which order. */
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { ChappeError } from '@chappe/errors/chappe-error';
-import { fromBinary } from '@bufbuild/protobuf';
 import { CryptoService } from '@chappe/proto/internal/crypto_service';
 import { MessageSchema } from '@chappe/proto/device/content';
-import { MessageService } from '@chappe/proto/v1/message_service';
+import { MessageService, SendStreamRequestSchema, SendStreamResponseSchema } from '@chappe/proto/v1/message_service';
 import { Channel } from '@chappe/rpc/client';
+import { fromServiceError } from '@chappe/rpc/status';
+import { boundToBody } from '@chappe/seal/bound-to';
+import { keyIdOf, open } from '@chappe/seal/seal';
+import { Client as GrpcClient, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { GatewayHarness, parcel } from './gateway-harness.ts';
@@ -26,14 +30,17 @@ test('an accepted message is in the topic of its range, sealed, under its id', a
   assert.equal(found.record.key, '33612345678');
   assert.deepEqual(found.record.headers, { kind: 'send', id: messageId, version: 1 });
   const { business, number, category, country, ttlMs, echo, policy } = found.command.kind.value;
-  assert.deepEqual({ business, number, category, country, ttlMs, echo }, {
-    business: shop.id,
-    number: '33140000001',
-    category: 'utility',
-    country: 'FR',
-    ttlMs: 2_592_000_000n,
-    echo: 'row 7',
-  });
+  assert.deepEqual(
+    { business, number, category, country, ttlMs, echo },
+    {
+      business: shop.id,
+      number: '33140000001',
+      category: 'utility',
+      country: 'FR',
+      ttlMs: 2_592_000_000n,
+      echo: 'row 7',
+    },
+  );
   assert.equal(policy?.identity, 'hold');
   assert.equal(Buffer.from(found.record.value).includes('Ada'), false);
 });
@@ -46,10 +53,35 @@ const refusals: readonly [string, Parameters<typeof shop.client.send>[0], number
   ['no content', { to: contact }, 1008],
   ['an empty text', { to: contact, content: { case: 'text', value: { text: '' } } }, 1008],
   ['a long text', { to: contact, content: { case: 'text', value: { text: 'x'.repeat(4_097) } } }, 1001],
-  ['an unknown template', { to: contact, content: { case: 'template', value: { name: 'nope', language: 'en' } } }, 2001],
-  ['an unknown language', { to: contact, content: { case: 'template', value: { name: 'parcel', language: 'de' } } }, 2001],
-  ['a missing parameter', { to: contact, content: { case: 'template', value: { name: 'parcel', language: 'en', parameters: { name: 'A' } } } }, 2000],
-  ['an unknown parameter', { to: contact, content: { case: 'template', value: { name: 'parcel', language: 'en', parameters: { name: 'A', number: '1', more: 'x' } } } }, 2000],
+  [
+    'an unknown template',
+    { to: contact, content: { case: 'template', value: { name: 'nope', language: 'en' } } },
+    2001,
+  ],
+  [
+    'an unknown language',
+    { to: contact, content: { case: 'template', value: { name: 'parcel', language: 'de' } } },
+    2001,
+  ],
+  [
+    'a missing parameter',
+    {
+      to: contact,
+      content: { case: 'template', value: { name: 'parcel', language: 'en', parameters: { name: 'A' } } },
+    },
+    2000,
+  ],
+  [
+    'an unknown parameter',
+    {
+      to: contact,
+      content: {
+        case: 'template',
+        value: { name: 'parcel', language: 'en', parameters: { name: 'A', number: '1', more: 'x' } },
+      },
+    },
+    2000,
+  ],
   ['a long parameter', parcel(contact, 'x'.repeat(1_025)), 2004],
   ['a short ttl', { ...parcel(contact, '1'), ttl: { seconds: 29n } }, 1009],
   ['a long ttl', { ...parcel(contact, '1'), ttl: { seconds: 2_592_001n } }, 1009],
@@ -59,15 +91,21 @@ const refusals: readonly [string, Parameters<typeof shop.client.send>[0], number
 ];
 for (const [what, request, code] of refusals) {
   test(`${what} is refused with ${code} and nothing is appended`, async () => {
-    const before = (await harness.commands()).length;
+    const appended = (await harness.commands()).length;
     await assert.rejects(shop.client.send(request), coded(code));
-    assert.equal((await harness.commands()).length, before);
+    assert.equal((await harness.commands()).length, appended);
   });
 }
 
 test('a template falls back to its base language and then to the default one', async () => {
   const send = (language: string, languageFallback: boolean) =>
-    shop.client.send({ to: contact, content: { case: 'template', value: { name: 'parcel', language, languageFallback, parameters: { name: 'A', number: '1' } } } });
+    shop.client.send({
+      to: contact,
+      content: {
+        case: 'template',
+        value: { name: 'parcel', language, languageFallback, parameters: { name: 'A', number: '1' } },
+      },
+    });
   await assert.rejects(send('fr-CA', false), coded(2001));
   await send('fr-CA', true);
   await send('de', true);
@@ -104,9 +142,32 @@ test('messages of one stream are appended in their order, with one answer each',
   const offsets = new Map((await harness.commands()).map(({ record }) => [record.headers.id, record.offset]));
   for (const turn of [0, 1]) {
     const ofContact = ids.filter((_, index) => (index % 3 === 0) === (turn === 0)).map((id) => offsets.get(id) ?? -1);
-    assert.deepEqual(ofContact, ofContact.toSorted((a, b) => a - b));
+    assert.deepEqual(
+      ofContact,
+      ofContact.toSorted((a, b) => a - b),
+    );
   }
   assert.equal(new Set(ids).size, 3_000);
+});
+
+test('NO-LOSS, ONCE and ORDER: a stream goes on over a restart of the gateway', async () => {
+  const to = '+33612345691';
+  await using stream = shop.client.openSendStream();
+  const sent: Promise<{ messageId: string }>[] = [];
+  let restarted: Promise<void> | undefined;
+  for (let index = 0; index < 2_000; index += 1) {
+    await stream.ready();
+    sent.push(stream.send(parcel(to, String(index))));
+    if (index === 500) void sent[250]?.then(() => (restarted = harness.restart()));
+  }
+  const ids = (await Promise.all(sent)).map(({ messageId }) => messageId);
+  assert.ok(restarted, 'it was restarted while messages were under way');
+  await restarted;
+  assert.equal(new Set(ids).size, 2_000);
+  const appended = (await harness.commands())
+    .filter(({ record }) => record.key === to.slice(1))
+    .map(({ record }) => record.headers.id);
+  assert.deepEqual([...new Set(appended)], ids);
 });
 
 test('refused messages of a stream leave the others as they are', async () => {
@@ -116,27 +177,36 @@ test('refused messages of a stream leave the others as they are', async () => {
     stream.send(parcel('12', '1')),
     stream.send(parcel(contact, '2')),
   ]);
-  assert.deepEqual(answers.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled']);
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  );
 });
 
 test('an undecodable frame ends the stream with 1025 and what was acknowledged stays', async () => {
-  using channel = new Channel({ address: harness.address, bearer: shop.apiKey });
-  const raw = channel.client({ ...MessageService, methods: MessageService.methods.map((method) => (method.localName === 'sendStream' ? { ...method, input: MessageSchema } : method)) } as unknown as typeof MessageService);
-  const good = channel.client(MessageService).sendStream();
-  await good.send({ messages: [parcel(contact, '9', 'order-9')] });
-  let acknowledged = 0n;
-  for await (const frame of good.responses) {
-    acknowledged = frame.acknowledged;
-    if (acknowledged === 1n) break;
-  }
-  const bad = raw.sendStream();
-  // A device Message whose first field is a text: as a frame, a message that is cut off.
-  await bad.send({ header: '\u0008' } as never);
-  await assert.rejects(async () => {
-    for await (const _ of bad.responses) continue;
-  }, coded(1025));
+  const { promise, resolve } = Promise.withResolvers<{ code: number; answers: Buffer[] }>();
+  const metadata = new Metadata();
+  metadata.set('authorization', `Bearer ${shop.apiKey}`);
+  const client = new GrpcClient(harness.address, credentials.createInsecure());
+  const asItIs = (bytes: Buffer): Buffer => bytes;
+  const call = client.makeBidiStreamRequest('/chappe.v1.MessageService/SendStream', asItIs, asItIs, metadata);
+  const answers: Buffer[] = [];
+  call.on('data', (bytes: Buffer) => answers.push(bytes));
+  call.on('error', (error: ServiceError) => resolve({ code: fromServiceError(error).entry.code, answers }));
+  const frame = create(SendStreamRequestSchema, { messages: [parcel(contact, '9', 'order-9')] });
+  call.write(Buffer.from(toBinary(SendStreamRequestSchema, frame)));
+  // Field 1, of 127 bytes, cut off.
+  call.write(Buffer.from([0x0a, 0x7f, 0x01]));
+  const ended = await promise;
+  client.close();
+  assert.equal(ended.code, 1025);
+  const last = fromBinary(SendStreamResponseSchema, ended.answers.at(-1) ?? Buffer.alloc(0));
+  assert.equal(last.acknowledged, 1n);
   const { messageId } = await shop.client.send(parcel(contact, '9', 'order-9'));
-  assert.ok(messageId);
+  assert.deepEqual(
+    last.results.map(({ result }) => result.value),
+    [messageId],
+  );
 });
 
 test('a frame of more than 1,000 messages is refused with 1025', async () => {
@@ -164,16 +234,31 @@ test('a revoked key stops working within a second, on open streams as well', asy
   await assert.rejects(stream.send(parcel(contact, '1')), coded(190));
 });
 
+test('beyond its rate a business is refused with 1015 and told how long to wait; a stream is read more slowly', async () => {
+  await using slow = await GatewayHarness.start({ rateLimit: { perSecond: 20, burst: 5 } });
+  const { apiKey, client } = await slow.business('Shop', '+33140000001');
+  using channel = new Channel({ address: slow.address, bearer: apiKey });
+  const { send } = channel.client(MessageService);
+  const answers = await Promise.allSettled(Array.from({ length: 12 }, () => send(parcel(contact, '1'))));
+  const refused = answers.filter((answer) => answer.status === 'rejected').map(({ reason }) => reason as unknown);
+  assert.ok(refused.length > 0);
+  assert.ok(
+    refused.every((error) => coded(1015)(error) && error instanceof ChappeError && (error.retryAfterMs ?? 0) > 0),
+  );
+  await using stream = client.openSendStream();
+  await Promise.all(Array.from({ length: 12 }, (_, index) => stream.send(parcel(contact, String(index)))));
+});
+
 test('a body opens under its own message id and the data key of its business alone', async () => {
   const { messageId } = await shop.client.send({ to: contact, content: { case: 'text', value: { text: 'Voilà' } } });
   const found = (await harness.commands()).find(({ record }) => record.headers.id === messageId);
   assert.ok(found?.command.kind.case === 'send');
   using channel = new Channel({ address: harness.cryptoAddress });
-  const { keyIdOf, open } = await import('@chappe/seal/seal');
-  const { boundToBody } = await import('@chappe/seal/bound-to');
   const sealed = found.command.kind.value.sealedBody;
   const id = keyIdOf(sealed);
-  const { key } = await channel.client(CryptoService).getDataKey({ business: shop.id, day: Number(id.split('/')[1]), existingOnly: true });
+  const { key } = await channel
+    .client(CryptoService)
+    .getDataKey({ business: shop.id, day: Number(id.split('/')[1]), existingOnly: true });
   const opened = fromBinary(MessageSchema, open({ id, bytes: key }, sealed, boundToBody(shop.id, messageId)));
   assert.equal(opened.body, 'Voilà');
   assert.throws(() => open({ id, bytes: key }, sealed, boundToBody(shop.id, 'another')));

@@ -24,7 +24,10 @@ test('one message goes from a business to a phone, and its receipts and a reply 
 
   const events = await eventsUntil(client, ({ kind }) => kind.case === 'received');
   const states = events.flatMap(({ kind }) => (kind.case === 'state' ? [kind.value.state] : []));
-  assert.deepEqual(states.toSorted(), [MessageState.ACCEPTED, MessageState.SENT, MessageState.DELIVERED, MessageState.READ]);
+  assert.deepEqual(
+    states.toSorted((a, b) => a - b),
+    [MessageState.ACCEPTED, MessageState.SENT, MessageState.DELIVERED, MessageState.READ],
+  );
   const received = events.at(-1)?.kind;
   assert.equal(received?.case === 'received' ? received.value.text : '', 'Merci');
 

@@ -1,9 +1,13 @@
 /** `chappe quote`, `ledger` and `statement`: what messages cost and cost so far. */
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import { BillingService, GetStatementResponseSchema, ListLedgerResponseSchema, QuoteResponseSchema } from '@chappe/proto/v1/billing_service';
+import {
+  GetStatementResponseSchema,
+  ListLedgerResponseSchema,
+  QuoteResponseSchema,
+} from '@chappe/proto/v1/billing_service';
 import { Category } from '@chappe/proto/v1/template_service';
 import { type Command, Option } from 'commander';
-import { withBusinessChannel } from '../connect.ts';
+import { withBusiness } from '../connect.ts';
 import { formatCount, formatMoney, formatTime } from '../format.ts';
 import { asBusiness, examples, readTime, readWholeNumber, type BusinessOptions } from '../options.ts';
 import { printMessage } from '../output.ts';
@@ -15,7 +19,11 @@ export function billingCommands(program: Command): void {
   asBusiness(program.command('quote').description('what a message to a number would cost now'))
     .argument('<number>', 'E.164')
     .option('--from <number>', "absent: the business's first number")
-    .addOption(new Option('--category <category>', 'of the template, or a reply in free text').choices(['utility', 'marketing', 'authentication', 'reply']).default('utility'))
+    .addOption(
+      new Option('--category <category>', 'of the template, or a reply in free text')
+        .choices(['utility', 'marketing', 'authentication', 'reply'])
+        .default('utility'),
+    )
     .addHelpText('after', examples('chappe quote +33612345678', 'chappe quote +33612345678 --category reply'))
     .action(quote);
 
@@ -31,10 +39,18 @@ export function billingCommands(program: Command): void {
     .action(statement);
 }
 
-async function quote(to: string, options: BusinessOptions & { readonly category: CategoryName; readonly from?: string }): Promise<void> {
-  const category = { utility: Category.UTILITY, marketing: Category.MARKETING, authentication: Category.AUTHENTICATION, reply: Category.UNSPECIFIED }[options.category];
-  const response = await withBusinessChannel(options, (channel) =>
-    channel.client(BillingService).quote({ to, from: options.from ?? '', category }),
+async function quote(
+  to: string,
+  options: BusinessOptions & { readonly category: CategoryName; readonly from?: string },
+): Promise<void> {
+  const category = {
+    utility: Category.UTILITY,
+    marketing: Category.MARKETING,
+    authentication: Category.AUTHENTICATION,
+    reply: Category.UNSPECIFIED,
+  }[options.category];
+  const response = await withBusiness(options, (client) =>
+    client.billing.quote({ to, from: options.from ?? '', category }),
   );
   printMessage(options, QuoteResponseSchema, response, (answer) =>
     formatFields([
@@ -49,12 +65,20 @@ async function quote(to: string, options: BusinessOptions & { readonly category:
 }
 
 async function ledger(options: BusinessOptions & { readonly after: number; readonly limit: number }): Promise<void> {
-  const response = await withBusinessChannel(options, (channel) =>
-    channel.client(BillingService).listLedger({ after: BigInt(options.after), limit: options.limit }),
+  const response = await withBusiness(options, (client) =>
+    client.billing.listLedger({ after: BigInt(options.after), limit: options.limit }),
   );
   printMessage(options, ListLedgerResponseSchema, response, ({ entries }) =>
     formatTable(
-      [{ title: 'NO', align: 'right' }, { title: 'TIME' }, { title: 'MESSAGE' }, { title: 'COUNTRY' }, { title: 'CATEGORY' }, { title: 'WINDOW' }, { title: 'AMOUNT', align: 'right' }],
+      [
+        { title: 'NO', align: 'right' },
+        { title: 'TIME' },
+        { title: 'MESSAGE' },
+        { title: 'COUNTRY' },
+        { title: 'CATEGORY' },
+        { title: 'WINDOW' },
+        { title: 'AMOUNT', align: 'right' },
+      ],
       entries.map((entry) => [
         String(entry.no),
         formatTime(entry.time),
@@ -69,8 +93,8 @@ async function ledger(options: BusinessOptions & { readonly after: number; reado
 }
 
 async function statement(options: BusinessOptions & { readonly from?: Date; readonly to?: Date }): Promise<void> {
-  const response = await withBusinessChannel(options, (channel) =>
-    channel.client(BillingService).getStatement({
+  const response = await withBusiness(options, (client) =>
+    client.billing.getStatement({
       ...(options.from === undefined ? {} : { from: timestampFromDate(options.from) }),
       ...(options.to === undefined ? {} : { to: timestampFromDate(options.to) }),
     }),
@@ -78,10 +102,25 @@ async function statement(options: BusinessOptions & { readonly from?: Date; read
   printMessage(options, GetStatementResponseSchema, response, ({ lines, total, reserved }) =>
     [
       formatTable(
-        [{ title: 'COUNTRY' }, { title: 'CATEGORY' }, { title: 'CHARGED', align: 'right' }, { title: 'FREE', align: 'right' }, { title: 'AMOUNT', align: 'right' }],
-        lines.map((line) => [line.country, line.category, formatCount(line.charged), formatCount(line.free), formatMoney(line.amount)]),
+        [
+          { title: 'COUNTRY' },
+          { title: 'CATEGORY' },
+          { title: 'CHARGED', align: 'right' },
+          { title: 'FREE', align: 'right' },
+          { title: 'AMOUNT', align: 'right' },
+        ],
+        lines.map((line) => [
+          line.country,
+          line.category,
+          formatCount(line.charged),
+          formatCount(line.free),
+          formatMoney(line.amount),
+        ]),
       ),
-      formatFields([['total', formatMoney(total)], ['still to be charged at most', formatMoney(reserved)]]),
+      formatFields([
+        ['total', formatMoney(total)],
+        ['still to be charged at most', formatMoney(reserved)],
+      ]),
     ].join('\n\n'),
   );
 }

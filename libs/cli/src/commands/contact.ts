@@ -1,9 +1,9 @@
 /** `chappe contact`: what a business may send to whom. */
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { fromWireError } from '@chappe/rpc/status';
-import { ContactService, ContactServiceGetResponseSchema } from '@chappe/proto/v1/contact_service';
+import { ContactServiceGetResponseSchema } from '@chappe/proto/v1/contact_service';
 import type { Command } from 'commander';
-import { withBusinessChannel } from '../connect.ts';
+import { withBusiness } from '../connect.ts';
 import { UsageError } from '../failure.ts';
 import { formatOptIn, formatTime } from '../format.ts';
 import { asBusiness, examples, readTime, type BusinessOptions } from '../options.ts';
@@ -25,7 +25,11 @@ export function contactCommand(program: Command): void {
   asBusiness(contact.command('opt-in').description('record that people agreed to be written to'))
     .argument('<numbers...>', 'E.164')
     .requiredOption('--source <text>', 'where it was given, e.g. "web checkout"')
-    .option('--wording <text>', 'what the person agreed to, word for word', 'I agree to receive messages about my orders.')
+    .option(
+      '--wording <text>',
+      'what the person agreed to, word for word',
+      'I agree to receive messages about my orders.',
+    )
     .option('--given-at <time>', 'when; absent: now', readTime)
     .addHelpText('after', examples(`chappe contact opt-in +33612345678 --source 'web checkout'`))
     .action(optIn);
@@ -38,7 +42,9 @@ export function contactCommand(program: Command): void {
     .argument('<number>', 'E.164')
     .action(show);
 
-  asBusiness(contact.command('acknowledge-identity').description("accept a person's new identity; what was held goes out"))
+  asBusiness(
+    contact.command('acknowledge-identity').description("accept a person's new identity; what was held goes out"),
+  )
     .argument('<number>', 'E.164')
     .action(acknowledgeIdentity);
 }
@@ -47,8 +53,8 @@ async function optIn(numbers: readonly string[], options: OptInOptions): Promise
   if (numbers.length > optInsPerCallMax) throw new UsageError(`at most ${optInsPerCallMax} numbers at a time`);
   const { source, wording, givenAt } = options;
   const time = givenAt === undefined ? {} : { givenAt: timestampFromDate(givenAt) };
-  const { results } = await withBusinessChannel(options, (channel) =>
-    channel.client(ContactService).optIn({ optIns: numbers.map((contact) => ({ contact, source, wording, ...time })) }),
+  const { results } = await withBusiness(options, (client) =>
+    client.contacts.optIn({ optIns: numbers.map((contact) => ({ contact, source, wording, ...time })) }),
   );
   const refused = results.find(({ error }) => error !== undefined)?.error;
   if (refused !== undefined) throw fromWireError(refused);
@@ -57,13 +63,13 @@ async function optIn(numbers: readonly string[], options: OptInOptions): Promise
 }
 
 async function optOut(contact: string, options: BusinessOptions): Promise<void> {
-  await withBusinessChannel(options, (channel) => channel.client(ContactService).optOut({ contact }));
+  await withBusiness(options, (client) => client.contacts.optOut({ contact }));
   if (options.json === true) printJson({ optedOut: contact });
   else print(`recorded the opt-out of ${contact}`);
 }
 
 async function show(contact: string, options: BusinessOptions): Promise<void> {
-  const response = await withBusinessChannel(options, (channel) => channel.client(ContactService).get({ contact }));
+  const response = await withBusiness(options, (client) => client.contacts.get({ contact }));
   printMessage(options, ContactServiceGetResponseSchema, response, (known) =>
     formatFields([
       ['contact', known.contact],
@@ -74,13 +80,16 @@ async function show(contact: string, options: BusinessOptions): Promise<void> {
       ['blocked', known.blocked ? 'yes' : 'no'],
       ...known.windows.map(({ number, openUntil }) => ['window', `${number} until ${formatTime(openUntil)}`] as const),
       ['waiting', String(known.waiting)],
-      ['identity', known.identityHeld ? 'changed: `chappe contact acknowledge-identity` releases what is held' : 'as known'],
+      [
+        'identity',
+        known.identityHeld ? 'changed: `chappe contact acknowledge-identity` releases what is held' : 'as known',
+      ],
     ]),
   );
 }
 
 async function acknowledgeIdentity(contact: string, options: BusinessOptions): Promise<void> {
-  await withBusinessChannel(options, (channel) => channel.client(ContactService).acknowledgeIdentity({ contact }));
+  await withBusiness(options, (client) => client.contacts.acknowledgeIdentity({ contact }));
   if (options.json === true) printJson({ acknowledged: contact });
   else print(`acknowledged the identity of ${contact}`);
 }

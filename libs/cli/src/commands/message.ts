@@ -1,7 +1,7 @@
 /** `chappe message` and `chappe cancel`: one message's timeline, and asking that it not be shown. */
-import { GetResponseSchema, MessageService } from '@chappe/proto/v1/message_service';
+import { GetResponseSchema } from '@chappe/proto/v1/message_service';
 import type { Command } from 'commander';
-import { withBusinessChannel } from '../connect.ts';
+import { withBusiness } from '../connect.ts';
 import { describeEvent } from '../describe-event.ts';
 import { formatError, formatState, formatTime } from '../format.ts';
 import { asBusiness, type BusinessOptions } from '../options.ts';
@@ -13,13 +13,15 @@ export function messageCommands(program: Command): void {
     .argument('<id>', 'as `chappe send` printed it')
     .action(message);
 
-  asBusiness(program.command('cancel').description('ask that a message not be shown; works until a device has been handed it'))
+  asBusiness(
+    program.command('cancel').description('ask that a message not be shown; works until a device has been handed it'),
+  )
     .argument('<id>')
     .action(cancel);
 }
 
 async function message(messageId: string, options: BusinessOptions): Promise<void> {
-  const response = await withBusinessChannel(options, (channel) => channel.client(MessageService).get({ messageId }));
+  const response = await withBusiness(options, (client) => client.messages.get(messageId));
   printMessage(options, GetResponseSchema, response, (found) =>
     [
       formatFields([
@@ -38,7 +40,7 @@ async function message(messageId: string, options: BusinessOptions): Promise<voi
 }
 
 async function cancel(messageId: string, options: BusinessOptions): Promise<void> {
-  await withBusinessChannel(options, (channel) => channel.client(MessageService).cancel({ messageId }));
+  await withBusiness(options, (client) => client.messages.cancel(messageId));
   if (options.json === true) printJson({ cancelRequested: messageId });
   else print(`asked; \`chappe message ${messageId}\` says whether it came in time`);
 }

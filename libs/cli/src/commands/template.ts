@@ -1,8 +1,8 @@
 /** `chappe template`: the texts that a business may send. */
 import { readFileSync } from 'node:fs';
-import { Category, TemplateSchema, TemplateService, TemplateServiceListResponseSchema } from '@chappe/proto/v1/template_service';
+import { Category, TemplateSchema, TemplateServiceListResponseSchema } from '@chappe/proto/v1/template_service';
 import { type Command, Option } from 'commander';
-import { withBusinessChannel } from '../connect.ts';
+import { withBusiness } from '../connect.ts';
 import { UsageError } from '../failure.ts';
 import { formatCategory } from '../format.ts';
 import { asBusiness, examples, type BusinessOptions } from '../options.ts';
@@ -36,16 +36,17 @@ export function templateCommand(program: Command): void {
     .option('--footer <text>', 'at most 60 characters')
     .option('--code <text>', "a QR code's content, e.g. {{pass}}")
     .option('--file <templates.json>', 'all templates of a file, like examples/templates.json')
-    .addHelpText('after', examples(
-      `chappe template create parcel --body 'Hello {{name}}, your parcel comes {{when}}.'`,
-      `chappe template create parcel --language fr --body 'Bonjour {{name}}, votre colis arrive {{when}}.'`,
-      'chappe template create --file examples/templates.json',
-    ))
+    .addHelpText(
+      'after',
+      examples(
+        `chappe template create parcel --body 'Hello {{name}}, your parcel comes {{when}}.'`,
+        `chappe template create parcel --language fr --body 'Bonjour {{name}}, votre colis arrive {{when}}.'`,
+        'chappe template create --file examples/templates.json',
+      ),
+    )
     .action(create);
 
-  asBusiness(template.command('list').description('all templates'))
-    .argument('[name]', 'only this one')
-    .action(list);
+  asBusiness(template.command('list').description('all templates')).argument('[name]', 'only this one').action(list);
 
   asBusiness(template.command('delete').description('delete one language of a template'))
     .argument('<name>')
@@ -55,15 +56,20 @@ export function templateCommand(program: Command): void {
 
 async function create(name: string | undefined, options: CreateOptions): Promise<void> {
   const texts = textsOf(name, options);
-  const created = await withBusinessChannel(options, async (channel) => {
-    const client = channel.client(TemplateService);
+  const created = await withBusiness(options, async (client) => {
+    const { templates } = client;
     const responses = [];
-    for (const text of texts) responses.push((await client.create({ template: text })).template);
+    for (const text of texts) responses.push((await templates.create({ template: text })).template);
     return responses.filter((template) => template !== undefined);
   });
   const [only] = created;
   if (name !== undefined && only !== undefined) {
-    printMessage(options, TemplateSchema, only, ({ parameters }) => `created ${name} (${options.language}); parameters: ${parameters.join(', ') || 'none'}`);
+    printMessage(
+      options,
+      TemplateSchema,
+      only,
+      ({ parameters }) => `created ${name} (${options.language}); parameters: ${parameters.join(', ') || 'none'}`,
+    );
   } else if (options.json === true) {
     printJson({ created: created.length });
   } else {
@@ -83,9 +89,7 @@ function textsOf(name: string | undefined, options: CreateOptions): readonly Tem
 }
 
 async function list(name: string | undefined, options: BusinessOptions): Promise<void> {
-  const response = await withBusinessChannel(options, (channel) =>
-    channel.client(TemplateService).list({ name: name ?? '' }),
-  );
+  const response = await withBusiness(options, (client) => client.templates.list({ name: name ?? '' }));
   printMessage(options, TemplateServiceListResponseSchema, response, ({ templates }) =>
     formatTable(
       [{ title: 'NAME' }, { title: 'LANGUAGE' }, { title: 'CATEGORY' }, { title: 'PARAMETERS' }, { title: 'BODY' }],
@@ -101,9 +105,7 @@ async function list(name: string | undefined, options: BusinessOptions): Promise
 }
 
 async function remove(name: string, options: BusinessOptions & { readonly language: string }): Promise<void> {
-  await withBusinessChannel(options, (channel) =>
-    channel.client(TemplateService).delete({ name, language: options.language }),
-  );
+  await withBusiness(options, (client) => client.templates.delete({ name, language: options.language }));
   if (options.json === true) printJson({ deleted: { name, language: options.language } });
   else print(`deleted ${name} (${options.language})`);
 }

@@ -6,6 +6,7 @@ import { readLocalSettings, writeLocalSettings } from '../local-settings.ts';
 import { examples, readPort, withData } from '../options.ts';
 import { note, print, printJson } from '../output.ts';
 import { startNode } from '../standalone-node.ts';
+import { onStopSignal } from '../stop-signal.ts';
 import { formatFields } from '../table.ts';
 
 interface UpOptions {
@@ -30,9 +31,7 @@ export function upCommand(program: Command): void {
 
 async function up(options: UpOptions): Promise<void> {
   const stopped = new AbortController();
-  let stop = (): void => stopped.abort();
-  const onSignal = (): void => stop();
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  using _ = onStopSignal(() => stopped.abort());
 
   await using node = await startNode({
     dataFolder: options.data,
@@ -42,7 +41,7 @@ async function up(options: UpOptions): Promise<void> {
     ...(options.logLevel === undefined ? {} : { logLevel: options.logLevel }),
     onLine: note,
   });
-  stop = () => node.stop();
+  stopped.signal.addEventListener('abort', () => node.stop(), { once: true });
   if (stopped.signal.aborted) node.stop();
 
   const { gateway, devices, admin } = node;
@@ -55,7 +54,12 @@ async function up(options: UpOptions): Promise<void> {
 function readyText(options: UpOptions, node: { gateway: string; devices: string; admin: string }): string {
   const folder = options.data === 'data' ? '' : ` --data ${options.data}`;
   return [
-    formatFields([['businesses', node.gateway], ['handsets', node.devices], ['metrics', node.admin], ['data', resolve(options.data)]]),
+    formatFields([
+      ['businesses', node.gateway],
+      ['handsets', node.devices],
+      ['metrics', node.admin],
+      ['data', resolve(options.data)],
+    ]),
     '',
     'Next, in another terminal:',
     `  chappe business create 'My shop' --number +33123456789${folder}`,

@@ -10,3 +10,14 @@ CREATE TABLE IF NOT EXISTS event_progress (
   next_offset INTEGER NOT NULL,
   PRIMARY KEY (consumer, bucket)
 ) STRICT, WITHOUT ROWID;
+
+-- The last frame of each range that a consumer has done, by which repeated frames are known: after
+-- a takeover a range publishes again what it is not sure of, under the same numbers.
+CREATE TABLE IF NOT EXISTS event_frames (
+  consumer TEXT NOT NULL,
+  bucket INTEGER NOT NULL,
+  range_id TEXT NOT NULL,
+  incarnation INTEGER NOT NULL,
+  event_no INTEGER NOT NULL,
+  PRIMARY KEY (consumer, bucket, range_id, incarnation)
+) STRICT, WITHOUT ROWID;

@@ -74,14 +74,6 @@ CREATE TABLE business_events (
 
 CREATE INDEX business_events_by_message ON business_events (message_id);
 
--- The ids of business_events, by which repeats are known. `no` is that of the event.
-CREATE TABLE business_event_ids (
-  business TEXT NOT NULL,
-  id TEXT NOT NULL,
-  no INTEGER NOT NULL,
-  PRIMARY KEY (business, id)
-) WITHOUT ROWID;
-
 -- The highest `no` of each business.
 CREATE TABLE business_event_counters (
   business TEXT NOT NULL PRIMARY KEY,

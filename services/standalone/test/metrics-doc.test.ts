@@ -1,0 +1,43 @@
+/** docs/metrics.md against what a node registers: names, types and labels. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { openTelemetry } from '@chappe/telemetry/telemetry';
+import { startTestNode } from './test-node.ts';
+
+interface Described {
+  readonly type: string;
+  readonly labels: readonly string[];
+}
+
+test('docs/metrics.md has exactly the metrics of a node, with their types and labels', async () => {
+  const telemetry = openTelemetry({ service: 'test', level: 'error' });
+  // With a clock of the caller's, crypto runs in this thread and shares the registry.
+  await using node = await startTestNode(undefined, { now: Date.now, telemetry: () => telemetry });
+  const types = typesOf(await node.node.metrics());
+  const registered = new Map<string, Described>(
+    telemetry.metrics.getMetricsAsArray().map((metric) => {
+      const labels: unknown = 'labelNames' in metric ? metric.labelNames : undefined;
+      const type = types.get(metric.name) ?? 'not shown at all';
+      return [metric.name, { type, labels: Array.isArray(labels) ? labels.map(String) : [] }];
+    }),
+  );
+  const documented = readTables(await readFile(join(import.meta.dirname, '../../../docs/metrics.md'), 'utf8'));
+  assert.deepEqual([...documented.keys()].toSorted(), [...registered.keys()].toSorted());
+  for (const [name, described] of registered) assert.deepEqual(documented.get(name), described, name);
+});
+
+/** By name, from the text form of Prometheus. */
+function typesOf(text: string): Map<string, string> {
+  return new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => [name, type]));
+}
+
+function readTables(document: string): Map<string, Described> {
+  const rows = [...document.matchAll(/^\| `(chappe_\w+)` \| (\w+) \|([^|]*)\| [^|]+ \|$/gm)];
+  return new Map(
+    rows.map(([, name = '', type = '', labels = '']) => {
+      return [name, { type, labels: [...labels.matchAll(/`(\w+)`/g)].map(([, label = '']) => label) }];
+    }),
+  );
+}
