@@ -98,7 +98,7 @@ function settingsOf(node: MariadbNode, folder: string): string[] {
     '--binlog-expire-logs-seconds=86400',
 
     '--character-set-server=utf8mb4',
-    '--collation-server=utf8mb4_bin',
+    '--collation-server=utf8mb4_nopad_bin',
     '--max-allowed-packet=64M',
     '--innodb-buffer-pool-size=128M',
     '--innodb-log-file-size=128M',
@@ -108,7 +108,7 @@ function settingsOf(node: MariadbNode, folder: string): string[] {
 
 /** The rights that migrations and services need, and no others. Tests make databases of their own beside it. */
 const setUpSql = `
-  CREATE DATABASE IF NOT EXISTS ${database} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+  CREATE DATABASE IF NOT EXISTS ${database} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
   CREATE USER IF NOT EXISTS '${user}'@'127.0.0.1' IDENTIFIED BY '${password}';
   GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP ON \`${database}%\`.* TO '${user}'@'127.0.0.1';
 `;

@@ -22,7 +22,7 @@ export async function checkMysql(connection: MysqlConnection, where: string, dat
 }
 
 const serverSql = `
-  SELECT VERSION() AS version, @@read_only AS read_only, @@log_bin AS has_binlog, @@binlog_format AS binlog_format,
+  SELECT VERSION() AS version, @@collation_database AS text_order, @@read_only AS read_only, @@log_bin AS has_binlog, @@binlog_format AS binlog_format,
     @@sync_binlog AS sync_binlog, @@innodb_flush_log_at_trx_commit AS flush_log,
     @@max_allowed_packet AS packet_bytes`;
 
@@ -31,6 +31,11 @@ export function serverProblems(server: Row): string[] {
   const version = String(server['version']);
   if (!isNewEnough(version)) problems.push(`it is ${version}: MySQL 8.0 or MariaDB 10.6 or later is needed`);
   if (server['read_only'] !== 0) problems.push('it is read-only: name the primary, not a replica');
+  if (!bytewise.has(String(server['text_order']))) {
+    problems.push(
+      `its texts are ordered as ${String(server['text_order'])}: ALTER DATABASE with COLLATE ${[...bytewise].join(' or ')}, before there are tables`,
+    );
+  }
   if (server['flush_log'] !== 1) problems.push('a commit is not flushed: set innodb_flush_log_at_trx_commit to 1');
   if (server['has_binlog'] === 1) {
     if (server['sync_binlog'] !== 1) problems.push('the binlog is not flushed: set sync_binlog to 1');
@@ -76,6 +81,12 @@ function isNewEnough(version: string): boolean {
   if (/mariadb/i.test(version)) return major > 10 || (major === 10 && minor >= 6);
   return major >= 8;
 }
+
+/**
+ * MariaDB's and MySQL's: byte by byte, as bounds and keys are compared everywhere. To `utf8mb4_bin`
+ * two texts that differ in spaces at the end are one.
+ */
+const bytewise: ReadonlySet<string> = new Set(['utf8mb4_nopad_bin', 'utf8mb4_0900_bin']);
 
 const neededRights = ['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'CREATE', 'ALTER', 'INDEX', 'DROP'];
 

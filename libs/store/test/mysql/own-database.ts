@@ -16,11 +16,18 @@ export interface OwnDatabase extends AsyncDisposable {
 export async function ownDatabase(): Promise<OwnDatabase> {
   const server = mysqlServerOf(url ?? '');
   const name = `${server.database}_test_${randomBytes(6).toString('hex')}`;
-  await runOnce(server, `CREATE DATABASE ${name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`);
+  await createDatabase(server, name);
   return {
     options: { ...server, database: name },
     [Symbol.asyncDispose]: () => runOnce(server, `DROP DATABASE ${name}`),
   };
+}
+
+async function createDatabase(server: MysqlStoreOptions, name: string): Promise<void> {
+  await using store = await openMysqlStore(server);
+  const [row] = await store.query('SELECT @@collation_database AS name');
+  const collation = String(row?.['name']);
+  await store.transaction((tx) => tx.run(`CREATE DATABASE ${name} CHARACTER SET utf8mb4 COLLATE ${collation}`));
 }
 
 async function runOnce(server: MysqlStoreOptions, sql: string): Promise<void> {
