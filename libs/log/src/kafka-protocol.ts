@@ -121,13 +121,14 @@ export function metadataRequest(topics: readonly string[]): KafkaRequest<KafkaMe
   return build('Metadata', 6, { topics, allowAutoTopicCreation: false });
 }
 
-/** One batch for each topic, acknowledged by all in-sync replicas. */
+/** One batch for each topic, acknowledged by all in-sync replicas, or (`leader`) by the leader alone. */
 export function produceRequest(
   batches: readonly { readonly topic: string; readonly messages: readonly OutgoingMessage[] }[],
   timeoutMs: number,
+  acknowledgedBy: 'all' | 'leader' = 'all',
 ): KafkaRequest<{ topics: { topicName: string; partitions: ProducedPartition[] }[] }> {
   return build('Produce', 7, {
-    acks: -1,
+    acks: acknowledgedBy === 'all' ? -1 : 1,
     timeout: timeoutMs,
     topicData: batches.map(({ topic, messages }) => ({
       topic,

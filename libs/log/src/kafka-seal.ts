@@ -72,7 +72,9 @@ async function setBatchBytesMax(cluster: KafkaCluster, topic: string, bytes: num
 
 function look(cluster: KafkaCluster, topic: string): Promise<Look> {
   return cluster.atLeader(topic, async (connection, leader) => {
-    const { topics } = await connection.send(produceRequest([{ topic, messages: [] }], produceTimeoutMs));
+    // By the leader alone: asked for all, it says that replicas are missing before it looks at sizes.
+    const probe = produceRequest([{ topic, messages: [] }], produceTimeoutMs, 'leader');
+    const { topics } = await connection.send(probe);
     const code = topics[0]?.partitions[0]?.errorCode;
     if (code !== codes.messageTooLarge && code !== codes.invalidRecord) checkCode(topic, code, 'probing');
     const leaderEnd = await leaderEndOf(connection, topic);
