@@ -14,7 +14,7 @@ import { connect as connectTls } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import { connectTimeoutMs, kafkaFrameBytesMax, requestTimeoutMs } from './kafka-limits.ts';
 import { frame } from './kafka-protocol.ts';
-import type { KafkaRequest } from './kafka-protocol.ts';
+import type { EncodedRequest, KafkaRequest } from './kafka-protocol.ts';
 import { authenticate } from './kafka-sasl.ts';
 import type { KafkaSasl } from './kafka-sasl.ts';
 
@@ -64,10 +64,12 @@ export class KafkaConnection {
   readonly #clientId: string;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 0;
+  #requests = 0;
   #chunks: Buffer[] = [];
   #bufferedBytes = 0;
   #failure: ConnectionError | undefined;
   #expiry: NodeJS.Timeout | undefined;
+  #isExpired = false;
 
   constructor(socket: Socket, address: BrokerAddress, clientId: string) {
     this.address = address;
@@ -78,16 +80,27 @@ export class KafkaConnection {
     socket.on('close', () => this.close('the broker closed the connection'));
   }
 
+  /** Whether new requests may begin on it. */
   get isOpen(): boolean {
-    return this.#failure === undefined;
+    return this.#failure === undefined && !this.#isExpired;
   }
 
   /** @throws ConnectionError. */
   async send<T>({ request, decode }: KafkaRequest<T>, timeoutMs = requestTimeoutMs): Promise<T> {
+    this.#requests += 1;
+    try {
+      return await decode(await this.#exchange(request, timeoutMs));
+    } finally {
+      this.#requests -= 1;
+      this.#closeIfDone();
+    }
+  }
+
+  async #exchange(request: EncodedRequest, timeoutMs: number): Promise<Buffer> {
     const id = this.#nextId;
     this.#nextId = (this.#nextId + 1) % 0x7fff_ffff;
     const bytes = await frame(request, id, this.#clientId);
-    const payload = await new Promise<Buffer>((resolve, reject) => {
+    return new Promise<Buffer>((resolve, reject) => {
       if (this.#failure !== undefined) {
         reject(this.#failure);
         return;
@@ -96,13 +109,19 @@ export class KafkaConnection {
       this.#waiting.set(id, { resolve, reject, timer });
       this.#socket.write(bytes);
     });
-    return decode(payload);
   }
 
-  /** Ends the connection when its login does; a caller then opens another one. */
+  /**
+   * Before its login ends the connection takes no more requests, answers what it has and closes.
+   * (A broker closes a connection on the first request after the end.)
+   */
   expireAfter(lifetimeMs: number): void {
     if (lifetimeMs <= 0) return;
-    this.#expiry = setTimeout(() => this.close('the login has ended'), lifetimeMs * 0.8).unref();
+    const expire = (): void => {
+      this.#isExpired = true;
+      this.#closeIfDone();
+    };
+    this.#expiry = setTimeout(expire, lifetimeMs * 0.8).unref();
   }
 
   /** Ends the connection at once; everything that waits on it fails with this reason. */
@@ -159,6 +178,10 @@ export class KafkaConnection {
     this.#waiting.delete(id);
     clearTimeout(waiting.timer);
     waiting.resolve(payload);
+  }
+
+  #closeIfDone(): void {
+    if (this.#isExpired && this.#requests === 0) this.close('the login has ended');
   }
 }
 
