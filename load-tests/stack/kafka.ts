@@ -34,7 +34,7 @@ export function kafkaJarsFolder({ softwareFolder }: Pick<StackContext, 'software
 }
 
 /** Downloads the jars of Kafka from Maven Central: 54 MB, needs java 17 and mvn. */
-export async function installKafka({ softwareFolder, report }: StackContext): Promise<void> {
+async function installKafka({ softwareFolder, report }: StackContext): Promise<void> {
   const jarsFolder = kafkaJarsFolder({ softwareFolder });
   const isThere = await stat(`${jarsFolder}/.complete`).then(
     () => true,
@@ -48,13 +48,13 @@ export async function installKafka({ softwareFolder, report }: StackContext): Pr
   await mkdir(`${jarsFolder}/.complete`, { recursive: true });
 }
 
-export async function startKafka(context: StackContext): Promise<void> {
+async function startKafka(context: StackContext): Promise<void> {
   const cluster = clusterOf(context);
   // All at once: a controller does not serve before a majority of controllers is there.
   await Promise.all(cluster.nodes.map((node) => startKafkaNode(cluster, node)));
 }
 
-export function kafkaEnvironment(context: StackContext): StackEnvironment {
+function kafkaEnvironment(context: StackContext): StackEnvironment {
   return {
     CHAPPE_KAFKA_BROKERS: brokerAddresses(clusterOf(context)).join(','),
     CHAPPE_KAFKA_REPLICATION: String(clusterOf(context).replicationFactor),

@@ -12,6 +12,7 @@ import { etcd } from './etcd.ts';
 import { kafka } from './kafka.ts';
 import { mariadb } from './mariadb.ts';
 import { serversOf, stopServer } from './process-record.ts';
+import type { ServerStatus } from './process-record.ts';
 import { stackContext } from './stack-context.ts';
 import type { StackContext, StackPart } from './stack-context.ts';
 
@@ -70,22 +71,24 @@ function bothShapes(): StackContext[] {
 /** Both shapes use the same ports. */
 async function refuseOtherShape(): Promise<void> {
   const other = stackContext(context.zones === 1 ? 2 : 1, print);
-  if ((await serversOf(other.dataFolder)).some(({ running }) => running)) {
+  if ((await chosenServers(other)).some(({ running }) => running)) {
     throw new Error(`the stack of ${other.zones} zone(s) runs: take it down first`);
   }
 }
 
 async function stopAll(shape: StackContext): Promise<void> {
-  const servers = (await serversOf(shape.dataFolder)).filter(({ name }) =>
-    chosen.some((part) => name.startsWith(part.name)),
-  );
   await Promise.all(
-    servers.map(async ({ name }) => {
+    (await chosenServers(shape)).map(async ({ name }) => {
       await stopServer(shape.dataFolder, name);
       print(`${name} stopped`);
     }),
   );
   if (values.wipe && values.only === undefined) await rm(shape.dataFolder, { recursive: true, force: true });
+}
+
+async function chosenServers(shape: StackContext): Promise<ServerStatus[]> {
+  const servers = await serversOf(shape.dataFolder);
+  return servers.filter(({ name }) => chosen.some((part) => name.startsWith(part.name)));
 }
 
 async function printStatus(shape: StackContext): Promise<void> {

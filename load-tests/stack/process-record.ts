@@ -164,7 +164,7 @@ async function untilReady(dataFolder: string, server: Server, pid: number): Prom
 }
 
 /** Whether something on this machine accepts connections on a port. */
-export function accepts(port: number): Promise<boolean> {
+function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port });
     socket.once('connect', () => {
@@ -196,6 +196,6 @@ function recordPath(dataFolder: string, name: string): string {
   return `${dataFolder}/run/${name}.json`;
 }
 
-export function logPath(dataFolder: string, name: string): string {
+function logPath(dataFolder: string, name: string): string {
   return `${dataFolder}/log/${name}.log`;
 }

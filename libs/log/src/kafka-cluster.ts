@@ -168,7 +168,9 @@ export class KafkaCluster {
   }
 }
 
+/** @throws LogError `invalid`. */
 export function parseBrokers(brokers: readonly string[]): BrokerAddress[] {
+  if (brokers.length === 0) throw new LogError('invalid', 'the address of at least one broker is needed');
   return brokers.map((broker) => {
     const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(broker);
     if (match === null) throw new LogError('invalid', `${broker} is not host:port`);

@@ -17,7 +17,7 @@ import { LogError } from './log-error.ts';
 import type { LogRecord } from './log.ts';
 
 /** Reserved: no topic of the log may have this name. */
-export const deletedTopics = 'chappe-deleted-topics';
+const deletedTopics = 'chappe-deleted-topics';
 
 export interface TopicShape {
   /** On how many brokers a topic lies; Kafka spreads them over racks. */
