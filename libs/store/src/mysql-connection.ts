@@ -32,6 +32,7 @@ export interface Changed {
 export class MysqlConnection {
   readonly #connection: Connection;
   #broken: Error | undefined;
+  #wasLate = false;
 
   /** Opens a connection and sets its session up; errors are those of `mysql2`. */
   static async open(server: MysqlServer, sessionTimeoutMs: number): Promise<MysqlConnection> {
@@ -61,6 +62,11 @@ export class MysqlConnection {
 
   get isBroken(): boolean {
     return this.#broken !== undefined;
+  }
+
+  /** Closed by the server or on the way, rather than given up here because an answer was late. */
+  get wasClosed(): boolean {
+    return this.isBroken && !this.#wasLate;
   }
 
   async run(sql: string, withinMs: number): Promise<Changed> {
@@ -102,6 +108,7 @@ export class MysqlConnection {
   ): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const timer = setTimeout(() => {
+      this.#wasLate = true;
       reject(new Error(`no answer within ${ms} ms`));
       this.destroy();
     }, ms);

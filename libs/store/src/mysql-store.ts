@@ -135,8 +135,9 @@ class MysqlStore implements Store {
         await connection.run('START TRANSACTION', connectMs);
         return connection;
       } catch (error) {
+        const { wasClosed } = connection;
         this.#writers.drop(connection);
-        if (isFresh) throw asStoreError(error, this.#where);
+        if (isFresh || !wasClosed) throw asStoreError(error, this.#where);
       }
     }
   }
@@ -162,7 +163,7 @@ class MysqlStore implements Store {
         this.#readers.giveBack(connection);
         return result;
       } catch (error) {
-        const wasClosed = connection.isBroken;
+        const { wasClosed } = connection;
         this.#readers.drop(connection);
         if (isFresh || !wasClosed) throw asStoreError(error, this.#where, sql);
       }

@@ -29,7 +29,8 @@ async function packages(): Promise<{ service: string; directory: string }[]> {
 }
 
 async function filesOf(directory: string, dialect: string): Promise<string[]> {
-  return (await readdir(join(directory, dialect)).catch(() => [])).toSorted();
+  const names: string[] = await readdir(join(directory, dialect)).catch(() => []);
+  return names.toSorted();
 }
 
 async function migrateAll(store: Store): Promise<string[]> {
@@ -50,7 +51,7 @@ async function columnsOf(store: Store): Promise<string[]> {
          FROM information_schema.columns WHERE table_schema = DATABASE()`;
   const rows = await store.query(sql);
   return rows
-    .map((row) => `${row['table_name']}.${row['column_name']}${row['nullable'] === 1 ? ' NULL' : ''}`)
+    .map((row) => `${String(row['table_name'])}.${String(row['column_name'])}${row['nullable'] === 1 ? ' NULL' : ''}`)
     .toSorted();
 }
 
