@@ -196,6 +196,6 @@ function recordPath(dataFolder: string, name: string): string {
   return `${dataFolder}/run/${name}.json`;
 }
 
-function logPath(dataFolder: string, name: string): string {
+export function logPath(dataFolder: string, name: string): string {
   return `${dataFolder}/log/${name}.log`;
 }

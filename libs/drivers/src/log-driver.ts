@@ -6,15 +6,17 @@ import { openSqliteLog } from '@chappe/log/sqlite-log';
 import { z } from 'zod';
 import { driverVariable, pathAfter } from './driver-variable.ts';
 import { readTlsFiles, tlsVariables } from './access-variables.ts';
+import { withTopicPrefix } from './topic-prefix.ts';
 import { numberIn, readServerUrl } from './server-url.ts';
 
 const mechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
 
 export const logVariables = {
   /**
-   * `sqlite:<path>`, or `kafka://host:port,host:port?replication=4&min-in-sync=2`. `replication` is on how
-   * many brokers a topic lies (absent: 1), `min-in-sync` how many of them must have an append
-   * (absent: half of them, rounded up).
+   * `sqlite:<path>`, or `kafka://host:port,host:port?replication=4&min-in-sync=2&prefix=chappe.`.
+   * `replication` is on how many brokers a topic lies (absent: 1), `min-in-sync` how many of them must
+   * have an append (absent: half of them, rounded up), `prefix` how all names of topics begin
+   * (absent: with nothing), for brokers that others use as well.
    */
   CHAPPE_LOG: driverVariable('sqlite:data/log.sqlite', readDriver),
   ...tlsVariables('CHAPPE_LOG'),
@@ -29,18 +31,20 @@ export type LogConfig = Readonly<z.output<typeof schema>>;
 
 type Driver =
   | { readonly kind: 'sqlite'; readonly path: string }
-  | ({ readonly kind: 'kafka' } & Pick<KafkaLogOptions, 'brokers' | 'replicationFactor' | 'minInSyncReplicas'>);
+  | ({ readonly kind: 'kafka' } & Pick<KafkaLogOptions, 'brokers' | 'replicationFactor' | 'minInSyncReplicas'> & {
+        readonly prefix: string;
+      });
 
 /** @throws LogError `unavailable` when it does not answer; ConfigError */
 export async function openLog(config: LogConfig, clientId: string): Promise<Log> {
   const driver = config.CHAPPE_LOG;
   if (driver.kind === 'sqlite') return openSqliteLog({ path: driver.path });
-  const { brokers, replicationFactor, minInSyncReplicas } = driver;
+  const { brokers, replicationFactor, minInSyncReplicas, prefix } = driver;
   const tls = readTlsFiles('CHAPPE_LOG', config);
   const { CHAPPE_LOG_USERNAME: username, CHAPPE_LOG_PASSWORD: password, CHAPPE_LOG_SASL: mechanism } = config;
   if ((username === undefined) !== (password === undefined))
     throw new ConfigError(['CHAPPE_LOG_PASSWORD: give it and CHAPPE_LOG_USERNAME, or none']);
-  return openKafkaLog({
+  const log = await openKafkaLog({
     clientId,
     brokers,
     replicationFactor,
@@ -48,15 +52,18 @@ export async function openLog(config: LogConfig, clientId: string): Promise<Log>
     ...(tls === undefined ? {} : { ssl: { ca: tls.authority, cert: tls.certificate, key: tls.key } }),
     ...(username === undefined || password === undefined ? {} : { sasl: { mechanism, username, password } }),
   });
+  return prefix === '' ? log : withTopicPrefix(log, prefix);
 }
 
 function readDriver(text: string): Driver {
   const path = pathAfter('sqlite:', text);
   if (path !== undefined) return { kind: 'sqlite', path };
-  const url = readServerUrl(text, ['replication', 'min-in-sync']);
+  const url = readServerUrl(text, ['replication', 'min-in-sync', 'prefix']);
   if (url.scheme !== 'kafka') throw new Error('the log is sqlite:<path> or kafka://host:port');
   const replicationFactor = numberIn(url, 'replication', 1);
   const minInSyncReplicas = numberIn(url, 'min-in-sync', Math.ceil(replicationFactor / 2));
   if (minInSyncReplicas > replicationFactor) throw new Error('min-in-sync is at most replication');
-  return { kind: 'kafka', brokers: url.hosts, replicationFactor, minInSyncReplicas };
+  const prefix = url.parameters.get('prefix') ?? '';
+  if (!/^[\w.-]{0,100}$/.test(prefix)) throw new Error('prefix is at most 100 letters, digits, `.`, `_` and `-`');
+  return { kind: 'kafka', brokers: url.hosts, replicationFactor, minInSyncReplicas, prefix };
 }

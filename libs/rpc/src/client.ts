@@ -199,7 +199,7 @@ export class Channel implements Disposable {
 const spreadOverAddresses = JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] });
 
 function codeOf(error: unknown): number {
-  return error instanceof Error && 'code' in error ? Number((error as ServiceError).code) : GrpcStatus.internal;
+  return error instanceof Error && 'code' in error ? (error as ServiceError).code : GrpcStatus.internal;
 }
 
 function fail(method: DescMethod): never {

@@ -8,6 +8,7 @@
  */
 import {
   Client as GrpcClient,
+  status,
   type ChannelCredentials,
   type ChannelOptions as GrpcOptions,
   type ServiceError,
@@ -67,7 +68,7 @@ export class Endpoints implements Disposable {
     for (let step = 0; step < length; step += 1) {
       const at = (this.#next + step) % length;
       const member = this.#members[at];
-      if (member?.isServing !== true) continue;
+      if (member === undefined || !member.isServing) continue;
       this.#next = this.#balance === 'spread' ? (at + 1) % length : at;
       return member;
     }
@@ -121,8 +122,7 @@ function isServing(answer: Buffer | undefined): boolean {
 }
 
 function isWithoutHealthService({ code }: ServiceError): boolean {
-  const unimplemented = 12;
-  return code === unimplemented;
+  return code === status.UNIMPLEMENTED;
 }
 
 function ready(client: GrpcClient, timeoutMs: number): Promise<void> {
