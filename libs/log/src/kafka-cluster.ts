@@ -2,13 +2,15 @@
  * The brokers of a cluster: where they are, which of them leads a topic, and shared connections to them.
  *
  * What is known of leaders is a cache: `atLeader` drops it and asks again when a broker says that it
- * is not the leader, and when the broker cannot be reached.
+ * is not the leader, and when the broker cannot be reached. Answers that decide something are taken from
+ * `atConfirmedLeader`, which looks afterwards whether it still leads.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { ConnectionError, nameOf, openConnection } from './kafka-connection.ts';
 import type { BrokerAddress, KafkaAccess, KafkaConnection } from './kafka-connection.ts';
 import { asLogError, codes, ElsewhereError } from './kafka-error.ts';
-import { leaderAttempts, leaderPauseMs, metadataTimeoutMs } from './kafka-limits.ts';
+import { chooseLeader } from './kafka-leader.ts';
+import { leaderAttempts, leaderPauseMs, metadataTimeoutMs, secondOpinionMs } from './kafka-limits.ts';
 import { metadataRequest } from './kafka-protocol.ts';
 import type { KafkaMetadata, KafkaRequest } from './kafka-protocol.ts';
 import { LogError } from './log-error.ts';
@@ -89,20 +91,34 @@ export class KafkaCluster {
   async leaderOf(topic: string): Promise<BrokerAddress> {
     const known = this.#leaders.get(topic);
     if (known !== undefined) return known;
-    const { topicMetadata } = await this.metadata([topic]);
-    const found = topicMetadata.find((entry) => entry.topic === topic);
-    if (found === undefined || found.topicErrorCode === codes.unknownTopic) {
-      throw new LogError('no_topic', `there is no topic ${topic}`);
-    }
-    if (found.topicErrorCode === codes.invalidTopic) throw new LogError('invalid', `${topic} is no name of a topic`);
-    const [partition, ...others] = found.partitionMetadata;
-    if (others.length > 0) {
-      throw new LogError('invalid', `${topic} has ${1 + others.length} partitions: a topic of the log has one`);
-    }
-    const address = this.#brokers.get(partition?.leader ?? -1);
+    const { nodeId } = chooseLeader(topic, await this.#opinions(topic));
+    const address = this.#brokers.get(nodeId);
     if (address === undefined) throw new ElsewhereError(topic, codes.leaderNotAvailable);
     this.#leaders.set(topic, address);
     return address;
+  }
+
+  /** What the brokers know of a topic: one of them for certain, the others if they answer soon. */
+  async #opinions(topic: string): Promise<KafkaMetadata[]> {
+    const first = await this.metadata([topic]);
+    if (first.brokers.length < 2) return [first];
+    const patience = new AbortController();
+    const outOfPatience = pause(secondOpinionMs, undefined, { signal: patience.signal }).catch(() => undefined);
+    const others = await Promise.all(
+      first.brokers.map((broker) => Promise.race([this.#opinionOf(topic, broker), outOfPatience])),
+    );
+    patience.abort();
+    return [first, ...others.filter((opinion) => opinion !== undefined)];
+  }
+
+  /** Undefined if the broker cannot be asked. */
+  async #opinionOf(topic: string, broker: BrokerAddress): Promise<KafkaMetadata | undefined> {
+    try {
+      const connection = await this.connection(broker, 'ask');
+      return await connection.send(metadataRequest([topic]), metadataTimeoutMs);
+    } catch {
+      return undefined;
+    }
   }
 
   forgetLeader(topic: string): void {
@@ -131,19 +147,24 @@ export class KafkaCluster {
     }
   }
 
+  /** As `atLeader`, but the answer counts only if the brokers say afterwards that the leader was one. */
+  atConfirmedLeader<T>(topic: string, work: (connection: KafkaConnection) => Promise<T>): Promise<T> {
+    return this.atLeader(topic, async (connection, leader) => {
+      const answer = await work(connection);
+      this.forgetLeader(topic);
+      if (nameOf(await this.leaderOf(topic)) !== nameOf(leader)) throw new ElsewhereError(topic, codes.notLeader);
+      return answer;
+    });
+  }
+
   /** What a live broker itself knows of a topic; `unknown` also if it cannot be asked. */
   async knowledgeOf(topic: string, broker: BrokerAddress): Promise<'led' | 'missing' | 'unknown'> {
-    try {
-      const connection = await this.connection(broker, 'ask');
-      const { topicMetadata } = await connection.send(metadataRequest([topic]), metadataTimeoutMs);
-      const [found] = topicMetadata;
-      if (found === undefined || found.topicErrorCode === codes.unknownTopic) return 'missing';
-      const isLed = found.topicErrorCode === codes.none && (found.partitionMetadata[0]?.leader ?? -1) >= 0;
-      return isLed ? 'led' : 'unknown';
-    } catch (error) {
-      if (error instanceof ConnectionError) return 'unknown';
-      throw error;
-    }
+    const opinion = await this.#opinionOf(topic, broker);
+    if (opinion === undefined) return 'unknown';
+    const [found] = opinion.topicMetadata;
+    if (found === undefined || found.topicErrorCode === codes.unknownTopic) return 'missing';
+    const isLed = found.topicErrorCode === codes.none && (found.partitionMetadata[0]?.leader ?? -1) >= 0;
+    return isLed ? 'led' : 'unknown';
   }
 
   close(): void {

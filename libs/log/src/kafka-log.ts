@@ -9,12 +9,13 @@
  * `kafka-reader.ts`, names in `kafka-topics.ts`, sealing in `kafka-seal.ts`.
  */
 import { KafkaAppender } from './kafka-appender.ts';
+import { boundsOf } from './kafka-bounds.ts';
 import { checkBrokers } from './kafka-check.ts';
 import { KafkaCluster, parseBrokers } from './kafka-cluster.ts';
-import type { KafkaAccess, KafkaConnection } from './kafka-connection.ts';
+import type { KafkaAccess } from './kafka-connection.ts';
 import { checkCode, codes } from './kafka-error.ts';
 import { fetchBytesMax } from './kafka-limits.ts';
-import { deleteRecordsRequest, fetchRequest, listOffsetsRequest } from './kafka-protocol.ts';
+import { deleteRecordsRequest, fetchRequest } from './kafka-protocol.ts';
 import { KafkaLogReader, recordsFrom } from './kafka-reader.ts';
 import { sealTopic, unsealTopic } from './kafka-seal.ts';
 import { KafkaTopics } from './kafka-topics.ts';
@@ -79,7 +80,7 @@ class KafkaLog implements Log {
 
   async openReader(topic: string, from: number, _group: string): Promise<LogReader> {
     checkOffset(from);
-    const { first, end } = await this.#bounds(topic);
+    const { first, end } = await boundsOf(this.#cluster, topic);
     if (from < first || from > end) throw new LogError('gap', `${topic} holds [${first}, ${end}), not ${from}`);
     const reader = new KafkaLogReader(this.#cluster, topic, from, () => this.#readers.delete(reader));
     this.#readers.add(reader);
@@ -91,7 +92,7 @@ class KafkaLog implements Log {
     if (!Number.isInteger(limit) || limit < 1 || limit > appendRecordsMax) {
       throw new LogError('invalid', `limit is 1 to ${appendRecordsMax}`);
     }
-    const { first, end } = await this.#bounds(topic);
+    const { first, end } = await boundsOf(this.#cluster, topic);
     const upTo = Math.min(from + limit, end);
     const records: LogRecord[] = [];
     for (let next = Math.max(from, first); next < upTo;) {
@@ -105,7 +106,7 @@ class KafkaLog implements Log {
   }
 
   async end(topic: string): Promise<number> {
-    return this.#cluster.atLeader(topic, (connection) => offsetOf(connection, topic, 'latest'));
+    return (await boundsOf(this.#cluster, topic)).end;
   }
 
   seal(topic: string): Promise<number> {
@@ -144,20 +145,6 @@ class KafkaLog implements Log {
       return recordsFrom(topic, from, partition ?? { messages: [] });
     });
   }
-
-  #bounds(topic: string): Promise<{ first: number; end: number }> {
-    return this.#cluster.atLeader(topic, async (connection) => ({
-      first: await offsetOf(connection, topic, 'earliest'),
-      end: await offsetOf(connection, topic, 'latest'),
-    }));
-  }
-}
-
-async function offsetOf(connection: KafkaConnection, topic: string, which: 'earliest' | 'latest'): Promise<number> {
-  const { responses } = await connection.send(listOffsetsRequest(topic, which));
-  const partition = responses[0]?.partitions[0];
-  checkCode(topic, partition?.errorCode, 'reading the bounds of');
-  return Number(partition?.offset);
 }
 
 function checkOffset(offset: number): void {

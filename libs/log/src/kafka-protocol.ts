@@ -7,8 +7,8 @@
  * although some were written: here every answer is seen partition by partition, and nothing is
  * retried unseen. The deep imports hold because the version is pinned exactly.
  *
- * Two requests that kafkajs lacks are written out here, see
- * https://kafka.apache.org/protocol.html: IncrementalAlterConfigs v0, OffsetForLeaderEpoch v2.
+ * What kafkajs lacks is written out here, see https://kafka.apache.org/protocol.html: Metadata v7 (with
+ * leader epochs), IncrementalAlterConfigs v0, OffsetForLeaderEpoch v2.
  */
 import { createRequire } from 'node:module';
 import type { IHeaders, KafkaMessage } from 'kafkajs';
@@ -32,7 +32,12 @@ export interface KafkaMetadata {
   readonly topicMetadata: readonly {
     readonly topicErrorCode: number;
     readonly topic: string;
-    readonly partitionMetadata: readonly { readonly partitionErrorCode: number; readonly leader: number }[];
+    readonly partitionMetadata: readonly {
+      readonly partitionErrorCode: number;
+      readonly leader: number;
+      /** Counts the changes of the leader. */
+      readonly leaderEpoch: number;
+    }[];
   }[];
 }
 
@@ -95,7 +100,7 @@ export const usedVersions: ReadonlyMap<number, { readonly name: string; readonly
     Produce: [0, 7],
     Fetch: [1, 11],
     ListOffsets: [2, 3],
-    Metadata: [3, 6],
+    Metadata: [3, 7],
     CreateTopics: [19, 3],
     DeleteTopics: [20, 1],
     DeleteRecords: [21, 1],
@@ -117,8 +122,49 @@ export function apiVersionsRequest(): KafkaRequest<{
   return build('ApiVersions', 2, {});
 }
 
+/** Brokers, and some topics (none are asked for by an empty list). */
 export function metadataRequest(topics: readonly string[]): KafkaRequest<KafkaMetadata> {
-  return build('Metadata', 6, { topics, allowAutoTopicCreation: false });
+  return {
+    request: {
+      apiKey: 3,
+      apiVersion: 7,
+      apiName: 'Metadata',
+      async encode() {
+        const encoder = new newEncoder().writeInt32(topics.length);
+        for (const topic of topics) encoder.writeString(topic);
+        const allowAutoTopicCreation = false;
+        return encoder.writeBoolean(allowAutoTopicCreation);
+      },
+    },
+    decode(payload) {
+      const decoder = new newDecoder(payload);
+      decoder.readInt32();
+      const brokers = decoder.readArray((broker) => ({
+        nodeId: broker.readInt32(),
+        host: broker.readString(),
+        port: broker.readInt32(),
+        rack: broker.readString(),
+      }));
+      const clusterId = decoder.readString();
+      decoder.readInt32();
+      return { brokers, clusterId, topicMetadata: decoder.readArray(readTopicMetadata) };
+    },
+  };
+}
+
+function readTopicMetadata(decoder: Decoder): KafkaMetadata['topicMetadata'][number] {
+  const topicErrorCode = decoder.readInt16();
+  const topic = decoder.readString();
+  decoder.readInt8();
+  const partitionMetadata = decoder.readArray((partition) => {
+    const partitionErrorCode = partition.readInt16();
+    partition.readInt32();
+    const [leader, leaderEpoch] = [partition.readInt32(), partition.readInt32()];
+    // Replicas, those in sync, those offline.
+    for (let list = 0; list < 3; list += 1) partition.readArray((item) => item.readInt32());
+    return { partitionErrorCode, leader, leaderEpoch };
+  });
+  return { topicErrorCode, topic, partitionMetadata };
 }
 
 /** One batch for each topic, acknowledged by all in-sync replicas, or (`leader`) by the leader alone. */

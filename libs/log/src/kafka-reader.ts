@@ -6,6 +6,7 @@
  * records of one fetch and nothing else, and fetches only while somebody reads.
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import { boundsOf } from './kafka-bounds.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
 import { ConnectionError, nameOf } from './kafka-connection.ts';
 import type { KafkaConnection } from './kafka-connection.ts';
@@ -106,7 +107,7 @@ export class KafkaLogReader implements LogReader {
           fetchRequest(this.#topic, this.#next, { waitMs: fetchWaitMs, maxBytes: fetchBytesMax }),
           fetchWaitMs + requestTimeoutMs,
         );
-        return this.#check(responses[0]?.partitions[0]);
+        return await this.#check(responses[0]?.partitions[0]);
       } catch (error) {
         const isTransient = error instanceof ConnectionError || error instanceof ElsewhereError;
         this.#cluster.forgetLeader(this.#topic);
@@ -116,12 +117,12 @@ export class KafkaLogReader implements LogReader {
     }
   }
 
-  #check(partition: FetchedPartition | undefined): LogRecord[] {
+  async #check(partition: FetchedPartition | undefined): Promise<LogRecord[]> {
     if (partition?.errorCode === codes.offsetOutOfRange) {
-      throw new LogError(
-        'gap',
-        `${this.#topic} does not hold ${this.#next}: it was deleted, or the topic ends below it`,
-      );
+      // Also what a former leader says that does not have the newest records.
+      const { first, end } = await boundsOf(this.#cluster, this.#topic);
+      if (this.#next >= first && this.#next <= end) throw new ElsewhereError(this.#topic, codes.notLeader);
+      throw new LogError('gap', `${this.#topic} holds [${first}, ${end}), not ${this.#next}`);
     }
     checkCode(this.#topic, partition?.errorCode, 'reading');
     return recordsFrom(this.#topic, this.#next, partition ?? { messages: [] });

@@ -71,7 +71,7 @@ async function setBatchBytesMax(cluster: KafkaCluster, topic: string, bytes: num
 }
 
 function look(cluster: KafkaCluster, topic: string): Promise<Look> {
-  return cluster.atLeader(topic, async (connection, leader) => {
+  return cluster.atConfirmedLeader(topic, async (connection) => {
     // By the leader alone: asked for all, it says that replicas are missing before it looks at sizes.
     const probe = produceRequest([{ topic, messages: [] }], produceTimeoutMs, 'leader');
     const { topics } = await connection.send(probe);
@@ -82,7 +82,7 @@ function look(cluster: KafkaCluster, topic: string): Promise<Look> {
     const partition = responses[0]?.partitions[0];
     checkCode(topic, partition?.errorCode, 'reading the end of');
     return {
-      leader: nameOf(leader),
+      leader: nameOf(connection.address),
       isSealed: code === codes.messageTooLarge,
       replicatedEnd: Number(partition?.offset),
       leaderEnd,

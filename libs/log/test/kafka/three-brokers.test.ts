@@ -98,6 +98,34 @@ describe('three brokers', { skip: stackKafka().skip }, () => {
     assert.deepEqual(ids, ['0', '1']);
   });
 
+  test('a former leader that wakes up and does not know it makes no gap and no end that went back', async () => {
+    await using log = await openKafkaLog(own.options);
+    const topic = await until(() => makeTopic(log));
+    await until(() => append(log, topic, makeRecords(5)));
+    const former = await leaderOf(own, topic);
+    // Questions that reach the former leader while it sleeps are the first that it answers.
+    await using early = await openKafkaLog(own.options);
+    assert.equal(await early.end(topic), 5);
+    await own.pause(former);
+    for (let from = 5; from < 25; from += 5) await until(() => append(log, topic, makeRecords(5, from)));
+    const end = await until(() => log.end(topic));
+    await using reader = await log.openReader(topic, end, 'test');
+    const waiting = reader.read(noLimits, never);
+    const asked = [early.end(topic), early.end(topic)];
+    await own.resume(former);
+    for (const answer of await Promise.all(asked)) assert.ok(answer >= end, `the end went back to ${answer}`);
+    for (let round = 0; round < 15; round += 1) {
+      // A fresh one knows no leader yet and may ask anybody.
+      const fresh = await openKafkaLog({ ...own.options, brokers: [`127.0.0.1:${former.brokerPort}`] });
+      assert.ok((await fresh.end(topic)) >= end);
+      await (await fresh.openReader(topic, end, 'test'))[Symbol.asyncDispose]();
+      assert.equal((await fresh.readAt(topic, end - 1, 1)).length, 1);
+      await fresh[Symbol.asyncDispose]();
+    }
+    await until(() => append(log, topic, [makeRecord('last')]));
+    assert.ok(idsOf(await waiting).length > 0);
+  });
+
   test('too few in-sync replicas refuse appends, and they go through again by themselves', async () => {
     await using log = await openKafkaLog(own.options);
     const topic = await until(() => makeTopic(log));
