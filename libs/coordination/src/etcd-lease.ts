@@ -83,7 +83,9 @@ export class EtcdLease implements Lease {
 
   #armExpiry(): void {
     clearTimeout(this.#expiry);
-    this.#expiry = setTimeout(() => this.lose(), this.#confirmedAtMs + this.ttlMs - performance.now());
+    // Timers may fire a millisecond early.
+    const leftMs = this.#confirmedAtMs + this.ttlMs - performance.now();
+    this.#expiry = setTimeout(() => this.lose(), Math.ceil(leftMs) + 1);
   }
 
   async #renew(): Promise<void> {

@@ -14,7 +14,7 @@ export interface MysqlServer {
   readonly database: string;
   readonly user: string;
   readonly password: string;
-  /** PEM. Without it the connection is open text. The server's certificate must name `host`. */
+  /** PEM. Without it the connection is open text. The server's certificate must name `host`, which is no IP address. */
   readonly tls?:
     | {
         readonly authority: string | Buffer;

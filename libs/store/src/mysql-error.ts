@@ -23,7 +23,10 @@ export function asStoreError(error: unknown, where: string, sql?: string): Store
     case 'invalid':
       return new StoreError(kind, `${where} cannot run it: ${name}${columnOf(error)}${inside}`);
     case 'unavailable':
-      return new StoreError(kind, `${where} cannot be used: ${name}${adviceOf(errno)}`);
+      return new StoreError(
+        kind,
+        `${where} cannot be used: ${name}${adviceOf(errno)}${certificateProblem(error, code)}`,
+      );
   }
 }
 
@@ -79,6 +82,11 @@ function adviceOf(errno: number): string {
   if (errno === 1049) return ': there is no such database, create it';
   if (errno === 1047) return ': it is not in step with its cluster yet';
   return '';
+}
+
+/** The names in a certificate are no secret. */
+function certificateProblem(error: unknown, code: string): string {
+  return code === 'HANDSHAKE_SSL_ERROR' && error instanceof Error ? `: ${error.message}` : '';
 }
 
 /** Deadlock, lock time-out (also of tables, and NOWAIT), changed since the snapshot, too many connections. */

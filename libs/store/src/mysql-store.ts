@@ -5,6 +5,7 @@
  * statement and would miss a rival's committed claim. After any error of a statement the transaction
  * is rolled back and the connection dropped. A COMMIT that is not confirmed is `unknown`.
  */
+import { isIP } from 'node:net';
 import { connectMs, readConnectionsMax, sessionTimeoutMs, statementMs, transactionConnectionsMax } from './limits.ts';
 import type { MysqlConnection, MysqlServer } from './mysql-connection.ts';
 import { asCommitError, asStoreError } from './mysql-error.ts';
@@ -43,8 +44,15 @@ export function mysqlServerOf(url: string): MysqlServer {
   };
 }
 
-/** @throws StoreError `unavailable`: it cannot be reached or used, and the message says why */
+/** @throws StoreError `unavailable`: it cannot be reached or used, and the message says why; `invalid` */
 export async function openMysqlStore(options: MysqlStoreOptions): Promise<Store> {
+  if (options.tls !== undefined && isIP(options.host) !== 0) {
+    // `mysql2` would compare the certificate with `localhost`.
+    throw new StoreError(
+      'invalid',
+      `the database's host ${options.host} is an address: with TLS name it as its certificate does`,
+    );
+  }
   const store = new MysqlStore(options);
   try {
     await store.check();

@@ -96,7 +96,7 @@ describe('MySQL: a server of its own', { skip: skipWithoutServer }, () => {
     await refused({ database: 'other' }, /ER_DBACCESS_DENIED_ERROR .*lacks a right/);
     await refused({ port: 1 }, /ECONNREFUSED/);
     await refused({ tls: undefined }, /ER_ACCESS_DENIED_ERROR/);
-    await refused({ host: 'localhost' }, /ERR_TLS_CERT_ALTNAME_INVALID|HANDSHAKE|ECONNREFUSED/);
+    await rejectsAs('invalid', openMysqlStore({ ...options, host: '127.0.0.1' }));
     await mariadb.administer("REVOKE DROP, INDEX ON chappe.* FROM 'chappe'@'127.0.0.1'");
     await refused({}, /lacks rights: GRANT INDEX, DROP ON `chappe`/);
     await mariadb.administer("GRANT DROP, INDEX ON chappe.* TO 'chappe'@'127.0.0.1'; SET GLOBAL read_only = 1");
@@ -109,7 +109,9 @@ describe('MySQL: a server of its own', { skip: skipWithoutServer }, () => {
     await using store = await openMysqlStore(mariadb.options);
     const [row] = await store.query("SHOW SESSION STATUS LIKE 'Ssl_version'");
     assert.match(String(row?.['Value']), /^TLSv1\.[23]$/);
-    await rejectsAs('unavailable', openMysqlStore({ ...mariadb.options, tls: other.options.tls }));
+    const opening = openMysqlStore({ ...mariadb.options, tls: other.options.tls });
+    await rejectsAs('unavailable', opening);
+    await assert.rejects(opening, /HANDSHAKE_SSL_ERROR: .*(certificate|signature)/);
   });
 
   test('NO-LOSS: what was committed before kill -9 is there, and the store works on when the server is back', async () => {
@@ -144,12 +146,15 @@ describe('MySQL: a server of its own', { skip: skipWithoutServer }, () => {
     await using mariadb = await OwnMariadb.start();
     await using store = await openMysqlStore(mariadb.options);
     await store.transaction((tx) => tx.run('CREATE TABLE t (a BIGINT PRIMARY KEY)'));
+    let reading: Promise<void> | undefined;
     const committing = store.transaction(async (tx) => {
       await tx.run('INSERT INTO t VALUES (1)');
-      mariadb.signal('SIGSTOP');
+      await mariadb.pause();
+      reading = rejectsAs('unavailable', store.query('SELECT a FROM t'));
     });
-    await Promise.all([rejectsAs('unknown', committing), rejectsAs('unavailable', store.query('SELECT a FROM t'))]);
-    mariadb.signal('SIGCONT');
+    await rejectsAs('unknown', committing);
+    await reading;
+    mariadb.goOn();
     await untilAvailable(store);
     // Waits until the first one is decided.
     const rows = await store.transaction((tx) => tx.queryForUpdate('SELECT a FROM t WHERE a = 1'));

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,12 +22,13 @@ export class OwnMariadb implements AsyncDisposable {
     await run('mariadb-install-db', [
       '--no-defaults',
       `--datadir=${data}`,
+      `--tmpdir=${folder}`,
       '--skip-test-db',
       '--auth-root-authentication-method=normal',
       ...asSelf,
     ]);
     await makeCertificates(folder);
-    const server = { host: '127.0.0.1', port: await freePort(), database, user, password };
+    const server = { host: 'localhost', port: await freePort(), database, user, password };
     const mariadb = new OwnMariadb(folder, { ...server, tls: { authority: await readFile(join(folder, 'ca.pem')) } });
     await mariadb.start();
     await mariadb.administer(`
@@ -46,6 +47,7 @@ export class OwnMariadb implements AsyncDisposable {
     const args = [
       '--no-defaults',
       `--datadir=${join(this.#folder, 'data')}`,
+      `--tmpdir=${this.#folder}`,
       `--socket=${join(this.#folder, 'socket')}`,
       '--bind-address=127.0.0.1',
       `--port=${this.options.port}`,
@@ -72,8 +74,19 @@ export class OwnMariadb implements AsyncDisposable {
     ]);
   }
 
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
-    this.#process?.kill(signal);
+  /** Resolves once all its threads stand still. */
+  async pause(): Promise<void> {
+    this.#process?.kill('SIGSTOP');
+    const tasks = `/proc/${this.#process?.pid}/task`;
+    for (;;) {
+      const states = await Promise.all((await readdir(tasks)).map((task) => stateOf(`${tasks}/${task}/stat`)));
+      if (states.every((state) => state === 'T')) return;
+      await pause(1);
+    }
+  }
+
+  goOn(): void {
+    this.#process?.kill('SIGCONT');
   }
 
   async kill(): Promise<void> {
@@ -98,11 +111,17 @@ async function makeCertificates(folder: string): Promise<void> {
   const [authorityKey, authority] = [join(folder, 'ca.key'), join(folder, 'ca.pem')];
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   await run('openssl', ['req', '-x509', ...newKey, '-keyout', authorityKey, '-out', authority, '-subj', '/CN=test']);
-  await run('openssl', [
-    ...['req', '-x509', ...newKey, '-keyout', join(folder, 'server.key'), '-out', join(folder, 'server.pem')],
-    ...['-subj', '/CN=server', '-addext', 'subjectAltName=IP:127.0.0.1', '-addext', 'basicConstraints=CA:FALSE'],
-    ...['-CA', authority, '-CAkey', authorityKey],
-  ]);
+  const [key, certificate] = [join(folder, 'server.key'), join(folder, 'server.pem')];
+  const names = [
+    '-subj',
+    '/CN=server',
+    '-addext',
+    'subjectAltName=DNS:localhost',
+    '-addext',
+    'basicConstraints=CA:FALSE',
+  ];
+  const signed = ['-CA', authority, '-CAkey', authorityKey];
+  await run('openssl', ['req', '-x509', ...newKey, '-keyout', key, '-out', certificate, ...names, ...signed]);
   await chmod(join(folder, 'server.key'), 0o600);
 }
 
@@ -112,6 +131,12 @@ async function run(command: string, args: readonly string[]): Promise<void> {
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text));
   const [code] = await once(child, 'close');
   if (code !== 0) throw new Error(`${command} ended with ${String(code)}: ${output}`);
+}
+
+/** Of a thread; one that has ended meanwhile stands still as well. */
+async function stateOf(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch(() => ') T');
+  return text.charAt(text.lastIndexOf(')') + 2);
 }
 
 async function accepts(port: number): Promise<boolean> {
