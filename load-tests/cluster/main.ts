@@ -1,17 +1,20 @@
 /**
  * The cluster on this machine: every service a process of its own, on the servers of the local stack.
  *
- *     node load-tests/cluster/main.ts up | down | status [--zones 2] [--wipe]
+ *     node load-tests/cluster/main.ts up | down | status | demo  [--zones 2] [--wipe] [--messages 4000]
  *
  * `up` starts what does not run and resolves when all of it is ready; it can be repeated. `down` asks
  * every process to end, and ends only what `up` started; with `--wipe` the next `up` makes a new cluster.
+ * `demo` plays in a new cluster, which goes on afterwards.
  */
+import { onStopSignal } from '@chappe/cli/stop-signal';
 import { rm, writeFile } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { logPath, serversOf, startServer, stopServer } from '../stack/process-record.ts';
+import { runClusterDemo } from './demo.ts';
 import { environmentOf, identityOfCluster, makeDatabase } from './environment.ts';
 import { addressesOf, adminPortOf, dataFolder, members } from './layout.ts';
 import type { Member } from './layout.ts';
@@ -22,7 +25,12 @@ const pollMs = 100;
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { zones: { type: 'string', default: '1' }, wipe: { type: 'boolean', default: false } },
+  options: {
+    zones: { type: 'string', default: '1' },
+    wipe: { type: 'boolean', default: false },
+    messages: { type: 'string', default: '4000' },
+    'per-second': { type: 'string', default: '250' },
+  },
 });
 const zones = values.zones === '2' ? 2 : 1;
 
@@ -32,13 +40,16 @@ switch (command) {
     await up();
     break;
   case 'down':
-    await down();
+    await down(values.wipe);
     break;
   case 'status':
     await status();
     break;
+  case 'demo':
+    await demo();
+    break;
   default:
-    throw new Error('up, down or status');
+    throw new Error('up, down, status or demo');
 }
 
 async function up(): Promise<void> {
@@ -66,7 +77,7 @@ async function up(): Promise<void> {
   print(`or:  chappe ranges --data ${folder}`);
 }
 
-async function down(): Promise<void> {
+async function down(wipe: boolean): Promise<void> {
   const running = await serversOf(dataFolder);
   // Gateways first, so that nothing new comes in; then whatever they and the senders need.
   const order: Member['service'][][] = [['gateway'], ['sender'], ['relay', 'billing', 'crypto', 'coordinator']];
@@ -75,7 +86,22 @@ async function down(): Promise<void> {
     await Promise.all(names.map(({ name }) => stopServer(dataFolder, name)));
   }
   if (running.length > 0) print(`${running.length} processes have ended`);
-  if (values.wipe) await rm(dataFolder, { recursive: true, force: true });
+  if (wipe) await rm(dataFolder, { recursive: true, force: true });
+}
+
+/** In a new cluster: people register once, and may ask for few codes an hour. */
+async function demo(): Promise<void> {
+  await down(true);
+  await up();
+  const stopped = new AbortController();
+  using _ = onStopSignal(() => stopped.abort());
+  process.exitCode = await runClusterDemo(await identityOfCluster(), {
+    messages: Number(values.messages),
+    perSecond: Number(values['per-second']),
+    signal: stopped.signal,
+  });
+  // The killed process comes back, and with it its share of the ranges.
+  await up();
 }
 
 async function status(): Promise<void> {

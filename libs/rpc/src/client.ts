@@ -156,19 +156,18 @@ export class Channel implements Disposable {
     }
   }
 
-  /** At one server after the other, as long as each says that it is away and the method may be repeated. */
+  /** At one server after the other: if the method may be repeated, or as long as the request has not left. */
   async #repeat(call: UnaryCall): Promise<unknown> {
     const isRepeated = this.#repeated.has(call.method.parent.typeName);
-    const attempts = isRepeated ? Math.min(attemptsMax, this.#endpoints.size) : 1;
+    const attempts = Math.min(attemptsMax, this.#endpoints.size);
     for (let attempt = 1; ; attempt += 1) {
       const endpoint = this.#endpoints.pick();
       try {
         return await this.#once(endpoint, call);
       } catch (error) {
-        const code = codeOf(error);
-        this.#endpoints.ended(endpoint, code);
-        const isOver = attempt >= attempts || call.options.signal?.aborted === true;
-        if (isOver || code !== GrpcStatus.unavailable) throw fromServiceError(error);
+        this.#endpoints.ended(endpoint, codeOf(error));
+        const mayRepeat = isRepeated ? codeOf(error) === GrpcStatus.unavailable : hasNotLeft(error);
+        if (!mayRepeat || attempt >= attempts || call.options.signal?.aborted === true) throw fromServiceError(error);
       }
     }
   }
@@ -197,6 +196,14 @@ export class Channel implements Disposable {
 
 /** One DNS name with several addresses: calls take turns over these as well. */
 const spreadOverAddresses = JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] });
+
+/** grpc-js says so in words only (load-balancer-pick-first.ts); with other words nothing is repeated. */
+function hasNotLeft(error: unknown): boolean {
+  return (
+    codeOf(error) === GrpcStatus.unavailable &&
+    /^(\w+: )?No connection established/.test((error as ServiceError).details)
+  );
+}
 
 function codeOf(error: unknown): number {
   return error instanceof Error && 'code' in error ? (error as ServiceError).code : GrpcStatus.internal;
