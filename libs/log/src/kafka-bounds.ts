@@ -12,10 +12,13 @@ export interface Bounds {
 }
 
 export function boundsOf(cluster: KafkaCluster, topic: string): Promise<Bounds> {
-  return cluster.atConfirmedLeader(topic, async (connection) => ({
-    first: await offsetOf(connection, topic, 'earliest'),
-    end: await offsetOf(connection, topic, 'latest'),
-  }));
+  return cluster.atConfirmedLeader(topic, async (connection) => {
+    const [first, end] = await Promise.all([
+      offsetOf(connection, topic, 'earliest'),
+      offsetOf(connection, topic, 'latest'),
+    ]);
+    return { first, end };
+  });
 }
 
 async function offsetOf(connection: KafkaConnection, topic: string, which: 'earliest' | 'latest'): Promise<number> {

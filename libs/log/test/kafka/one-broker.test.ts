@@ -1,6 +1,7 @@
 /** The log in Kafka when its only broker is killed, paused, or changed behind its back. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   append,
   appendFailure,
@@ -19,6 +20,7 @@ import { createTopicRequest, deleteTopicRequest, produceRequest } from '../../sr
 import { startBrokers, until } from './own-brokers.ts';
 import type { OwnBrokers } from './own-brokers.ts';
 import { stackKafka } from './stack-kafka.ts';
+import { readOn, writeAndRepeat } from './writing-on.ts';
 
 describe('a single broker', { skip: stackKafka().skip }, () => {
   let own: OwnBrokers;
@@ -78,6 +80,27 @@ describe('a single broker', { skip: stackKafka().skip }, () => {
     while (!ids.includes('2')) ids.push(...idsOf(await reader.read(noLimits, never)));
     assert.deepEqual([...new Set(ids)], ['1', '2']);
     assert.ok(repeated.firstOffset === 1 || repeated.firstOffset === 2);
+  });
+
+  test('NO-LOSS: a broker that stalls again and again loses and reorders nothing', async () => {
+    await using log = await openKafkaLog(own.options);
+    const topic = await makeTopic(log);
+    await using reader = await log.openReader(topic, 0, 'test');
+    const stop = new AbortController();
+    const writing = writeAndRepeat(log, topic, stop.signal);
+    const [broker] = own.brokers;
+    assert.ok(broker);
+    const ids: string[] = [];
+    for (let stall = 0; stall < 6; stall += 1) {
+      await own.pause(broker);
+      await pause(600);
+      await own.resume(broker);
+      await readOn(reader, ids, ids.length + 30);
+    }
+    stop.abort();
+    const acknowledged = await writing;
+    await readOn(reader, ids, await log.end(topic));
+    assert.deepEqual(ids, acknowledged);
   });
 
   test('an append to a missing topic does not make it', async () => {

@@ -21,6 +21,7 @@ import type { Log } from '../../src/log.ts';
 import { startBrokers, until } from './own-brokers.ts';
 import type { OwnBrokers } from './own-brokers.ts';
 import { stackKafka } from './stack-kafka.ts';
+import { firstsOf, readOn, writeAndRepeat } from './writing-on.ts';
 
 describe('three brokers', { skip: stackKafka().skip }, () => {
   let own: OwnBrokers;
@@ -36,16 +37,15 @@ describe('three brokers', { skip: stackKafka().skip }, () => {
     const stop = new AbortController();
     const writing = writeAndRepeat(log, topic, stop.signal);
     const ids: string[] = [];
-    while (ids.length < 50) ids.push(...idsOf(await readAgain(() => reader.read(noLimits, never))));
+    await readOn(reader, ids, 50);
 
     const leader = await leaderOf(own, topic);
     await own.kill(leader);
-    const seen = ids.length;
-    while (ids.length < seen + 100) ids.push(...idsOf(await readAgain(() => reader.read(noLimits, never))));
+    await readOn(reader, ids, ids.length + 100);
     stop.abort();
     const acknowledged = await writing;
     const end = await until(() => log.end(topic));
-    while (ids.length < end) ids.push(...idsOf(await readAgain(() => reader.read(noLimits, never))));
+    await readOn(reader, ids, end);
     assert.ok(acknowledged.length > 100);
     assert.deepEqual(firstsOf(ids), acknowledged);
     await own.start(leader);
@@ -150,21 +150,6 @@ async function leaderOf(own: OwnBrokers, topic: string): Promise<KafkaNode> {
   }
 }
 
-/** Appends one record after another, each until it is acknowledged; the ids in order. */
-async function writeAndRepeat(log: Log, topic: string, signal: AbortSignal): Promise<string[]> {
-  const acknowledged: string[] = [];
-  while (!signal.aborted) {
-    const id = String(acknowledged.length);
-    for (;;) {
-      const [result] = await log.append([{ topic, records: [makeRecord(id)] }]);
-      if (result?.kind === 'appended') break;
-      assert.equal(result?.error.kind, 'unavailable');
-    }
-    acknowledged.push(id);
-  }
-  return acknowledged;
-}
-
 async function writeUntilSealed(log: Log, topic: string, offsets: number[], onFirst: () => void): Promise<void> {
   for (;;) {
     const [result] = await log.append([{ topic, records: makeRecords(1) }]);
@@ -179,12 +164,22 @@ async function writeUntilSealed(log: Log, topic: string, offsets: number[], onFi
   }
 }
 
-/** A read that may meet a leader that is gone; it goes on where it was. */
-function readAgain<T>(read: () => Promise<T>): Promise<T> {
-  return until(read);
-}
-
-/** Ids in the order of their first showing: what was repeated after an unknown outcome counts once. */
-function firstsOf(ids: readonly string[]): string[] {
-  return [...new Set(ids)];
-}
+describe('four brokers in two zones', { skip: stackKafka().skip }, () => {
+  test('NO-LOSS: both brokers of a zone are killed, and the other zone goes on by itself', async () => {
+    await using own = await startBrokers(4);
+    await using log = await openKafkaLog(own.options);
+    const topic = await makeTopic(log);
+    await using reader = await log.openReader(topic, 0, 'test');
+    const stop = new AbortController();
+    const writing = writeAndRepeat(log, topic, stop.signal);
+    const ids: string[] = [];
+    await readOn(reader, ids, 50);
+    const { rack } = await leaderOf(own, topic);
+    await Promise.all(own.brokers.filter((broker) => broker.rack === rack).map((broker) => own.kill(broker)));
+    await readOn(reader, ids, ids.length + 100);
+    stop.abort();
+    const acknowledged = await writing;
+    await readOn(reader, ids, await until(() => log.end(topic)));
+    assert.deepEqual(firstsOf(ids), acknowledged);
+  });
+});
