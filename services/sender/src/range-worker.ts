@@ -327,10 +327,12 @@ export class RangeWorker {
     const { events, now } = this.#dependencies;
     const startedAt = performance.now();
     const deviceWork = this.#deviceWork.splice(0, batchRecordsMax);
-    const states = await this.#load(this.#commands, deviceWork);
-    const commands = this.#commands.slice(
+    // What is read while contacts are loaded belongs to the next turn.
+    const ahead = [...this.#commands];
+    const states = await this.#load(ahead, deviceWork);
+    const commands = ahead.slice(
       0,
-      cutBatch(this.#commands, (contact) => states.get(contact)),
+      cutBatch(ahead, (contact) => states.get(contact)),
     );
     this.#watchClock(commands.at(-1)?.record);
     const changes = new Changes({

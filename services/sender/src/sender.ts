@@ -18,7 +18,7 @@ import type { ServerCredentials } from '@grpc/grpc-js';
 import { attach } from './attach.ts';
 import { contactAnswer } from './contact-answer.ts';
 import { openSenderEvents } from './events.ts';
-import { closeGraceMs, tickIntervalMs } from './limits.ts';
+import { closeGraceMs, handOverMsMax, tickIntervalMs } from './limits.ts';
 import { Shard } from './shard.ts';
 
 export interface SenderDependencies {
@@ -42,6 +42,8 @@ export interface SenderDependencies {
   readonly credentials?: ServerCredentials;
   /** Milliseconds since 1970. Absent: the system's clock. */
   readonly now?: () => number;
+  /** How long the shard waits at its end until others have its ranges. Absent: 5 s; 0: not at all. */
+  readonly handOverMs?: number;
   /** How often due contacts are looked for. Absent: each minute. */
   readonly tickIntervalMs?: number;
 }
@@ -105,6 +107,7 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
     coordination,
     table,
     tickIntervalMs: dependencies.tickIntervalMs ?? tickIntervalMs,
+    handOverMs: dependencies.handOverMs ?? handOverMsMax,
     worker: {
       log,
       store,
