@@ -6,6 +6,7 @@
  * three failures. So there is one client for each member, without any of that, and one rule: all
  * calls go to one member until it fails one, then to the next. Every call has a deadline.
  */
+import { isIP } from 'node:net';
 import { noop } from 'cockatiel';
 import { Etcd3 } from 'etcd3';
 import { CoordinationError } from './coordination.ts';
@@ -13,7 +14,7 @@ import { asCoordinationError, isTokenError } from './etcd-error.ts';
 import { etcdCallMs, etcdRetryMs, etcdTryMs } from './limits.ts';
 
 export interface EtcdConnectionOptions {
-  /** `host:port` of each member. */
+  /** `host:port` of each member; with TLS the host is a name, not an address. */
   readonly endpoints: readonly string[];
   /** PEM. Without it connections are open text. */
   readonly tls?:
@@ -48,6 +49,13 @@ export class EtcdEndpoints implements Disposable {
     for (const endpoint of options.endpoints) {
       if (!/^[^\s/:]+:\d+$|^\[[0-9a-f:]+\]:\d+$/i.test(endpoint)) {
         throw new CoordinationError('invalid', `etcd: the endpoint ${endpoint} is not host:port`);
+      }
+      // Node refuses an address as the name to look for in a certificate.
+      if (
+        options.tls !== undefined &&
+        isIP(endpoint.slice(0, endpoint.lastIndexOf(':')).replaceAll(/[[\]]/g, '')) !== 0
+      ) {
+        throw new CoordinationError('invalid', `etcd: with TLS name the host of ${endpoint} as its certificate does`);
       }
     }
     this.#options = options;

@@ -88,6 +88,7 @@ describe('etcd: what is checked before it is used', { skip }, () => {
     const good = { endpoints: ['127.0.0.1:1'], prefix: '/chappe-test', clusterId: 'test' };
     await rejectsAs('invalid', openEtcdCoordination({ ...good, endpoints: [] }));
     await rejectsAs('invalid', openEtcdCoordination({ ...good, endpoints: ['http://127.0.0.1:2379'] }));
+    await rejectsAs('invalid', openEtcdCoordination({ ...good, tls: { authority: Buffer.from('') } }));
     await rejectsAs('invalid', openEtcdCoordination({ ...good, prefix: 'chappe/' }));
     await rejectsAs('invalid', openEtcdCoordination({ ...good, clusterId: '' }));
   });
