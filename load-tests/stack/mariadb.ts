@@ -1,5 +1,8 @@
 /**
- * MariaDB in the local stack.
+ * MariaDB in the local stack: one server, or a primary in zone a and its replica in zone b.
+ *
+ * The pair is semi-synchronous, AFTER_SYNC and in effect without time-out: a COMMIT is confirmed only
+ * when the replica has it on its disk as well, and waits as long as there is no replica.
  *
  * It flushes what makes a commit survive the loss of power (log and binlog), and its default isolation
  * stays REPEATABLE READ: sessions that need another ask for it.
@@ -17,6 +20,7 @@ interface MariadbNode {
 }
 
 const primary: MariadbNode = { name: 'mariadb-a', serverId: 1, port: 13_306 };
+const replica: MariadbNode = { name: 'mariadb-b', serverId: 2, port: 13_307 };
 
 const [database, user, password] = ['chappe', 'chappe', 'chappe'];
 
@@ -41,12 +45,21 @@ export async function installMariadb({ report }: StackContext): Promise<void> {
 }
 
 export async function startMariadb(context: StackContext): Promise<void> {
-  await startNode(context, primary);
+  if (context.zones === 2) await startPair(context);
+  else await startNode(context, primary);
   await runSql(context, primary, setUpSql);
 }
 
+/** The replica first follows and then the primary waits for it, so that nothing waits in vain. */
+async function startPair(context: StackContext): Promise<void> {
+  await Promise.all([startNode(context, primary), startNode(context, replica)]);
+  await runSql(context, primary, replicationUserSql);
+  await runSql(context, replica, followSql);
+  await runSql(context, primary, waitForReplicaSql);
+}
+
 export async function stopMariadb(context: StackContext): Promise<void> {
-  await stopServer(context.dataFolder, primary.name);
+  for (const { name } of [primary, replica]) await stopServer(context.dataFolder, name);
 }
 
 export function mariadbEnvironment(): StackEnvironment {
@@ -96,6 +109,11 @@ function settingsOf(node: MariadbNode, folder: string): string[] {
     // READ COMMITTED works with this format only.
     '--binlog-format=ROW',
     '--binlog-expire-logs-seconds=86400',
+    // What the replica applies is in its own binlog, so that it can be the next primary.
+    '--log-slave-updates=ON',
+    '--gtid-strict-mode=ON',
+    '--relay-log=relay',
+    '--sync-relay-log=1',
 
     '--character-set-server=utf8mb4',
     '--collation-server=utf8mb4_nopad_bin',
@@ -105,6 +123,30 @@ function settingsOf(node: MariadbNode, folder: string): string[] {
     '--performance-schema=OFF',
   ];
 }
+
+/** Not written to the binlog: the replica has accounts of its own until it follows. */
+const replicationUserSql = `
+  SET SESSION sql_log_bin = 0;
+  CREATE USER IF NOT EXISTS 'replica'@'127.0.0.1' IDENTIFIED BY 'replica';
+  GRANT REPLICATION SLAVE ON *.* TO 'replica'@'127.0.0.1';
+`;
+
+const followSql = `
+  SET GLOBAL read_only = 1;
+  SET GLOBAL rpl_semi_sync_slave_enabled = 1;
+  STOP SLAVE;
+  CHANGE MASTER TO master_host = '127.0.0.1', master_port = ${primary.port}, master_user = 'replica',
+    master_password = 'replica', master_use_gtid = slave_pos, master_connect_retry = 1;
+  START SLAVE;
+`;
+
+/** Without time-out: the longest one there is, 136 years. */
+const waitForReplicaSql = `
+  SET GLOBAL rpl_semi_sync_master_wait_point = AFTER_SYNC;
+  SET GLOBAL rpl_semi_sync_master_timeout = 4294967295000;
+  SET GLOBAL rpl_semi_sync_master_wait_no_slave = 1;
+  SET GLOBAL rpl_semi_sync_master_enabled = 1;
+`;
 
 /** The rights that migrations and services need, and no others. Tests make databases of their own beside it. */
 const setUpSql = `
