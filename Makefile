@@ -12,9 +12,12 @@ GENERATED := node_modules/.chappe-generated
 
 # Tests of libraries and of the services' cores, without those that start whole servers: fast.
 UNIT_TESTS := 'libs/*/test/**/*.test.ts' 'services/{billing,coordinator,crypto,gateway,sender}/test/**/*.test.ts'
+# The same suites and more, on real servers.
+DRIVER_TESTS := 'libs/log/test/kafka/*.test.ts' 'libs/coordination/test/etcd/*.test.ts' 'libs/store/test/mysql/*.test.ts'
 ALL_TESTS := 'libs/*/test/**/*.test.ts' 'services/*/test/**/*.test.ts'
 
-.PHONY: help setup demo test check bench clean proto-image
+.PHONY: help setup demo test test-drivers check bench clean proto-image stack-setup stack-up stack-down stack-status \
+  cluster-up cluster-down cluster-status cluster-demo
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +26,10 @@ help:
 	@echo 'make test              all tests'
 	@echo 'make check             proto lint and breaking changes, types, lint, format, dead code, unit tests'
 	@echo 'make bench             throughput, latency and memory of the standalone node: a table and JSON'
+	@echo 'make stack-up [ZONES=2] Kafka, etcd and MariaDB on this machine (idempotent); stack-down, stack-status'
+	@echo 'make cluster-up         the cluster on that stack, a process per service and replica; cluster-down, cluster-status'
+	@echo 'make cluster-demo       the demo in a new cluster, with a sender killed in the middle'
+	@echo 'make test-drivers      the drivers of the cluster against the real servers of the stack'
 	@echo 'make proto-image       at a release: renew what `make check` compares the proto files with'
 	@echo 'make clean             remove what setup and the runs have made'
 
@@ -57,6 +64,39 @@ check: setup
 
 bench: setup
 	@node load-tests/bench/main.ts
+
+STACK := node load-tests/stack/main.ts
+ZONES ?= 1
+
+stack-setup: setup
+	@$(STACK) install --zones $(ZONES)
+
+stack-up: setup
+	@$(STACK) up --zones $(ZONES)
+
+stack-down: setup
+	@$(STACK) down $(if $(WIPE),--wipe)
+
+stack-status: setup
+	@$(STACK) status
+
+CLUSTER := node load-tests/cluster/main.ts
+
+cluster-up: stack-up
+	@$(CLUSTER) up --zones $(ZONES)
+
+cluster-down: setup
+	@$(CLUSTER) down $(if $(WIPE),--wipe)
+
+cluster-status: setup
+	@$(CLUSTER) status
+
+cluster-demo: stack-up
+	@$(CLUSTER) demo --zones $(ZONES) $(if $(MESSAGES),--messages $(MESSAGES))
+
+# One file at a time: some of them stop and pause servers of their own.
+test-drivers: stack-up
+	@eval "$$($(STACK) env --zones $(ZONES))" && node --test --test-concurrency=1 $(DRIVER_TESTS)
 
 proto-image: setup
 	buf build proto -o proto/released.binpb

@@ -158,7 +158,9 @@ for (const happened of [true, false]) {
             return tx.run(sql, parameters);
           };
           const rest = { runMany: tx.runMany.bind(tx), query: tx.query.bind(tx), insert: tx.insert.bind(tx) };
-          const result = await work({ run, ...rest, queryForUpdate: tx.queryForUpdate.bind(tx) });
+          const { connectionId } = tx;
+          const queryForUpdate = tx.queryForUpdate.bind(tx);
+          const result = await work({ connectionId, run, ...rest, queryForUpdate });
           if (touched && !lost && !happened) {
             lost = true;
             throw new StoreError('unknown', 'the connection was lost while committing');
@@ -171,6 +173,7 @@ for (const happened of [true, false]) {
         }
         return watched;
       },
+      endHolder: (sql, parameters) => bench.store.endHolder(sql, parameters),
       [Symbol.asyncDispose]: async () => undefined,
     };
     await using consumer = bench.start('one', {

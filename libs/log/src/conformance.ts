@@ -10,14 +10,19 @@ import { checkLifetimes } from './conformance-lifetime.ts';
 import { checkReads } from './conformance-read.ts';
 import { checkSeals } from './conformance-seal.ts';
 
-export function logConformance(name: string, open: () => Promise<LogHarness>): void {
+/** @param options.skip why the suite cannot run, e.g. because its server is not there. */
+export function logConformance(
+  name: string,
+  open: () => Promise<LogHarness>,
+  options: { readonly skip?: string | false } = {},
+): void {
   const check: Check = (sentence, work) => {
     void test(sentence, async () => {
       await using harness = await open();
       await work(harness);
     });
   };
-  void describe(`the log: ${name}`, () => {
+  void describe(`the log: ${name}`, { skip: options.skip ?? false }, () => {
     checkAppends(check);
     checkReads(check);
     checkSeals(check);

@@ -21,6 +21,8 @@ export interface ShardInfo {
   /** Commands a second, over its ranges. */
   readonly rate: number;
   readonly attachedDevices: number;
+  /** It is about to end: its ranges are to be given to others. */
+  readonly isLeaving?: boolean;
   /** By range id. */
   readonly load: Readonly<Record<string, RangeLoad>>;
 }

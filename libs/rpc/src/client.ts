@@ -1,18 +1,20 @@
 /** A typed client from one protobuf-es service descriptor. */
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { create } from '@bufbuild/protobuf';
-import { ChappeError } from '@chappe/errors/chappe-error';
+import { GrpcStatus } from '@chappe/errors/catalogue';
 import {
-  Client as GrpcClient,
   credentials as grpcCredentials,
   Metadata,
   type ChannelCredentials,
   type ClientDuplexStream,
   type ClientReadableStream,
+  type MethodDefinition,
+  type ServiceError,
 } from '@grpc/grpc-js';
 import { grpcDefinition } from './definition.ts';
+import { addressesIn, Endpoints, type Balance, type Endpoint } from './endpoints.ts';
 import { writeRespectingFlow } from './flow.ts';
-import { defaultDeadlineMs, keepalive, maxFrameBytes } from './limits.ts';
+import { attemptsMax, defaultDeadlineMs, keepalive, maxFrameBytes } from './limits.ts';
 import { fromServiceError } from './status.ts';
 
 export interface CallOptions {
@@ -44,25 +46,48 @@ type Call<M extends DescMethod> = M['methodKind'] extends 'unary'
 export type Client<S extends DescService> = { readonly [K in keyof S['method']]: Call<S['method'][K]> };
 
 export interface ChannelOptions {
-  /** `host:port` or `unix:/path`. */
+  /**
+   * `host:port` or `unix:/path`; replicas with commas between, or as one DNS name with several
+   * addresses.
+   */
   readonly address: string;
+  /** Over several addresses. Absent: `stick`. */
+  readonly balance?: Balance;
+  /**
+   * Services whose unary calls may be repeated at another server when one is away, within the call's
+   * deadline: only those that say of every method that it is idempotent.
+   */
+  readonly repeated?: readonly DescService[];
   readonly credentials?: ChannelCredentials;
   /** Sent as `authorization: Bearer <token>`. */
   readonly bearer?: string;
 }
 
-/** One connection to one address, which clients share. */
+interface UnaryCall {
+  readonly method: DescMethod;
+  readonly definition: MethodDefinition<object, object>;
+  readonly request: object;
+  readonly options: CallOptions;
+  readonly deadline: number;
+}
+
+/** The connections to one service, at one address or several, which clients share. */
 export class Channel implements Disposable {
-  readonly #client: GrpcClient;
+  readonly #endpoints: Endpoints;
+  readonly #repeated: ReadonlySet<string>;
   readonly #bearer: string | undefined;
 
+  /** @throws ChappeError `parameterInvalid` without an address */
   constructor(options: ChannelOptions) {
-    this.#client = new GrpcClient(options.address, options.credentials ?? grpcCredentials.createInsecure(), {
+    const { balance = 'stick', credentials = grpcCredentials.createInsecure(), repeated = [] } = options;
+    this.#endpoints = new Endpoints(addressesIn(options.address), balance, credentials, {
       'grpc.max_receive_message_length': maxFrameBytes,
       'grpc.max_send_message_length': maxFrameBytes,
       'grpc.use_local_subchannel_pool': 1,
+      ...(balance === 'spread' ? { 'grpc.service_config': spreadOverAddresses } : {}),
       ...keepalive.client,
     });
+    this.#repeated = new Set(repeated.map(({ typeName }) => typeName));
     this.#bearer = options.bearer;
   }
 
@@ -73,18 +98,13 @@ export class Channel implements Disposable {
     return Object.fromEntries(calls) as unknown as Client<S>;
   }
 
-  /** Resolves when the server answers. @throws ChappeError `notReady` when it has not after `timeoutMs`. */
+  /** Resolves when a server answers. @throws ChappeError `notReady` when none has after `timeoutMs`. */
   waitForReady(timeoutMs: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#client.waitForReady(Date.now() + timeoutMs, (error) => {
-        if (error === undefined || error === null) resolve();
-        else reject(new ChappeError('notReady', `no answer from the server within ${timeoutMs} ms`, { cause: error }));
-      });
-    });
+    return this.#endpoints.waitForReady(timeoutMs);
   }
 
   [Symbol.dispose](): void {
-    this.#client.close();
+    this.#endpoints[Symbol.dispose]();
   }
 
   #metadata(options: CallOptions): Metadata {
@@ -94,53 +114,40 @@ export class Channel implements Disposable {
     return metadata;
   }
 
-  #call(method: DescMethod, definition: ReturnType<typeof grpcDefinition>): unknown {
-    const { path, requestSerialize, responseDeserialize } = definition[method.localName] ?? fail(method);
+  #call(method: DescMethod, definitions: ReturnType<typeof grpcDefinition>): unknown {
+    const definition = definitions[method.localName] ?? fail(method);
+    const { path, requestSerialize, responseDeserialize } = definition;
     switch (method.methodKind) {
       case 'unary':
-        return (request: object, options: CallOptions = {}) =>
-          new Promise((resolve, reject) => {
-            const deadline = Date.now() + (options.deadlineMs ?? defaultDeadlineMs);
-            const call = this.#client.makeUnaryRequest(
-              path,
-              requestSerialize,
-              responseDeserialize,
-              create(method.input, request as Record<string, unknown>),
-              this.#metadata(options),
-              { deadline },
-              (error, response) => {
-                options.signal?.removeEventListener('abort', cancel);
-                if (error === null) resolve(response);
-                else reject(fromServiceError(error));
-              },
-            );
-            const cancel = (): void => call.cancel();
-            options.signal?.addEventListener('abort', cancel, { once: true });
-            if (options.signal?.aborted === true) cancel();
-          });
+        return (request: object, options: CallOptions = {}) => {
+          const deadline = Date.now() + (options.deadlineMs ?? defaultDeadlineMs);
+          return this.#repeat({ method, definition, request, options, deadline });
+        };
       case 'server_streaming':
         return (request: object, options: CallOptions = {}) => {
-          const call = this.#client.makeServerStreamRequest(
+          const endpoint = this.#endpoints.pick();
+          const call = endpoint.client.makeServerStreamRequest(
             path,
             requestSerialize,
             responseDeserialize,
             create(method.input, request as Record<string, unknown>),
             this.#metadata(options),
           );
-          return responsesOf(call, options.signal);
+          return responsesOf(call, (code) => this.#endpoints.ended(endpoint, code), options.signal);
         };
       case 'client_streaming':
         return fail(method);
       case 'bidi_streaming':
         return (options: CallOptions = {}): ClientStream<object, unknown> => {
-          const call: ClientDuplexStream<object, unknown> = this.#client.makeBidiStreamRequest(
+          const endpoint = this.#endpoints.pick();
+          const call: ClientDuplexStream<object, unknown> = endpoint.client.makeBidiStreamRequest(
             path,
             requestSerialize,
             responseDeserialize,
             this.#metadata(options),
           );
           return {
-            responses: responsesOf(call, options.signal),
+            responses: responsesOf(call, (code) => this.#endpoints.ended(endpoint, code), options.signal),
             send: (request) => writeRespectingFlow(call, request),
             end: () => call.end(),
             cancel: () => call.cancel(),
@@ -148,6 +155,58 @@ export class Channel implements Disposable {
         };
     }
   }
+
+  /** At one server after the other: if the method may be repeated, or as long as the request has not left. */
+  async #repeat(call: UnaryCall): Promise<unknown> {
+    const isRepeated = this.#repeated.has(call.method.parent.typeName);
+    const attempts = Math.min(attemptsMax, this.#endpoints.size);
+    for (let attempt = 1; ; attempt += 1) {
+      const endpoint = this.#endpoints.pick();
+      try {
+        return await this.#once(endpoint, call);
+      } catch (error) {
+        this.#endpoints.ended(endpoint, codeOf(error));
+        const mayRepeat = isRepeated ? codeOf(error) === GrpcStatus.unavailable : hasNotLeft(error);
+        if (!mayRepeat || attempt >= attempts || call.options.signal?.aborted === true) throw fromServiceError(error);
+      }
+    }
+  }
+
+  #once({ client }: Endpoint, { method, definition, request, options, deadline }: UnaryCall): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const call = client.makeUnaryRequest(
+        definition.path,
+        definition.requestSerialize,
+        definition.responseDeserialize,
+        create(method.input, request as Record<string, unknown>),
+        this.#metadata(options),
+        { deadline },
+        (error, response) => {
+          options.signal?.removeEventListener('abort', cancel);
+          if (error === null) resolve(response);
+          else reject(error);
+        },
+      );
+      const cancel = (): void => call.cancel();
+      options.signal?.addEventListener('abort', cancel, { once: true });
+      if (options.signal?.aborted === true) cancel();
+    });
+  }
+}
+
+/** One DNS name with several addresses: calls take turns over these as well. */
+const spreadOverAddresses = JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] });
+
+/** grpc-js says so in words only (load-balancer-pick-first.ts); with other words nothing is repeated. */
+function hasNotLeft(error: unknown): boolean {
+  return (
+    codeOf(error) === GrpcStatus.unavailable &&
+    /^(\w+: )?No connection established/.test((error as ServiceError).details)
+  );
+}
+
+function codeOf(error: unknown): number {
+  return error instanceof Error && 'code' in error ? (error as ServiceError).code : GrpcStatus.internal;
 }
 
 function fail(method: DescMethod): never {
@@ -157,11 +216,13 @@ function fail(method: DescMethod): never {
 /** The responses as they are read; a failure that comes before reading begins waits for it. */
 function responsesOf<T>(
   call: ClientReadableStream<T> | ClientDuplexStream<object, T>,
+  onFailure: (code: number) => void,
   signal?: AbortSignal,
 ): AsyncIterable<T> {
   let failure: unknown;
   call.on('error', (error) => {
     failure = error;
+    onFailure(codeOf(error));
   });
   const cancel = (): void => call.cancel();
   signal?.addEventListener('abort', cancel, { once: true });

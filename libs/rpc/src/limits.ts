@@ -23,3 +23,10 @@ export const keepalive = {
     'grpc.keepalive_timeout_ms': 5_000,
   },
 } as const;
+
+/** A call that may be repeated is tried at so many servers: two zones and one more. */
+export const attemptsMax = 3;
+
+/** Replicas are asked for their health so often; one that stands still is avoided 3 s later at most. */
+export const healthIntervalMs = 2_000;
+export const healthDeadlineMs = 1_000;

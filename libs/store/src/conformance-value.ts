@@ -22,6 +22,18 @@ export function checkValues(check: Check): void {
     assert.ok(read.every(({ body }) => body === null || body instanceof Uint8Array));
   });
 
+  check('texts are equal only if their bytes are, and ordered by them', async ({ store }) => {
+    const table = await makeTable(store);
+    const texts = ['', ' ', '336', '3360', '3369', '336:', 'A', 'a', 'a ', 'a\u0000', 'e\u0301', 'é'];
+    const rows = texts.map((text) => [text, 0, text, null]);
+    assert.equal(await store.transaction((tx) => tx.insert(table, rows, 'fail')), texts.length);
+    const inRange = `SELECT a FROM ${table.name} WHERE a >= ? AND a < ? ORDER BY a`;
+    assert.deepEqual(await store.query(inRange, ['336', '336:']), [{ a: '336' }, { a: '3360' }, { a: '3369' }]);
+    for (const text of texts) {
+      assert.deepEqual(await store.query(`SELECT note FROM ${table.name} WHERE a = ?`, [text]), [{ note: text }]);
+    }
+  });
+
   check('a Buffer is written as the bytes it views', async ({ store }) => {
     const table = await makeTable(store);
     const view = Buffer.from('xxabcxx').subarray(2, 5);

@@ -3,8 +3,11 @@
  *
  * A service keeps its migrations as `<directory>/<dialect>/NNN-name.sql`. What was applied is
  * remembered with its digest, so that an edited file is noticed. Versions in the database that the
- * directory does not know are left alone: an older replica may start while newer ones run. Each file is
- * one transaction; MySQL commits every DDL statement by itself, so there a file says `IF NOT EXISTS`.
+ * directory does not know are left alone: an older replica may start while newer ones run.
+ *
+ * In SQLite each file is one transaction. MySQL commits every DDL statement by itself, so there a
+ * file says `IF NOT EXISTS` and can be run again, and whoever comes first keeps the others out by a
+ * lock of the server, which ends with its connection.
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
@@ -24,10 +27,12 @@ export interface MigrateOptions {
 /**
  * Applies what is missing, in the order of the numbers; the versions that were applied now.
  *
- * @throws StoreError `invalid` if an applied file was changed, a number is used twice, or a name is wrong.
+ * @throws StoreError `invalid` if an applied file was changed, a number is used twice, or a name is wrong;
+ *   `refused` if another process migrates and does not end.
  */
 export async function migrate(store: Store, options: MigrateOptions): Promise<number[]> {
   const migrations = await readMigrations(options.directory, store.dialect);
+  if (store.dialect === 'mysql') return migrateUnderLock(store, migrations, options);
   await store.transaction((tx) => tx.run(createMigrationsTable));
   const applied: number[] = [];
   for (const migration of migrations) {
@@ -36,6 +41,38 @@ export async function migrate(store: Store, options: MigrateOptions): Promise<nu
   }
   return applied;
 }
+
+/** On one connection, whose lock outlives the commits of DDL. */
+function migrateUnderLock(store: Store, migrations: readonly Migration[], options: MigrateOptions): Promise<number[]> {
+  return store.transaction(async (tx) => {
+    await takeLock(tx);
+    try {
+      await tx.run(createMigrationsTable);
+      const applied: number[] = [];
+      for (const migration of migrations) {
+        if (await applyOnce(tx, migration, options)) applied.push(migration.version);
+      }
+      return applied;
+    } finally {
+      // After a failed statement it ends with the connection.
+      await tx.query(`SELECT RELEASE_LOCK(${lockName})`).catch(() => undefined);
+    }
+  });
+}
+
+async function takeLock(tx: Transaction): Promise<void> {
+  for (let waitedSeconds = 0; waitedSeconds < lockWaitSecondsMax; waitedSeconds += 1) {
+    const [row] = await tx.query(`SELECT GET_LOCK(${lockName}, 1) AS got`);
+    if (row?.['got'] === 1) return;
+  }
+  throw new StoreError('refused', `another process has been migrating the database for ${lockWaitSecondsMax} s`);
+}
+
+/** One for each database of a server: names of locks are the server's, and at most 64 characters. */
+const lockName = "CONCAT('chappe-migrate-', MD5(DATABASE()))";
+
+/** Changing the form of a large table takes minutes; whoever gives up here is started again. */
+const lockWaitSecondsMax = 120;
 
 interface Migration {
   readonly version: number;

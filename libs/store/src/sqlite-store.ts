@@ -63,6 +63,11 @@ class SqliteStore implements Store {
     }
   }
 
+  /** Nobody else writes to the file. */
+  async endHolder(): Promise<boolean> {
+    return false;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

@@ -9,6 +9,7 @@ import type { OnConflict, Row, SqlValue, Table, Transaction } from './store.ts';
 import { StoreError } from './store.ts';
 
 export class SqliteTransaction implements Transaction {
+  readonly connectionId = 0;
   readonly #statements: StatementCache;
   readonly #guard: <T>(work: () => T) => T;
   #failure: Error | undefined;

@@ -6,6 +6,7 @@
  */
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { preparedStatementsMax } from './limits.ts';
+import { refuseTransactionControl, refuseUnfit, splitAtPlaces, withoutQuotes } from './sql-text.ts';
 import type { Row, SqlValue } from './store.ts';
 import { StoreError } from './store.ts';
 
@@ -31,11 +32,9 @@ export class StatementCache {
   }
 
   #prepare(sql: string): CheckedStatement {
-    if (transactionControl.test(sql)) {
-      throw new StoreError('invalid', `transactions are begun and ended by the store, not by: ${sql}`);
-    }
+    refuseTransactionControl(sql);
     const statement = this.#database.prepare(sql);
-    if (sql.slice(statement.sourceSQL.length).replace(quotedOrComment, '').trim() !== '') {
+    if (withoutQuotes(sql.slice(statement.sourceSQL.length)).trim() !== '') {
       throw new StoreError('invalid', `more than one statement in: ${sql}`);
     }
     return new CheckedStatement(statement, sql);
@@ -58,7 +57,7 @@ export class CheckedStatement {
   constructor(statement: StatementSync, sql: string) {
     this.#statement = statement;
     this.#sql = sql;
-    this.#places = countPlaces(sql);
+    this.#places = splitAtPlaces(sql).length - 1;
   }
 
   /** The number of rows that it matched. */
@@ -73,13 +72,7 @@ export class CheckedStatement {
   }
 
   #check(parameters: readonly SqlValue[]): void {
-    if (parameters.length !== this.#places) {
-      throw new StoreError('invalid', `${parameters.length} parameters for ${this.#places} places in: ${this.#sql}`);
-    }
-    for (const value of parameters) {
-      const refusal = refuse(value);
-      if (refusal !== undefined) throw new StoreError('invalid', `${refusal}, in: ${this.#sql}`);
-    }
+    refuseUnfit(parameters, this.#places, this.#sql);
   }
 }
 
@@ -92,19 +85,3 @@ function toRow(row: Record<string, SQLOutputValue>): Row {
   }
   return plain;
 }
-
-/** The `?` outside of quotes and comments. */
-function countPlaces(sql: string): number {
-  return sql.replace(quotedOrComment, '').split('?').length - 1;
-}
-
-function refuse(value: unknown): string | undefined {
-  if (typeof value === 'string' || value === null || value instanceof Uint8Array) return undefined;
-  if (typeof value !== 'number') return `a parameter is a ${typeof value}, not a number, string, Uint8Array or null`;
-  if (!Number.isFinite(value)) return 'a number parameter is not finite';
-  if (Number.isInteger(value) && !Number.isSafeInteger(value)) return 'an integer parameter is beyond 2^53 - 1';
-  return undefined;
-}
-
-const transactionControl = /^\s*(begin|commit|end|rollback|savepoint|release|attach|detach|pragma|vacuum)\b/i;
-const quotedOrComment = /'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|--[^\n]*|\/\*[\s\S]*?\*\//g;

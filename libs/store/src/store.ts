@@ -1,7 +1,7 @@
 /**
  * The port to the SQL store.
  *
- * Drivers: an SQLite file (`sqlite-store.ts`), later MySQL and MariaDB. Every driver passes
+ * Drivers: an SQLite file (`sqlite-store.ts`), MySQL and MariaDB (`mysql-store.ts`). Every driver passes
  * `conformance.ts`. SQL is written beside its use in the part of the language that both speak,
  * with `?` for parameters; where they differ (upserts, row locks) the port has a verb.
  * Values: `number` (safe integers or doubles), `string`, `Uint8Array`, `null`; anything else, and
@@ -22,6 +22,11 @@ export interface Table {
 export type OnConflict = 'fail' | 'ignore' | 'replace';
 
 export interface Transaction {
+  /**
+   * The server's id of the connection that this runs on, for `Store.endHolder`; 0 in an embedded
+   * store, where no other process can hold a row.
+   */
+  readonly connectionId: number;
   /** Runs one statement; the number of rows that it matched. */
   run(sql: string, parameters?: readonly SqlValue[]): Promise<number>;
   /** Runs one statement for each parameter list. */
@@ -75,6 +80,16 @@ export interface Store extends AsyncDisposable {
    * @throws StoreError
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /**
+   * Ends the connection whose id `sql` reads as its only column, from any process of the same user:
+   * its open transaction is rolled back and its locks are gone. The read sees what is not committed,
+   * so it finds who holds a row if every transaction first writes its `connectionId` there. For a
+   * claim that waits for an owner which is frozen in mid-transaction. Whether one was ended; an
+   * embedded store has none.
+   *
+   * @throws StoreError
+   */
+  endHolder(sql: string, parameters?: readonly SqlValue[]): Promise<boolean>;
 }
 
 /** Ends `transaction` with a rollback and a result. */

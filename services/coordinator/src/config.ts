@@ -1,5 +1,8 @@
 /** What a coordinator process is told by its environment. */
 import { readEnv, wholeNumber, type Environment } from '@chappe/config/read-env';
+import { coordinationVariables } from '@chappe/drivers/coordination-driver';
+import { logVariables } from '@chappe/drivers/log-driver';
+import { processVariables } from '@chappe/service-process/process-variables';
 import { z } from 'zod';
 
 const schema = z.object({
@@ -10,14 +13,11 @@ const schema = z.object({
     .default('3,4,5'),
   /** The store that new ranges use. */
   CHAPPE_STORE_ID: z.string().default('main'),
-  /** The SQLite files of the log and of coordination. */
-  CHAPPE_LOG_PATH: z.string().default('data/log.sqlite'),
-  CHAPPE_COORDINATION_PATH: z.string().default('data/coordination.sqlite'),
   /** How many event topics there are; the same everywhere and for ever. */
   CHAPPE_EVENT_BUCKETS: wholeNumber(4),
-  CHAPPE_ADMIN_HOST: z.string().default('127.0.0.1'),
-  CHAPPE_ADMIN_PORT: wholeNumber(7492),
-  CHAPPE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  ...logVariables,
+  ...coordinationVariables,
+  ...processVariables(7492),
 });
 
 export type CoordinatorConfig = Readonly<z.output<typeof schema>>;

@@ -92,7 +92,7 @@ class CoordinatorLoop implements Coordinator {
         if (leadership !== undefined) await this.#reconcile(leadership);
         this.#problem = undefined;
         waitMs = retryMs.first;
-        await Promise.race([woken, sleep(lookIntervalMs, undefined, { ref: false })]);
+        await Promise.race([woken, sleep(this.#nextLookMs(), undefined, { ref: false })]);
       } catch (error) {
         this.#problem = error instanceof Error ? error.message : 'unknown';
         this.#events.failed(error);
@@ -186,6 +186,15 @@ class CoordinatorLoop implements Coordinator {
       if (nowMs - since < leaseTtlMs) missing.add(id);
     }
     return missing;
+  }
+
+  /** At the moment at which the next silent shard is given up, if that is sooner than the usual look. */
+  #nextLookMs(): number {
+    const nowMs = performance.now();
+    const leftMs = [...this.#silentSinceMs.values()]
+      .map((sinceMs) => sinceMs + leaseTtlMs - nowMs)
+      .filter((ms) => ms >= 0);
+    return Math.min(lookIntervalMs, ...leftMs.map((ms) => ms + 1));
   }
 
   async #assign(

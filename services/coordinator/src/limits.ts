@@ -1,7 +1,7 @@
 /** The coordinator's limits. */
 
-/** The leader and every shard are missed so long after they died. */
-export const leaseTtlMs = 5_000;
+/** The life of the leases of the leader and of every shard; the sender's limits say why so long. */
+export const leaseTtlMs = 3_000;
 
 /** A look at everything even when no watch has called: watches may be lost with a connection. */
 export const lookIntervalMs = 1_000;

@@ -1,7 +1,7 @@
 /**
  * Which shard should work on which range: a pure function of what is there.
  *
- * A range without a living owner goes to its former shard if that is back, else to the one with the
+ * A range without a living owner, or whose owner is leaving, goes to its former shard if that is back, else to the one with the
  * fewest ranges for its capacity. Of the others at most one is moved at a time, and only when a
  * shard has two more than another could have instead: so a shard that joins gets its share, and
  * nothing goes back and forth.
@@ -23,14 +23,18 @@ export function planAssignments(
   shards: readonly ShardInfo[],
   missing: ReadonlySet<string>,
 ): Assignment[] {
-  const byId = new Map(shards.map((shard) => [shard.id, shard]));
-  const held = new Map(shards.map(({ id }) => [id, 0]));
+  const alive = new Map(shards.map((shard) => [shard.id, shard]));
+  // Shards that leave keep their ranges only as long as there is nobody else.
+  const staying = shards.filter(({ isLeaving }) => isLeaving !== true);
+  const byId = new Map(staying.map((shard) => [shard.id, shard]));
+  const held = new Map(staying.map(({ id }) => [id, 0]));
   const orphans: Range[] = [];
   const settled: Range[] = [];
   for (const range of ranges) {
     if (range.state !== 'active' && range.state !== 'draining') continue;
-    const owner = range.owner === undefined ? undefined : byId.get(range.owner);
-    if (owner !== undefined && owner.instance === range.ownerInstance) {
+    const owner = range.owner === undefined ? undefined : alive.get(range.owner);
+    const isKept = owner?.isLeaving !== true || staying.length === 0;
+    if (owner !== undefined && owner.instance === range.ownerInstance && isKept) {
       held.set(owner.id, (held.get(owner.id) ?? 0) + 1);
       settled.push(range);
     } else if (range.owner === undefined || owner !== undefined || !missing.has(range.owner)) {

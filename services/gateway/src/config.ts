@@ -1,14 +1,15 @@
 /** What a gateway process is told by its environment. */
 import { readEnv, wholeNumber, type Environment } from '@chappe/config/read-env';
+import { coordinationVariables } from '@chappe/drivers/coordination-driver';
+import { logVariables } from '@chappe/drivers/log-driver';
+import { storeVariables } from '@chappe/drivers/store-driver';
+import { processVariables } from '@chappe/service-process/process-variables';
 import { z } from 'zod';
 
 const schema = z.object({
   /** Where it listens: `host:port` or `unix:/path`. */
   CHAPPE_GATEWAY_ADDRESS: z.string().default('127.0.0.1:7401'),
-  /** Its SQLite files. */
-  CHAPPE_GATEWAY_STORE: z.string().default('data/gateway.sqlite'),
-  CHAPPE_LOG_PATH: z.string().default('data/log.sqlite'),
-  CHAPPE_COORDINATION_PATH: z.string().default('data/coordination.sqlite'),
+  /** These two: an address, or several with commas between. */
   CHAPPE_CRYPTO_ADDRESS: z.string().default('127.0.0.1:7404'),
   CHAPPE_BILLING_ADDRESS: z.string().default('127.0.0.1:7406'),
   /** The operator's key; at least 16 characters. Give it as CHAPPE_ADMIN_KEY_FILE. */
@@ -18,9 +19,10 @@ const schema = z.object({
   /** Messages a second that one business may hand over, and how many at once. */
   CHAPPE_RATE_PER_SECOND: wholeNumber(5_000),
   CHAPPE_RATE_BURST: wholeNumber(10_000),
-  CHAPPE_ADMIN_HOST: z.string().default('127.0.0.1'),
-  CHAPPE_ADMIN_PORT: wholeNumber(7491),
-  CHAPPE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  ...logVariables,
+  ...coordinationVariables,
+  ...storeVariables('data/gateway.sqlite'),
+  ...processVariables(7491),
 });
 
 export type GatewayConfig = Readonly<z.output<typeof schema>>;

@@ -42,6 +42,7 @@ export interface GatewayDependencies {
   readonly log: Log;
   readonly store: Store;
   readonly telemetry: Telemetry;
+  /** As the other: an address, or several with commas between. */
   readonly cryptoAddress: string;
   readonly billingAddress: string;
   /** Made anew with every start of the process. */
@@ -73,8 +74,8 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
   const events = gatewayEvents(telemetry);
   const stopping = new AbortController();
 
-  const cryptoChannel = resources.use(new Channel({ address: dependencies.cryptoAddress }));
-  const billingChannel = resources.use(new Channel({ address: dependencies.billingAddress }));
+  const cryptoChannel = resources.use(new Channel({ address: dependencies.cryptoAddress, balance: 'spread', repeated: [CryptoService] }));
+  const billingChannel = resources.use(new Channel({ address: dependencies.billingAddress, balance: 'spread', repeated: [LedgerService] }));
   const crypto = cryptoChannel.client(CryptoService);
   const table = resources.use(await watchRoutingTable(coordination));
   const appender = resources.use(new CommandAppender({ log, table }));

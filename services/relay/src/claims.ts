@@ -67,12 +67,15 @@ export async function purgeClaims(tx: Transaction, nowMs: number): Promise<void>
 }
 
 async function claimAll(tx: Transaction, claims: readonly PreKeyClaim[], nowMs: number): Promise<ClaimOutcome> {
+  // The devices are locked before the claims are read: a repeated claim that runs at the same time
+  // waits here, and then finds what the first one was given.
+  const rows = await lockDevices(tx, claims);
   const known = await knownClaims(tx, claims, nowMs);
   const fresh = claims.filter(({ claimId }) => !known.has(claimId));
-  const devices = await claimedDevices(tx, fresh);
+  const devices = await claimedDevices(tx, rows, fresh);
 
   const given: ClaimedKey[] = [];
-  const rows: SqlValue[][] = [];
+  const claimRows: SqlValue[][] = [];
   const bundles = claims.map((wanted) => {
     const before = known.get(wanted.claimId);
     if (before !== undefined) {
@@ -90,7 +93,7 @@ async function claimAll(tx: Transaction, claims: readonly PreKeyClaim[], nowMs: 
     if (preKey !== undefined) device.taken += 1;
     const id = preKey === undefined ? null : integer(preKey, 'id');
     const publicKey = preKey === undefined ? null : bytes(preKey, 'public_key');
-    rows.push([wanted.claimId, wanted.contact, wanted.device, device.version, id, publicKey, nowMs]);
+    claimRows.push([wanted.claimId, wanted.contact, wanted.device, device.version, id, publicKey, nowMs]);
     given.push(id === null ? 'last_resort' : 'one_time');
     const bundle = withPreKey(device.bundle, id, publicKey);
     known.set(wanted.claimId, { contact: wanted.contact, bundle });
@@ -98,7 +101,7 @@ async function claimAll(tx: Transaction, claims: readonly PreKeyClaim[], nowMs: 
   });
 
   // Ids whose claim has ended are claimed anew.
-  if (rows.length > 0) await tx.insert(claimsTable, rows, 'replace');
+  if (claimRows.length > 0) await tx.insert(claimsTable, claimRows, 'replace');
   await takeAway(tx, [...devices.values()], nowMs);
   const low = [...devices.values()].filter(({ preKeys, taken }) => preKeys.length - taken < preKeysLowWater);
   return { bundles, given, low };
@@ -126,19 +129,24 @@ async function knownClaims(
   );
 }
 
-async function claimedDevices(tx: Transaction, claims: readonly PreKeyClaim[]): Promise<Map<string, ClaimedDevice>> {
-  const wanted = new Map<string, number>();
-  for (const claimed of claims) wanted.set(keyOf(claimed), (wanted.get(keyOf(claimed)) ?? 0) + 1);
-  const devices = new Map<string, ClaimedDevice>();
-  if (wanted.size === 0) return devices;
-
+function lockDevices(tx: Transaction, claims: readonly PreKeyClaim[]): Promise<Row[]> {
   const contacts = padded([...new Set(claims.map(({ contact }) => contact))]);
-  const rows = await tx.queryForUpdate(
+  return tx.queryForUpdate(
     `SELECT d.contact, d.device, k.version, k.bundle FROM relay_devices d
        JOIN relay_device_keys k ON k.contact = d.contact AND k.device = d.device AND k.version = d.keys_version
       WHERE d.state <> 'removed' AND d.contact IN (${placeholders(contacts)})`,
     contacts,
   );
+}
+
+async function claimedDevices(
+  tx: Transaction,
+  rows: readonly Row[],
+  claims: readonly PreKeyClaim[],
+): Promise<Map<string, ClaimedDevice>> {
+  const wanted = new Map<string, number>();
+  for (const claimed of claims) wanted.set(keyOf(claimed), (wanted.get(keyOf(claimed)) ?? 0) + 1);
+  const devices = new Map<string, ClaimedDevice>();
   for (const row of rows) {
     const contact = text(row, 'contact');
     const device = integer(row, 'device');

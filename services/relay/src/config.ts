@@ -1,6 +1,10 @@
 /** What a relay process is told by its environment. */
 import { readFileSync } from 'node:fs';
-import { ConfigError, readEnv, wholeNumber, type Environment } from '@chappe/config/read-env';
+import { ConfigError, readEnv, type Environment } from '@chappe/config/read-env';
+import { coordinationVariables } from '@chappe/drivers/coordination-driver';
+import { logVariables } from '@chappe/drivers/log-driver';
+import { storeVariables } from '@chappe/drivers/store-driver';
+import { processVariables } from '@chappe/service-process/process-variables';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { z } from 'zod';
 import { fileCodeSender, webhookCodeSender, type CodeSender } from './code-sender.ts';
@@ -10,12 +14,9 @@ const schema = z
     /** Where devices connect: `host:port`. */
     CHAPPE_RELAY_DEVICE_ADDRESS: z.string().default('127.0.0.1:7405'),
     /** Where range workers claim prekeys: `host:port`; never a public address. */
-    CHAPPE_RELAY_INTERNAL_ADDRESS: z.string().default('127.0.0.1:7406'),
+    CHAPPE_RELAY_INTERNAL_ADDRESS: z.string().default('127.0.0.1:7407'),
+    /** An address, or several with commas between. */
     CHAPPE_CRYPTO_ADDRESS: z.string().default('127.0.0.1:7404'),
-    /** The SQLite files of registrations, of the log and of coordination. */
-    CHAPPE_RELAY_STORE: z.string().default('data/relay.sqlite'),
-    CHAPPE_LOG_PATH: z.string().default('data/log.sqlite'),
-    CHAPPE_COORDINATION_PATH: z.string().default('data/coordination.sqlite'),
     /** PEM files of the device address. Both absent: no TLS here, so a proxy in front must end it. */
     CHAPPE_RELAY_TLS_CERTIFICATE: z.string().optional(),
     CHAPPE_RELAY_TLS_KEY: z.string().optional(),
@@ -27,9 +28,10 @@ const schema = z
     CHAPPE_RELAY_CODES_URL: z.url({ protocol: /^https?$/ }).optional(),
     /** With `webhook`: sent as `Authorization: Bearer <token>`. */
     CHAPPE_RELAY_CODES_TOKEN: z.string().optional(),
-    CHAPPE_ADMIN_HOST: z.string().default('127.0.0.1'),
-    CHAPPE_ADMIN_PORT: wholeNumber(7495),
-    CHAPPE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+    ...logVariables,
+    ...coordinationVariables,
+    ...storeVariables('data/relay.sqlite'),
+    ...processVariables(7495),
   })
   .refine((config) => config.CHAPPE_RELAY_CODES !== 'webhook' || config.CHAPPE_RELAY_CODES_URL !== undefined, {
     path: ['CHAPPE_RELAY_CODES_URL'],

@@ -35,6 +35,8 @@ export async function upload(
 ): Promise<number> {
   checkPreKeys(keys.preKeys);
   return transact(store, async (tx) => {
+    // As claims do: a key that a claim takes at this moment must not be brought back.
+    await tx.queryForUpdate('SELECT device FROM relay_devices WHERE contact = ? AND device = ?', [contact, device]);
     await replaceSigned(tx, contact, device, keys, nowMs);
     await insertPreKeys(tx, contact, device, keys.preKeys);
     const count = await countIn(tx, contact, device);

@@ -74,8 +74,16 @@ export const cryptoDeadlineMs = 10_000;
 /** Contacts that are ticked at a time; the rest follows a minute later. */
 export const ticksMax = 1_000;
 
-/** A shard is missed so long after it died; takeover follows within 3 s of that. */
-export const leaseTtlMs = 5_000;
+/**
+ * The life of a shard's lease. After a kill its key is there for 2 to 3.5 s more (a renewal each second,
+ * etcd expires twice a second), the coordinator waits a whole life more, and the claim takes 0.5 s:
+ * 7 s at most, of the 8 s that a takeover may take.
+ */
+export const leaseTtlMs = 3_000;
+
+/** What a leaving shard waits for others to take its ranges; a hand-over takes some 100 ms. */
+export const handOverMsMax = 5_000;
+export const handOverLookMs = 10;
 
 /** Loads change slowly; 500 shards make 500 small writes a second at most. */
 export const reportIntervalMs = 1_000;

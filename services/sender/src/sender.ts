@@ -18,7 +18,7 @@ import type { ServerCredentials } from '@grpc/grpc-js';
 import { attach } from './attach.ts';
 import { contactAnswer } from './contact-answer.ts';
 import { openSenderEvents } from './events.ts';
-import { closeGraceMs, tickIntervalMs } from './limits.ts';
+import { closeGraceMs, handOverMsMax, tickIntervalMs } from './limits.ts';
 import { Shard } from './shard.ts';
 
 export interface SenderDependencies {
@@ -28,8 +28,11 @@ export interface SenderDependencies {
   readonly zone: string;
   /** `host:port` (port 0: any free one) or `unix:/path`. */
   readonly address: string;
+  /** Where others reach it, if not at `address`, e.g. when it listens on every interface. */
+  readonly advertisedAddress?: string;
+  /** An address, or several with commas between. */
   readonly cryptoAddress: string;
-  /** Where a relay serves PreKeyService. */
+  /** Where relays serve PreKeyService: one, or several with commas between. */
   readonly preKeyAddress: string;
   readonly coordination: Coordination;
   readonly log: Log;
@@ -39,6 +42,8 @@ export interface SenderDependencies {
   readonly credentials?: ServerCredentials;
   /** Milliseconds since 1970. Absent: the system's clock. */
   readonly now?: () => number;
+  /** How long the shard waits at its end until others have its ranges. Absent: 5 s; 0: not at all. */
+  readonly handOverMs?: number;
   /** How often due contacts are looked for. Absent: each minute. */
   readonly tickIntervalMs?: number;
 }
@@ -52,9 +57,16 @@ export interface Sender extends AsyncDisposable {
 export async function startSender(dependencies: SenderDependencies): Promise<Sender> {
   const { shardId, instance, zone, coordination, log, store, telemetry, eventBuckets, now = Date.now } = dependencies;
   await migrate(store, { service: 'sender', directory: new URL('../migrations', import.meta.url) });
-  const table = await watchRoutingTable(coordination);
-  const crypto = new Channel({ address: dependencies.cryptoAddress });
-  const preKeys = new Channel({ address: dependencies.preKeyAddress });
+  // What was started is ended in reverse order, also when a later step fails.
+  await using resources = new AsyncDisposableStack();
+  const table = resources.use(await watchRoutingTable(coordination));
+  const crypto = resources.use(
+    new Channel({ address: dependencies.cryptoAddress, balance: 'spread', repeated: [CryptoService] }),
+  );
+  const preKeys = resources.use(
+    new Channel({ address: dependencies.preKeyAddress, balance: 'spread', repeated: [PreKeyService] }),
+  );
+  const books = await loadPriceBooks(coordination);
   // Assigned below, before anything can ask: the server's address is part of what a shard says.
   const running: { shard?: Shard } = {};
   const shardNow = (): Shard => {
@@ -82,6 +94,7 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
     ],
   });
 
+  resources.defer(() => server.close(closeGraceMs));
   const events = openSenderEvents(shardId, telemetry.log, telemetry.metrics, {
     ranges: () => running.shard?.workers.size ?? 0,
     attachedDevices: () => running.shard?.attachedDevices ?? 0,
@@ -90,16 +103,17 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
     id: shardId,
     instance,
     zone,
-    address: server.address,
+    address: dependencies.advertisedAddress ?? server.address,
     coordination,
     table,
     tickIntervalMs: dependencies.tickIntervalMs ?? tickIntervalMs,
+    handOverMs: dependencies.handOverMs ?? handOverMsMax,
     worker: {
       log,
       store,
       crypto: crypto.client(CryptoService),
       preKeys: preKeys.client(PreKeyService),
-      books: await loadPriceBooks(coordination),
+      books,
       events,
       logger: telemetry.log,
       eventBuckets,
@@ -108,21 +122,19 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
   });
   running.shard = shard;
   shard.start();
+  resources.use(shard);
   server.setServing(true);
 
+  const owned = resources.move();
   return {
     address: server.address,
     notReady: () => {
       const problem = table.problem();
       return { ...shard.notReady(), ...(problem === undefined ? {} : { 'routing table': problem }) };
     },
-    [Symbol.asyncDispose]: async () => {
+    [Symbol.asyncDispose]: () => {
       server.setServing(false);
-      await shard[Symbol.asyncDispose]();
-      await server.close(closeGraceMs);
-      await table[Symbol.asyncDispose]();
-      crypto[Symbol.dispose]();
-      preKeys[Symbol.dispose]();
+      return owned.disposeAsync();
     },
   };
 }

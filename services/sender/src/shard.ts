@@ -14,7 +14,7 @@ import { formatRefusedClaim, refusedClaimPrefix } from '@chappe/ranges/refused-c
 import { formatShardInfo, shardPrefix, type RangeLoad, type ShardInfo } from '@chappe/ranges/shard-info';
 import type { TableWatcher } from '@chappe/ranges/table-watcher';
 import { claimRange } from './fence.ts';
-import { capacity, leaseTtlMs, reportIntervalMs, retryMs } from './limits.ts';
+import { capacity, handOverLookMs, leaseTtlMs, reportIntervalMs, retryMs } from './limits.ts';
 import { RangeWorker, type RangeWorkerDependencies, type WorkerEnd } from './range-worker.ts';
 import { tickDueContacts } from './tick-due-contacts.ts';
 
@@ -27,6 +27,8 @@ export interface ShardOptions {
   readonly coordination: Coordination;
   readonly table: TableWatcher;
   readonly tickIntervalMs: number;
+  /** How long it waits at its end until others have its ranges; 0: not at all. */
+  readonly handOverMs: number;
   readonly worker: RangeWorkerDependencies;
 }
 
@@ -39,6 +41,7 @@ export class Shard implements AsyncDisposable {
   readonly #stopping = new AbortController();
   readonly #tableChange: Disposable;
   #lease: Lease | undefined;
+  #isLeaving = false;
   #problem: string | undefined = 'not registered yet';
   #wake = Promise.withResolvers<void>();
   #loops: Promise<unknown> | undefined;
@@ -76,8 +79,9 @@ export class Shard implements AsyncDisposable {
     return problems;
   }
 
-  /** Finishes the turns in hand and gives everything up. */
+  /** Hands its ranges over if somebody can take them, finishes the turns in hand and gives everything up. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#handOver();
     this.#stopping.abort();
     this.#tableChange[Symbol.dispose]();
     this.#wake.resolve();
@@ -88,6 +92,24 @@ export class Shard implements AsyncDisposable {
     } catch (error) {
       this.#options.worker.events.shardProblem('the lease was not revoked, it will expire', error);
     }
+  }
+
+  /** Says that it leaves, and goes on working until the table has given every range to others. */
+  async #handOver(): Promise<void> {
+    const { coordination, table, id, handOverMs, worker } = this.#options;
+    const others = [...table.shards().values()].filter((shard) => shard.id !== id && shard.isLeaving !== true);
+    const lease = this.#lease;
+    if (handOverMs === 0 || others.length === 0 || lease === undefined || lease.lost.aborted) return;
+    this.#isLeaving = true;
+    try {
+      const value = formatShardInfo(this.#info());
+      await coordination.transact([], [{ kind: 'put', key: shardPrefix + id, value, lease }]);
+    } catch (error) {
+      worker.events.shardProblem('it could not be said that the shard leaves', error);
+      return;
+    }
+    const endMs = performance.now() + handOverMs;
+    while (this.#workers.size > 0 && performance.now() < endMs) await sleep(handOverLookMs);
   }
 
   async #reconcileLoop(): Promise<void> {
@@ -226,6 +248,7 @@ export class Shard implements AsyncDisposable {
       ranges: this.#workers.size,
       rate,
       attachedDevices: this.attachedDevices,
+      ...(this.#isLeaving ? { isLeaving: true } : {}),
       load,
     };
   }

@@ -107,6 +107,8 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
       cryptoAddress: crypto.address,
       preKeyAddress: relay.internalAddress,
       telemetry: of('sender'),
+      // The other shards of this process end with it.
+      handOverMs: 0,
       ...(tickIntervalMs === undefined ? {} : { tickIntervalMs }),
     });
     senders.push(resources.use(sender));

@@ -1,6 +1,6 @@
 /**
- * The whole way of some messages, on a node of its own that is gone afterwards: two businesses send
- * the rows of files to simulated people, who read, reply, block and opt out. What everybody saw is
+ * The whole way of some messages, on a node of its own that is gone afterwards or in a cluster that
+ * runs: two businesses send the rows of files to simulated people, who read, reply, block and opt out. What everybody saw is
  * then held against each other; only if all agree is the exit code 0.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { Channel } from '@chappe/rpc/client';
 import { ExitCode } from '../failure.ts';
 import { note, print } from '../output.ts';
 import { openProgress } from '../progress.ts';
-import { startNode, type NodeProcess } from '../standalone-node.ts';
+import { startNode } from '../standalone-node.ts';
 import { createBusinesses, recordEvents, readLedger, recordOptIns, type DemoBusiness } from './businesses.ts';
 import { Changes } from './changes.ts';
 import { Crowd } from './crowd.ts';
@@ -27,11 +27,23 @@ export interface DemoOptions {
   readonly signal: AbortSignal;
 }
 
+/** Where the demo is played. */
+export interface DemoStage {
+  /** `host:port`, or several with commas between. */
+  readonly gateway: string;
+  readonly devices: string;
+  readonly adminKey: string;
+  /** Where one-time codes are written instead of being sent. */
+  readonly dataFolder: string;
+  /** A further act, when the files have come to their end and before people answer. */
+  readonly act?: (scene: DemoScene, admin: AdminClient) => Promise<void>;
+}
+
 /** Everything settles within some hundred milliseconds; a machine under load gets this long. */
 const settleMsMax = 20_000;
 const ledgerIntervalMs = 100;
 
-interface Scene extends DemoOptions {
+export interface DemoScene extends DemoOptions {
   readonly businesses: readonly DemoBusiness[];
   readonly people: DemoPeople;
   readonly crowd: Crowd;
@@ -65,10 +77,12 @@ async function withNode(options: DemoOptions, dataFolder: string): Promise<numbe
   void node.ended.then((code) => {
     if (code !== 0) note(`the node ended with exit code ${code}:\n${said.slice(-5).join('\n')}`);
   });
-  return await playWith(node, options, dataFolder);
+  const adminKey = readFileSync(join(dataFolder, 'admin-key'), 'utf8').trim();
+  return await runDemoOn({ gateway: node.gateway, devices: node.devices, adminKey, dataFolder }, options);
 }
 
-async function playWith(node: NodeProcess, options: DemoOptions, dataFolder: string): Promise<number> {
+/** The exit code. */
+export async function runDemoOn(stage: DemoStage, options: DemoOptions): Promise<number> {
   const { signal } = options;
   const startedMs = performance.now();
   const tally = new Tally();
@@ -78,18 +92,22 @@ async function playWith(node: NodeProcess, options: DemoOptions, dataFolder: str
   const say = (text: string): void => progress.note(text);
   const show = (): void => progress.update(() => progressLine(tally));
 
-  using admin = new AdminClient({
-    address: node.gateway,
-    adminKey: readFileSync(join(dataFolder, 'admin-key'), 'utf8').trim(),
-  });
-  const businesses = await createBusinesses(admin, node.gateway, options.examplesFolder);
+  using admin = new AdminClient({ address: stage.gateway, adminKey: stage.adminKey });
+  const businesses = await createBusinesses(admin, stage.gateway, options.examplesFolder);
   const people = await findPeople(options.files, businesses.length);
   say(
     `${businesses.map(({ name }) => name).join(' and ')} are ready; ${people.numbers.length} people register their handsets`,
   );
 
-  using channel = new Channel({ address: node.devices });
-  await using crowd = new Crowd({ channel, dataFolder, numbers: people.numbers, tally, changes, signal });
+  using channel = new Channel({ address: stage.devices });
+  await using crowd = new Crowd({
+    channel,
+    dataFolder: stage.dataFolder,
+    numbers: people.numbers,
+    tally,
+    changes,
+    signal,
+  });
   await crowd.gather();
   say(`${crowd.deviceCount} handsets are connected`);
 
@@ -99,8 +117,9 @@ async function playWith(node: NodeProcess, options: DemoOptions, dataFolder: str
   };
   const recording = Promise.all(businesses.map((business) => recordEvents(business, tally, onEvent, over.signal)));
   const recordingFailed = recording.then(() => undefined);
+  const act = async (scene: DemoScene): Promise<void> => stage.act?.(scene, admin);
   try {
-    await Promise.race([play({ ...options, businesses, people, crowd, tally, changes, say }), recordingFailed]);
+    await Promise.race([play({ ...options, businesses, people, crowd, tally, changes, say }, act), recordingFailed]);
     tally.booked.push(...(await readLedgers(businesses, tally, signal)));
   } finally {
     over.abort();
@@ -109,14 +128,14 @@ async function playWith(node: NodeProcess, options: DemoOptions, dataFolder: str
   }
   progress.clear();
   if (signal.aborted) {
-    note('interrupted; the node and its folder are gone');
+    note('interrupted');
     return ExitCode.failed;
   }
   return report(tally, crowd, performance.now() - startedMs);
 }
 
 /** The acts, one after the other; each ends when everything it caused has come to its end. */
-async function play(scene: Scene): Promise<void> {
+async function play(scene: DemoScene, act: (scene: DemoScene) => Promise<void>): Promise<void> {
   const { businesses, people, files, tally, changes, signal, say } = scene;
   await Promise.all(businesses.map((business, place) => recordOptIns(business, [...(people.contactsOf[place] ?? [])])));
   if (people.leftOut.size > 0)
@@ -132,13 +151,14 @@ async function play(scene: Scene): Promise<void> {
   });
   await settle(scene);
   if (signal.aborted) return;
+  await act(scene);
   await answerReplies(scene);
   await turnAway(scene);
   await settle(scene);
 }
 
 /** Businesses answer everybody who wrote, in free text: inside the window it costs nothing. */
-async function answerReplies({ businesses, tally, crowd }: Scene): Promise<void> {
+async function answerReplies({ businesses, tally, crowd }: DemoScene): Promise<void> {
   const writers = new Set(crowd.with('replies'));
   const answers = [...tally.accepted.values()].filter(
     ({ contact }, place, all) => writers.has(contact) && all.findIndex((other) => other.contact === contact) === place,
@@ -155,7 +175,7 @@ async function answerReplies({ businesses, tally, crowd }: Scene): Promise<void>
 }
 
 /** What must not arrive: to somebody who blocked, who wrote STOP, who never agreed, and to no number. */
-async function turnAway(scene: Scene): Promise<void> {
+async function turnAway(scene: DemoScene): Promise<void> {
   const { businesses, crowd, tally } = scene;
   const turnedAway = [...(await crowd.protest('blocks')), ...(await crowd.protest('stops'))];
   await settle(scene);
@@ -176,7 +196,7 @@ async function turnAway(scene: Scene): Promise<void> {
 }
 
 /** Until every message has its end, every receipt is an event, and every reply has been received. */
-async function settle({ tally, crowd, changes, signal, say }: Scene): Promise<void> {
+export async function settle({ tally, crowd, changes, signal, say }: DemoScene): Promise<void> {
   await crowd.quiet();
   const isSettled = (): boolean =>
     tally.isSettled() &&

@@ -1,0 +1,204 @@
+/**
+ * The brokers of a cluster: where they are, which of them leads a topic, and shared connections to them.
+ *
+ * What is known of leaders is a cache: `atLeader` drops it and asks again when a broker says that it
+ * is not the leader, and when the broker cannot be reached. Answers that decide something are taken from
+ * `atConfirmedLeader`, which looks afterwards whether it still leads.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import { ConnectionError, nameOf, openConnection } from './kafka-connection.ts';
+import type { BrokerAddress, KafkaAccess, KafkaConnection } from './kafka-connection.ts';
+import { asLogError, codes, ElsewhereError } from './kafka-error.ts';
+import { chooseLeader } from './kafka-leader.ts';
+import { leaderAttempts, leaderPauseMs, metadataTimeoutMs, secondOpinionMs } from './kafka-limits.ts';
+import { metadataRequest } from './kafka-protocol.ts';
+import type { KafkaMetadata, KafkaRequest } from './kafka-protocol.ts';
+import { LogError } from './log-error.ts';
+
+/** Appends wait for replicas; questions must not wait behind them. */
+type Purpose = 'append' | 'ask';
+
+export class KafkaCluster {
+  readonly #access: KafkaAccess;
+  readonly #seeds: readonly BrokerAddress[];
+  readonly #connections = new Map<string, Promise<KafkaConnection>>();
+  readonly #leaders = new Map<string, BrokerAddress>();
+  #brokers = new Map<number, BrokerAddress>();
+  #closed = false;
+
+  constructor(seeds: readonly BrokerAddress[], access: KafkaAccess) {
+    this.#seeds = seeds;
+    this.#access = access;
+  }
+
+  /** The live brokers by node id, as of the last metadata. */
+  get brokers(): ReadonlyMap<number, BrokerAddress> {
+    return this.#brokers;
+  }
+
+  /** A connection of its own, for whoever waits long; the caller closes it. */
+  open(address: BrokerAddress): Promise<KafkaConnection> {
+    if (this.#closed) return Promise.reject(closedError());
+    return openConnection(address, this.#access);
+  }
+
+  /** The shared connection to a broker, opened if need be. */
+  async connection(address: BrokerAddress, purpose: Purpose): Promise<KafkaConnection> {
+    if (this.#closed) throw closedError();
+    const key = `${purpose} ${nameOf(address)}`;
+    const known = this.#connections.get(key);
+    const connection = await known?.catch(() => undefined);
+    if (connection?.isOpen) return connection;
+
+    // Another caller may have begun to open it meanwhile.
+    const begun = this.#connections.get(key);
+    if (begun !== undefined && begun !== known) return begun;
+    const opening = openConnection(address, this.#access);
+    this.#connections.set(key, opening);
+    opening.catch(() => this.#connections.get(key) === opening && this.#connections.delete(key));
+    const opened = await opening;
+    if (this.#closed) opened.close('the log is closed');
+    return opened;
+  }
+
+  /**
+   * Asks one broker after the other until one answers.
+   *
+   * @throws LogError `unavailable` if none does.
+   */
+  async askAny<T>(request: KafkaRequest<T>, timeoutMs?: number): Promise<T> {
+    let failure: unknown;
+    for (const address of this.#candidates()) {
+      try {
+        return await (await this.connection(address, 'ask')).send(request, timeoutMs);
+      } catch (error) {
+        if (!(error instanceof ConnectionError) || this.#closed) throw asLogError(error);
+        failure = error;
+      }
+    }
+    throw asLogError(failure);
+  }
+
+  async metadata(topics: readonly string[]): Promise<KafkaMetadata> {
+    const metadata = await this.askAny(metadataRequest(topics), metadataTimeoutMs);
+    if (metadata.brokers.length > 0) {
+      this.#brokers = new Map(metadata.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
+    }
+    return metadata;
+  }
+
+  /** @throws LogError `no_topic`; `invalid` if it has several partitions; `ElsewhereError` while a leader is elected. */
+  async leaderOf(topic: string): Promise<BrokerAddress> {
+    const known = this.#leaders.get(topic);
+    if (known !== undefined) return known;
+    const { nodeId } = chooseLeader(topic, await this.#opinions(topic));
+    const address = this.#brokers.get(nodeId);
+    if (address === undefined) throw new ElsewhereError(topic, codes.leaderNotAvailable);
+    this.#leaders.set(topic, address);
+    return address;
+  }
+
+  /** What the brokers know of a topic: one of them for certain, the others if they answer soon. */
+  async #opinions(topic: string): Promise<KafkaMetadata[]> {
+    const first = await this.metadata([topic]);
+    if (first.brokers.length < 2) return [first];
+    const patience = new AbortController();
+    const outOfPatience = pause(secondOpinionMs, undefined, { signal: patience.signal }).catch(() => undefined);
+    const others = await Promise.all(
+      first.brokers.map((broker) => Promise.race([this.#opinionOf(topic, broker), outOfPatience])),
+    );
+    patience.abort();
+    return [first, ...others.filter((opinion) => opinion !== undefined)];
+  }
+
+  /** Undefined if the broker cannot be asked. */
+  async #opinionOf(topic: string, broker: BrokerAddress): Promise<KafkaMetadata | undefined> {
+    try {
+      const connection = await this.connection(broker, 'ask');
+      return await connection.send(metadataRequest([topic]), metadataTimeoutMs);
+    } catch {
+      return undefined;
+    }
+  }
+
+  forgetLeader(topic: string): void {
+    this.#leaders.delete(topic);
+  }
+
+  /**
+   * Does something that may be repeated at a topic's leader, looking for the leader again a few times.
+   *
+   * @throws LogError of any kind; `unavailable` if no leader could be asked.
+   */
+  async atLeader<T>(
+    topic: string,
+    work: (connection: KafkaConnection, leader: BrokerAddress) => Promise<T>,
+  ): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const leader = await this.leaderOf(topic);
+        return await work(await this.connection(leader, 'ask'), leader);
+      } catch (error) {
+        const isTransient = error instanceof ConnectionError || error instanceof ElsewhereError;
+        this.forgetLeader(topic);
+        if (!isTransient || attempt === leaderAttempts || this.#closed) throw asLogError(error);
+        await pause(leaderPauseMs);
+      }
+    }
+  }
+
+  /** As `atLeader`, but the answer counts only if the brokers say afterwards that the leader was one. */
+  atConfirmedLeader<T>(topic: string, work: (connection: KafkaConnection) => Promise<T>): Promise<T> {
+    return this.atLeader(topic, async (connection, leader) => {
+      const answer = await work(connection);
+      this.forgetLeader(topic);
+      if (nameOf(await this.leaderOf(topic)) !== nameOf(leader)) throw new ElsewhereError(topic, codes.notLeader);
+      return answer;
+    });
+  }
+
+  /** What a live broker itself knows of a topic; `unknown` also if it cannot be asked. */
+  async knowledgeOf(topic: string, broker: BrokerAddress): Promise<'led' | 'missing' | 'unknown'> {
+    const opinion = await this.#opinionOf(topic, broker);
+    if (opinion === undefined) return 'unknown';
+    const [found] = opinion.topicMetadata;
+    if (found === undefined || found.topicErrorCode === codes.unknownTopic) return 'missing';
+    const isLed = found.topicErrorCode === codes.none && (found.partitionMetadata[0]?.leader ?? -1) >= 0;
+    return isLed ? 'led' : 'unknown';
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const opening of this.#connections.values()) {
+      opening.then(
+        (connection) => connection.close('the log is closed'),
+        () => undefined,
+      );
+    }
+    this.#connections.clear();
+  }
+
+  /** Known brokers first, then the addresses that were configured. */
+  *#candidates(): Iterable<BrokerAddress> {
+    const seen = new Set<string>();
+    for (const address of [...this.#brokers.values(), ...this.#seeds]) {
+      if (seen.has(nameOf(address))) continue;
+      seen.add(nameOf(address));
+      yield address;
+    }
+  }
+}
+
+/** @throws LogError `invalid`. */
+export function parseBrokers(brokers: readonly string[]): BrokerAddress[] {
+  if (brokers.length === 0) throw new LogError('invalid', 'the address of at least one broker is needed');
+  return brokers.map((broker) => {
+    const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(broker);
+    if (match === null) throw new LogError('invalid', `${broker} is not host:port`);
+    return { host: match[1] ?? match[2] ?? '', port: Number(match[3]) };
+  });
+}
+
+function closedError(): LogError {
+  return new LogError('unavailable', 'the log is closed');
+}

@@ -1,0 +1,135 @@
+/**
+ * The connections of one channel: which servers there are, and which of them the next call goes to.
+ *
+ * `stick`: all calls to one server until it fails one, then to the next; for callers from outside, whose
+ * work is a few long streams. `spread`: calls take turns over the servers that say by the standard health
+ * service that they serve; for services, which call replicas thousands of times a second. If no server is
+ * known to serve, all are tried: a wrong suspicion must not stop what would have worked.
+ */
+import {
+  Client as GrpcClient,
+  status,
+  type ChannelCredentials,
+  type ChannelOptions as GrpcOptions,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { GrpcStatus } from '@chappe/errors/catalogue';
+import { ChappeError } from '@chappe/errors/chappe-error';
+import { healthDeadlineMs, healthIntervalMs } from './limits.ts';
+
+export type Balance = 'stick' | 'spread';
+
+export interface Endpoint {
+  readonly address: string;
+  readonly client: GrpcClient;
+}
+
+interface Member extends Endpoint {
+  isServing: boolean;
+}
+
+/** `a:1,b:2` -> each of them. @throws ChappeError `parameterInvalid` */
+export function addressesIn(list: string): string[] {
+  const addresses = list
+    .split(',')
+    .map((address) => address.trim())
+    .filter((address) => address !== '');
+  if (addresses.length > 0) return [...new Set(addresses)];
+  throw new ChappeError('parameterInvalid', 'an address is host:port, or several with commas between');
+}
+
+export class Endpoints implements Disposable {
+  readonly #members: readonly Member[];
+  readonly #balance: Balance;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #next: number;
+
+  constructor(addresses: readonly string[], balance: Balance, credentials: ChannelCredentials, options: GrpcOptions) {
+    this.#balance = balance;
+    this.#members = addresses.map((address) => ({
+      address,
+      client: new GrpcClient(address, credentials, options),
+      isServing: true,
+    }));
+    // Callers begin at different servers.
+    this.#next = Math.floor(Math.random() * this.#members.length);
+    if (balance === 'stick' || this.#members.length === 1) return;
+    this.#timer = setInterval(() => this.#members.forEach((member) => this.#look(member)), healthIntervalMs);
+    this.#timer.unref();
+  }
+
+  /** How many calls may be tried, each at another server. */
+  get size(): number {
+    return this.#members.length;
+  }
+
+  pick(): Endpoint {
+    const { length } = this.#members;
+    for (let step = 0; step < length; step += 1) {
+      const at = (this.#next + step) % length;
+      const member = this.#members[at];
+      if (member === undefined || !member.isServing) continue;
+      this.#next = this.#balance === 'spread' ? (at + 1) % length : at;
+      return member;
+    }
+    // Nobody is known to serve: the suspicion is dropped and everybody gets a try again.
+    for (const member of this.#members) member.isServing = true;
+    const any = this.#members[this.#next % length];
+    if (any === undefined) throw new ChappeError('notReady', 'the channel has no address');
+    return any;
+  }
+
+  /** A call there ended so: the next one goes elsewhere if the server is away, stopping or silent. */
+  ended(endpoint: Endpoint, code: number): void {
+    if (code !== GrpcStatus.unavailable && code !== GrpcStatus.deadlineExceeded) return;
+    const at = this.#members.findIndex(({ client }) => client === endpoint.client);
+    const member = this.#members[at];
+    if (member === undefined || this.#members.length === 1) return;
+    member.isServing = false;
+    if (this.#next === at) this.#next = (at + 1) % this.#members.length;
+  }
+
+  /** Resolves when one of them answers. @throws ChappeError `notReady` when none has after `timeoutMs`. */
+  async waitForReady(timeoutMs: number): Promise<void> {
+    try {
+      await Promise.any(this.#members.map(({ client }) => ready(client, timeoutMs)));
+    } catch (error) {
+      const where = this.#members.map(({ address }) => address).join(', ');
+      throw new ChappeError('notReady', `no answer from ${where} within ${timeoutMs} ms`, { cause: error });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    for (const { client } of this.#members) client.close();
+  }
+
+  #look(member: Member): void {
+    const deadline = Date.now() + healthDeadlineMs;
+    member.client.makeUnaryRequest(healthCheckPath, identity, identity, wholeServer, { deadline }, (error, answer) => {
+      member.isServing = error === null ? isServing(answer) : isWithoutHealthService(error);
+    });
+  }
+}
+
+/** grpc.health.v1: the empty request asks for the whole server; field 1 of the answer is 1 for SERVING. */
+const healthCheckPath = '/grpc.health.v1.Health/Check';
+const wholeServer = Buffer.alloc(0);
+const identity = (bytes: Buffer): Buffer => bytes;
+
+function isServing(answer: Buffer | undefined): boolean {
+  return answer !== undefined && answer.equals(Buffer.from([0x08, 0x01]));
+}
+
+function isWithoutHealthService({ code }: ServiceError): boolean {
+  return code === status.UNIMPLEMENTED;
+}
+
+function ready(client: GrpcClient, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.waitForReady(Date.now() + timeoutMs, (error) => {
+      if (error === undefined || error === null) resolve();
+      else reject(error);
+    });
+  });
+}

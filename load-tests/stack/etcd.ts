@@ -1,0 +1,94 @@
+/**
+ * etcd in the local stack: one member, or three, of which two could be in the zones and the third a
+ * witness: any one may be lost.
+ */
+import { mkdir } from 'node:fs/promises';
+import { runCommand, startServer, stopServer } from './process-record.ts';
+import type { StackContext, StackEnvironment, StackPart } from './stack-context.ts';
+
+interface EtcdMember {
+  readonly name: string;
+  readonly clientPort: number;
+  readonly peerPort: number;
+}
+
+const members: readonly EtcdMember[] = [
+  { name: 'etcd-a', clientPort: 12_379, peerPort: 12_380 },
+  { name: 'etcd-b', clientPort: 12_389, peerPort: 12_390 },
+  { name: 'etcd-witness', clientPort: 12_399, peerPort: 12_400 },
+];
+
+export const etcd: StackPart = {
+  name: 'etcd',
+  install: installEtcd,
+  start: startEtcd,
+  environment: etcdEnvironment,
+};
+
+/** Debian's package `etcd-server`; elsewhere etcd 3.4 or later on the path. */
+export async function installEtcd({ report }: StackContext): Promise<void> {
+  const isThere = await runCommand('etcd', ['--version']).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) return;
+  report('installing etcd-server');
+  await runCommand('apt-get', ['install', '-y', '--no-install-recommends', 'etcd-server'], {
+    environment: { DEBIAN_FRONTEND: 'noninteractive' },
+  });
+}
+
+export async function startEtcd(context: StackContext): Promise<void> {
+  const all = membersOf(context);
+  // All at once: none serves before a majority is there.
+  await Promise.all(all.map((member) => startMember(context, member, all)));
+}
+
+export async function stopEtcd(context: StackContext): Promise<void> {
+  await Promise.all(membersOf(context).map(({ name }) => stopServer(context.dataFolder, name)));
+}
+
+export function etcdEnvironment(context: StackContext): StackEnvironment {
+  return {
+    CHAPPE_ETCD_ENDPOINTS: membersOf(context)
+      .map(({ clientPort }) => `127.0.0.1:${clientPort}`)
+      .join(','),
+  };
+}
+
+function membersOf({ zones }: StackContext): readonly EtcdMember[] {
+  return zones === 2 ? members : members.slice(0, 1);
+}
+
+async function startMember(
+  { dataFolder }: StackContext,
+  member: EtcdMember,
+  all: readonly EtcdMember[],
+): Promise<void> {
+  const [client, peer] = [`http://127.0.0.1:${member.clientPort}`, peerUrl(member)];
+  const folder = `${dataFolder}/${member.name}`;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await startServer(dataFolder, {
+    name: member.name,
+    command: 'etcd',
+    args: [
+      ['--name', member.name],
+      ['--data-dir', folder],
+      ['--listen-client-urls', client],
+      ['--advertise-client-urls', client],
+      ['--listen-peer-urls', peer],
+      ['--initial-advertise-peer-urls', peer],
+      ['--initial-cluster', all.map((other) => `${other.name}=${peerUrl(other)}`).join(',')],
+      // Leases are renewed by the second and routing tables change all day: history is not kept for long.
+      ['--auto-compaction-mode', 'periodic'],
+      ['--auto-compaction-retention', '10m'],
+      ['--logger', 'zap'],
+      ['--log-level', 'warn'],
+    ].flat(),
+    ports: [member.clientPort],
+  });
+}
+
+function peerUrl({ peerPort }: EtcdMember): string {
+  return `http://127.0.0.1:${peerPort}`;
+}

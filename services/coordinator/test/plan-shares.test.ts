@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import type { Range } from '@chappe/ranges/range';
+import type { ShardInfo } from '@chappe/ranges/shard-info';
+import { initialRanges } from '../src/initial-ranges.ts';
+import { planAssignments } from '../src/plan.ts';
+
+function shard(id: string, more: Partial<ShardInfo> = {}): ShardInfo {
+  const counts = { capacity: 1_500, ranges: 0, rate: 0, attachedDevices: 0, load: {} };
+  return { id, instance: `${id}-1`, address: '127.0.0.1:1', zone: 'a', ...counts, ...more };
+}
+
+/** One range for each owner, in order; '' has none. */
+function ranges(...owners: readonly string[]): Range[] {
+  const bounds = owners.slice(1).map((_, place) => String(10 + place));
+  return initialRanges(bounds, 'main').map((range, place) => {
+    const owner = owners[place] === '' ? undefined : owners[place];
+    return { ...range, owner, ownerInstance: owner === undefined ? undefined : `${owner}-1`, epoch: 1 };
+  });
+}
+
+const none = new Set<string>();
+const planned = (...parameters: Parameters<typeof planAssignments>): string[] =>
+  planAssignments(...parameters).map(({ range, shard: { id } }) => `${range.id} -> ${id}`);
+
+test('ranges without an owner are spread evenly', () => {
+  assert.deepEqual(planned(ranges('', '', '', ''), [shard('s1'), shard('s2')], none), [
+    'r1 -> s1',
+    'r2 -> s2',
+    'r3 -> s1',
+    'r4 -> s2',
+  ]);
+});
+
+test('ranges of a silent shard wait until it is given up', () => {
+  assert.deepEqual(planned(ranges('s1', 's2'), [shard('s2')], new Set(['s1'])), []);
+  assert.deepEqual(planned(ranges('s1', 's2'), [shard('s2')], none), ['r1 -> s2']);
+});
+
+test('a shard that was started anew gets its ranges back under a new epoch', () => {
+  const restarted = shard('s1', { instance: 's1-2' });
+  assert.deepEqual(planned(ranges('s1', 's2'), [restarted, shard('s2')], none), ['r1 -> s1']);
+});
+
+test('the ranges of a leaving shard go to the others', () => {
+  const shards = [shard('s1', { isLeaving: true }), shard('s2'), shard('s3')];
+  assert.deepEqual(planned(ranges('s1', 's1', 's2'), shards, none), ['r1 -> s3', 'r2 -> s2']);
+});
+
+test('a leaving shard keeps its ranges as long as nobody else is there', () => {
+  assert.deepEqual(planned(ranges('s1', 's1'), [shard('s1', { isLeaving: true })], none), []);
+});
+
+test('a shard that joins gets its share one range at a time, and nothing goes back and forth', () => {
+  const shards = [shard('s1'), shard('s2')];
+  assert.deepEqual(planned(ranges('s1', 's1', 's1'), shards, none), ['r3 -> s2']);
+  assert.deepEqual(planned(ranges('s1', 's1', 's2'), shards, none), []);
+});
