@@ -339,15 +339,17 @@ export class RangeWorker {
     const { events, now } = this.#dependencies;
     const startedAt = performance.now();
     const deviceWork = this.#deviceWork.splice(0, batchRecordsMax);
+    // What is read while contacts are loaded belongs to the next turn.
+    const ahead = [...this.#commands];
     let states: Map<string, ContactState>;
     try {
-      states = await this.#load(this.#commands, deviceWork);
+      states = await this.#load(ahead, deviceWork);
     } catch (error) {
       return this.#giveBack(deviceWork, new Map(), error);
     }
-    const commands = this.#commands.slice(
+    const commands = ahead.slice(
       0,
-      cutBatch(this.#commands, (contact) => states.get(contact)),
+      cutBatch(ahead, (contact) => states.get(contact)),
     );
     this.#watchClock(commands.at(-1)?.record);
     const changes = new Changes({
