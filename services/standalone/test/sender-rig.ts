@@ -71,8 +71,6 @@ export class Rig implements AsyncDisposable {
     const folder = await mkdtemp(join(tmpdir(), 'chappe-rig-'));
     resources.defer(() => rm(folder, { recursive: true, force: true }));
     const unix = (name: string): string => `unix:${join(folder, `${name}.sock`)}`;
-    const telemetry = (service: string): Telemetry =>
-      openTelemetry({ service, level: process.env['CHAPPE_LOG_LEVEL'] ?? 'silent' });
     const coordination = resources.use(await openEmbeddedCoordination({ path: join(folder, 'coordination.sqlite') }));
     const log = resources.use(await openSqliteLog({ path: join(folder, 'log.sqlite') }));
     const store = resources.use(await openSqliteStore({ path: join(folder, 'store.sqlite') }));
@@ -173,6 +171,10 @@ export class Rig implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync();
   }
+}
+
+function telemetry(service: string): Telemetry {
+  return openTelemetry({ service, level: process.env['CHAPPE_LOG_LEVEL'] ?? 'silent' });
 }
 
 /** Looks until it is so: nothing tells a test when a row changes. */
