@@ -37,7 +37,7 @@ const cluster = fc
     const shards = capacities.map((capacity, index) => shardOf(`s${index}`, { capacity }));
     const ranges = owners.map((owner, index) => {
       if (owner === undefined) return rangeOf(`r${index}`);
-      return rangeOf(`r${index}`, `s${owner}`, restarted[owner] === true ? `s${owner}-before` : `s${owner}-now`);
+      return rangeOf(`r${index}`, `s${owner}`, restarted[owner] ? `s${owner}-before` : `s${owner}-now`);
     });
     const isAlive = (id: string): boolean => shards.some((shard) => shard.id === id);
     const missing = new Set(

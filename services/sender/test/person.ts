@@ -30,7 +30,7 @@ export const day = 24 * 3_600_000;
 export const start = Date.UTC(2026, 6, 1);
 
 const prices = { utility: 50_000, marketing: 90_000, authentication: 40_000, service: 10_000 };
-export const books = PriceBooks.of([
+const books = PriceBooks.of([
   { version: 'b1', effectiveFromMs: 0, currency: 'USD', source: 'test', default: prices, countries: {} },
 ]);
 

@@ -55,7 +55,11 @@ test(`NO-LOSS, ONCE, ORDER, MONOTONE: ${kills} kills during ${messages} messages
     CHAPPE_DEVICE_ADDRESS: addresses.devices,
   };
   let node = await startNodeProcess(environment);
-  stack.defer(() => node[Symbol.asyncDispose]());
+  stack.defer(async () => {
+    await node[Symbol.asyncDispose]();
+    // What it says for itself, should it have ended unbidden.
+    if (node.stderr !== '') context.diagnostic(node.stderr.slice(-2_000));
+  });
 
   const adminKey = (await readFile(join(folder, 'admin-key'), 'utf8')).trim();
   const admin = stack.use(new AdminClient({ address: addresses.gateway, adminKey }));
@@ -79,7 +83,7 @@ test(`NO-LOSS, ONCE, ORDER, MONOTONE: ${kills} kills during ${messages} messages
   const sending = sendAll(client, contacts, tally, random);
   for (let kill = 1; kill <= kills; kill += 1) {
     const place = ((kill - random()) / kills) * messages;
-    while (tally.accepted < place) await sleep(5);
+    while (tally.answered < place) await sleep(5);
     await sleep(random() * 50);
     await node.kill();
     node = await startNodeProcess(environment);

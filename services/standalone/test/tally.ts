@@ -53,6 +53,11 @@ export class Tally {
     return this.#accepted.size;
   }
 
+  /** Accepted or refused. */
+  get answered(): number {
+    return this.#accepted.size + this.#refused.size;
+  }
+
   noteSubmitted(submitted: Submitted): void {
     this.#submitted.set(submitted.key, { ...submitted, place: this.#submitted.size });
   }

@@ -153,7 +153,7 @@ export function openPhone(
   };
 }
 
-export async function codeFor({ devices, registrationCodesFile }: PhoneNode, number: string): Promise<string> {
+async function codeFor({ devices, registrationCodesFile }: PhoneNode, number: string): Promise<string> {
   await requestCode(devices, number);
   const lines = (await readFile(registrationCodesFile, 'utf8')).trim().split('\n');
   const digits = number.replace('+', '');
