@@ -11,7 +11,7 @@ import type { Coordination, KeyValue, Operation } from '@chappe/coordination/coo
 import { eventTopic } from '@chappe/event-consumer/bucket';
 import type { Log } from '@chappe/log/log';
 import { formatRange, parseRange, rangePrefix } from '@chappe/ranges/range';
-import { parseShardInfo, shardPrefix, type ShardInfo } from '@chappe/ranges/shard-info';
+import { drainPrefix, parseShardInfo, shardPrefix, type ShardInfo } from '@chappe/ranges/shard-info';
 import type { Telemetry } from '@chappe/telemetry/telemetry';
 import { openCoordinatorEvents, type CoordinatorEvents } from './events.ts';
 import { initialRanges } from './initial-ranges.ts';
@@ -60,7 +60,7 @@ class CoordinatorLoop implements Coordinator {
 
   start(): void {
     const { coordination } = this.#dependencies;
-    this.#watches = [leaderKey, shardPrefix, rangePrefix].map((prefix) =>
+    this.#watches = [leaderKey, shardPrefix, rangePrefix, drainPrefix].map((prefix) =>
       coordination.watch(prefix, () => this.#wake.resolve()),
     );
     this.#running = this.#run();
@@ -138,7 +138,12 @@ class CoordinatorLoop implements Coordinator {
       entryOf.set(range.id, entry);
       return range;
     });
-    const shards = shardEntries.entries.map(({ value }) => parseShardInfo(value));
+    const drained = new Set(
+      (await coordination.list(drainPrefix)).entries.map(({ key }) => key.slice(drainPrefix.length)),
+    );
+    const shards = shardEntries.entries
+      .map(({ value }) => parseShardInfo(value))
+      .map((shard) => (drained.has(shard.id) ? { ...shard, isLeaving: true } : shard));
     const missing = this.#missingShards(shards, new Set(ranges.flatMap(({ owner }) => owner ?? [])));
     const assignments = planAssignments(ranges, shards, missing);
     for (let from = 0; from < assignments.length; from += assignmentsPerTransaction) {
