@@ -13,7 +13,7 @@ GENERATED := node_modules/.chappe-generated
 # Tests of libraries and of the services' cores, without those that start whole servers: fast.
 UNIT_TESTS := 'libs/*/test/**/*.test.ts' 'services/{billing,coordinator,crypto,gateway,sender}/test/**/*.test.ts'
 # The same suites and more, on real servers.
-DRIVER_TESTS := 'libs/log/test/kafka/*.test.ts' 'libs/coordination/test/etcd/*.test.ts' 'libs/store/test/mysql/*.test.ts'
+DRIVER_TESTS := 'libs/log/test/kafka/*.test.ts' 'libs/coordination/test/etcd/*.test.ts' 'libs/store/test/mysql/*.test.ts' 'services/sender/test/mysql/*.test.ts'
 ALL_TESTS := 'libs/*/test/**/*.test.ts' 'services/*/test/**/*.test.ts'
 
 .PHONY: help setup demo test test-drivers check bench clean proto-image stack-setup stack-up stack-down stack-status \

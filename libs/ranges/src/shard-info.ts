@@ -29,6 +29,9 @@ export interface ShardInfo {
 
 export const shardPrefix = 'shards/';
 
+/** `drains/<shard id>`: the operator wants this shard without ranges. Written by gateways, read by the coordinator. */
+export const drainPrefix = 'drains/';
+
 export function formatShardInfo(info: ShardInfo): string {
   return JSON.stringify(info);
 }

@@ -12,7 +12,7 @@ import { eventTopic } from '@chappe/event-consumer/bucket';
 import type { Log } from '@chappe/log/log';
 import { formatRange, parseRange, rangePrefix, type Range } from '@chappe/ranges/range';
 import { parseRefusedClaim, refusedClaimPrefix, type RefusedClaim } from '@chappe/ranges/refused-claim';
-import { parseShardInfo, shardPrefix, type ShardInfo } from '@chappe/ranges/shard-info';
+import { drainPrefix, parseShardInfo, shardPrefix, type ShardInfo } from '@chappe/ranges/shard-info';
 import type { Telemetry } from '@chappe/telemetry/telemetry';
 import { openCoordinatorEvents, type CoordinatorEvents } from './events.ts';
 import { initialRanges } from './initial-ranges.ts';
@@ -63,7 +63,7 @@ class CoordinatorLoop implements Coordinator {
 
   start(): void {
     const { coordination } = this.#dependencies;
-    this.#watches = [leaderKey, shardPrefix, rangePrefix, refusedClaimPrefix].map((prefix) =>
+    this.#watches = [leaderKey, shardPrefix, rangePrefix, refusedClaimPrefix, drainPrefix].map((prefix) =>
       coordination.watch(prefix, () => this.#wake.resolve()),
     );
     this.#running = this.#run();
@@ -142,7 +142,12 @@ class CoordinatorLoop implements Coordinator {
       return range;
     });
     const refusals = await this.#refusedClaims(leadership, ranges);
-    const shards = shardEntries.entries.map(({ value }) => parseShardInfo(value));
+    const drained = new Set(
+      (await coordination.list(drainPrefix)).entries.map(({ key }) => key.slice(drainPrefix.length)),
+    );
+    const shards = shardEntries.entries
+      .map(({ value }) => parseShardInfo(value))
+      .map((shard) => (drained.has(shard.id) ? { ...shard, isLeaving: true } : shard));
     const missing = this.#missingShards(shards, new Set(ranges.flatMap(({ owner }) => owner ?? [])));
     const assignments = planAssignments(
       ranges.map((range) => afterRefusal(range, refusals.get(range.id))),

@@ -1,4 +1,5 @@
-/** ClusterService: the routing table and the shards, as this gateway knows them. */
+/** ClusterService: the routing table and the shards, as this gateway knows them; the wish to empty a shard. */
+import { CoordinationError, type Coordination } from '@chappe/coordination/coordination';
 import { ChappeError } from '@chappe/errors/chappe-error';
 import { endOfNumbers } from '@chappe/numbers/phone-number';
 import { ClusterService } from '@chappe/proto/v1/cluster_service';
@@ -7,6 +8,7 @@ import type { TableWatcher } from '@chappe/ranges/table-watcher';
 import { implement, type Implementation } from '@chappe/rpc/server';
 import type { Log } from '@chappe/log/log';
 import type { Range } from '@chappe/ranges/range';
+import { drainPrefix, type RangeLoad, type ShardInfo } from '@chappe/ranges/shard-info';
 import type { Callers } from './callers.ts';
 
 export interface ClusterServiceDependencies {
@@ -14,9 +16,16 @@ export interface ClusterServiceDependencies {
   readonly table: TableWatcher;
   readonly appender: CommandAppender;
   readonly log: Log;
+  readonly coordination: Coordination;
 }
 
-export function clusterService({ callers, table, appender, log }: ClusterServiceDependencies): Implementation {
+export function clusterService({
+  callers,
+  table,
+  appender,
+  log,
+  coordination,
+}: ClusterServiceDependencies): Implementation {
   return implement(ClusterService, {
     listRanges: async (_request, { bearer }) => {
       await callers.operator(bearer);
@@ -32,6 +41,7 @@ export function clusterService({ callers, table, appender, log }: ClusterService
         topic: range.topic,
         lag: BigInt(await lagOf(range)),
         rate: loadOf(range)?.rate ?? 0,
+        zone: ownerOf(range)?.zone ?? '',
       }));
       return { ranges: await Promise.all(ranges), generation: BigInt(known.generation) };
     },
@@ -39,24 +49,42 @@ export function clusterService({ callers, table, appender, log }: ClusterService
     listShards: async (_request, { bearer }) => {
       await callers.operator(bearer);
       const ranges = table.current()?.ranges ?? [];
+      const drains = await answeringOutages(() => coordination.list(drainPrefix));
+      const drained = new Set(drains.entries.map(({ key }) => key.slice(drainPrefix.length)));
       const shards = [...table.shards().values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
       return {
         // Its ranges by the table: its own report may be some seconds old.
-        shards: shards.map(({ id, address, zone, capacity, rate, attachedDevices }) => ({
+        shards: shards.map(({ id, address, zone, capacity, rate, attachedDevices, isLeaving }) => ({
           id,
           address,
           zone,
           capacity,
           rate,
           attachedDevices,
+          draining: isLeaving === true || drained.has(id),
           ranges: ranges.filter(({ owner }) => owner === id).length,
         })),
       };
     },
+
+    drainShard: async ({ shard, undo }, { bearer }) => {
+      await callers.operator(bearer);
+      if (!undo && !table.shards().has(shard))
+        throw new ChappeError('notFound', 'shard: there is none with this id now');
+      const key = drainPrefix + shard;
+      await answeringOutages(() =>
+        coordination.transact([], [undo ? { kind: 'delete', key } : { kind: 'put', key, value: '{}' }]),
+      );
+      return {};
+    },
   });
 
-  function loadOf(range: Range) {
-    return range.owner === undefined ? undefined : table.shards().get(range.owner)?.load[range.id];
+  function ownerOf({ owner }: Range): ShardInfo | undefined {
+    return owner === undefined ? undefined : table.shards().get(owner);
+  }
+
+  function loadOf(range: Range): RangeLoad | undefined {
+    return ownerOf(range)?.load[range.id];
   }
 
   /** Against the log's end, where the log answers. */
@@ -68,5 +96,15 @@ export function clusterService({ callers, table, appender, log }: ClusterService
     } catch {
       return appender.lagOf(range);
     }
+  }
+}
+
+/** @throws ChappeError `notReady` while coordination is away */
+async function answeringOutages<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!(error instanceof CoordinationError)) throw error;
+    throw new ChappeError('notReady', 'coordination does not answer', { cause: error });
   }
 }

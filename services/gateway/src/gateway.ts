@@ -74,8 +74,12 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
   const events = gatewayEvents(telemetry);
   const stopping = new AbortController();
 
-  const cryptoChannel = resources.use(new Channel({ address: dependencies.cryptoAddress, balance: 'spread', repeated: [CryptoService] }));
-  const billingChannel = resources.use(new Channel({ address: dependencies.billingAddress, balance: 'spread', repeated: [LedgerService] }));
+  const cryptoChannel = resources.use(
+    new Channel({ address: dependencies.cryptoAddress, balance: 'spread', repeated: [CryptoService] }),
+  );
+  const billingChannel = resources.use(
+    new Channel({ address: dependencies.billingAddress, balance: 'spread', repeated: [LedgerService] }),
+  );
   const crypto = cryptoChannel.client(CryptoService);
   const table = resources.use(await watchRoutingTable(coordination));
   const appender = resources.use(new CommandAppender({ log, table }));
@@ -132,7 +136,7 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
       templateService({ callers, templates, now }),
       billingService({ callers, shards, prices, ledger: billingChannel.client(LedgerService), now }),
       businessService({ callers, crypto, coordination, store, now }),
-      clusterService({ callers, table, appender, log }),
+      clusterService({ callers, table, appender, log, coordination }),
     ],
   });
   // First of all at the stop: no new calls, streams end, what runs is answered.

@@ -67,7 +67,9 @@ export async function startRelay(dependencies: RelayDependencies): Promise<Relay
   // What was started is ended in reverse order, also when a later step fails.
   const started = new AsyncDisposableStack();
   try {
-    const cryptoChannel = started.use(new Channel({ address: dependencies.cryptoAddress, balance: 'spread', repeated: [CryptoService] }));
+    const cryptoChannel = started.use(
+      new Channel({ address: dependencies.cryptoAddress, balance: 'spread', repeated: [CryptoService] }),
+    );
     const table = started.use(await watchRoutingTable(coordination));
     const directory = started.use(new Directory(coordination));
     const appender = started.use(new CommandAppender({ log, table }));

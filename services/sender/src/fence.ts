@@ -51,15 +51,31 @@ export type Claim =
 /** A new database begins at 1; raised when it comes back without its last commits. */
 const firstIncarnation = 1;
 
-/** Takes a range under an epoch, before any of its state is read. */
+/**
+ * Takes a range under an epoch, before any of its state is read. An owner that stands still inside a
+ * transaction holds the row: when the store has waited for it as long as it does, its connection is
+ * ended, which rolls back what it had not committed.
+ *
+ * @throws StoreError
+ */
 export async function claimRange(store: Store, range: Range, epoch: number, instance: string): Promise<Claim> {
+  try {
+    return await claimOnce(store, range, epoch, instance);
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.kind !== 'refused') throw error;
+    await store.endHolder('SELECT holder FROM range_progress WHERE range_id = ?', [range.id]);
+    return claimOnce(store, range, epoch, instance);
+  }
+}
+
+function claimOnce(store: Store, range: Range, epoch: number, instance: string): Promise<Claim> {
   return store.transaction(async (tx) => {
     const fresh = [range.id, range.start, range.end, 0, '', firstIncarnation, 0, 0, 0, 0, -1, '', 0, 'active'];
     await tx.insert(rangeProgressTable, [fresh], 'ignore');
     const matched = await tx.run(
-      `UPDATE range_progress SET epoch = ?, instance = ?
+      `UPDATE range_progress SET epoch = ?, instance = ?, holder = ?
        WHERE range_id = ? AND state = 'active' AND (epoch < ? OR (epoch = ? AND instance = ?))`,
-      [epoch, instance, range.id, epoch, epoch, instance],
+      [epoch, instance, tx.connectionId, range.id, epoch, epoch, instance],
     );
     const row = await readRow(tx, range.id);
     if (matched === 1) return { kind: 'claimed', progress: progressOf(row) };
@@ -85,7 +101,7 @@ export async function commitThroughFence(
       const matched = await tx.run(
         `UPDATE range_progress
          SET next_offset = ?, commit_no = commit_no + 1, event_no = ?, published_no = ?,
-             last_offset = ?, last_id = ?, last_time_ms = ?
+             last_offset = ?, last_id = ?, last_time_ms = ?, holder = ?
          WHERE range_id = ? AND epoch = ? AND instance = ? AND incarnation = ?
            AND next_offset = ? AND commit_no = ? AND state = 'active'`,
         [
@@ -95,6 +111,7 @@ export async function commitThroughFence(
           next.lastOffset,
           next.lastId,
           next.lastTimeMs,
+          tx.connectionId,
           rangeId,
           held.epoch,
           held.instance,

@@ -15,7 +15,7 @@ import { ChappeClient } from '@chappe/client/chappe-client';
 import { MessageState } from '@chappe/proto/v1/event';
 import { Channel } from '@chappe/rpc/client';
 import { freeAddresses, startNodeProcess } from './node-process.ts';
-import { Tally, type State } from './tally.ts';
+import { Tally, type State } from '../../../load-tests/checker/tally.ts';
 import { optIn, startPhone, type TestPhone } from './test-node.ts';
 
 const messages = Number(process.env['CHAPPE_KILL_MESSAGES'] ?? 3_000);

@@ -15,7 +15,9 @@ CREATE TABLE IF NOT EXISTS range_progress (
   last_offset BIGINT NOT NULL,
   last_id MEDIUMTEXT NOT NULL,
   last_time_ms BIGINT NOT NULL,
-  state VARCHAR(16) NOT NULL
+  state VARCHAR(16) NOT NULL,
+  -- The connection of the transaction that wrote the row last, or is about to: a claim that waits ends it.
+  holder BIGINT NOT NULL DEFAULT 0
 ) ENGINE = InnoDB;
 
 -- A person: the devices in log order, and counters.

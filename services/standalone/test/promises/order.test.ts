@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Tally } from '../tally.ts';
+import { Tally } from '../../../../load-tests/checker/tally.ts';
 import {
   allEnded,
   makeBusiness,

@@ -2,6 +2,9 @@
  * An independent record of a run: what was handed over, what was answered, what each device showed,
  * what events and the ledger say. It knows nothing of how Chappe works; `problems` holds the five
  * against each other, each by the name of the promise that it breaks.
+ *
+ * ORDER by intervals: a message is before another of the same (number, contact) if both were handed
+ * over in that order on one stream, or if it was answered before the other was handed over.
  */
 
 export type State = 'accepted' | 'sent' | 'delivered' | 'read' | 'failed' | 'expired' | 'cancelled';
@@ -12,6 +15,36 @@ export interface Submitted {
   readonly contact: string;
   /** The business number. */
   readonly number: string;
+  /** What was handed over on one stream has an order. Absent: all of it on one. */
+  readonly stream?: string;
+}
+
+interface Entry extends Submitted {
+  readonly stream: string;
+  /** In the order in which they were handed over. */
+  readonly place: number;
+  readonly submittedMs: number;
+  answeredMs: number;
+}
+
+interface Showing {
+  readonly contact: string;
+  readonly device: string;
+  readonly number: string;
+  readonly messageId: string;
+  /** What the text says; absent: it says nothing. */
+  readonly key: string | undefined;
+  readonly atMs: number;
+}
+
+/** When a message came where; on this process's monotonic clock. */
+export interface Passage {
+  readonly key: string;
+  readonly contact: string;
+  readonly submittedMs: number;
+  readonly answeredMs: number | undefined;
+  /** On the first of the person's devices. */
+  readonly shownMs: number | undefined;
 }
 
 interface Told {
@@ -30,18 +63,14 @@ const next: Readonly<Record<State, readonly State[]>> = {
 };
 
 export class Tally {
-  /** In the order in which they were handed over, which is that of acceptance on one stream. */
-  readonly #submitted = new Map<string, Submitted & { readonly place: number }>();
+  /** By key, in the order in which they were handed over. */
+  readonly #submitted = new Map<string, Entry>();
   /** Message id by key, and back. */
   readonly #accepted = new Map<string, string>();
   readonly #keys = new Map<string, string>();
-  readonly #refused = new Set<string>();
-  readonly #shown: {
-    readonly contact: string;
-    readonly device: string;
-    readonly number: string;
-    readonly messageId: string;
-  }[] = [];
+  /** Whether the refusal says that the message will never be; else nobody knows what became of it. */
+  readonly #refused = new Map<string, boolean>();
+  readonly #shown: Showing[] = [];
   readonly #told = new Map<string, Told>();
   readonly #eventIds = new Set<string>();
   readonly #booked: string[] = [];
@@ -58,11 +87,28 @@ export class Tally {
     return this.#accepted.size + this.#refused.size;
   }
 
-  noteSubmitted(submitted: Submitted): void {
-    this.#submitted.set(submitted.key, { ...submitted, place: this.#submitted.size });
+  get submitted(): number {
+    return this.#submitted.size;
   }
 
-  noteAccepted(key: string, messageId: string): void {
+  get refused(): number {
+    return this.#refused.size;
+  }
+
+  /** On how many devices something was shown. */
+  get shown(): number {
+    return this.#shown.length;
+  }
+
+  noteSubmitted(submitted: Submitted, atMs = performance.now()): void {
+    const { stream = '' } = submitted;
+    const place = this.#submitted.size;
+    this.#submitted.set(submitted.key, { ...submitted, stream, place, submittedMs: atMs, answeredMs: Infinity });
+  }
+
+  noteAccepted(key: string, messageId: string, atMs = performance.now()): void {
+    const entry = this.#submitted.get(key);
+    if (entry !== undefined) entry.answeredMs = Math.min(entry.answeredMs, atMs);
     const before = this.#accepted.get(key);
     if (before !== undefined && before !== messageId) this.#problems.push(`ONCE: ${key} was accepted as two messages`);
     const other = this.#keys.get(messageId);
@@ -71,12 +117,21 @@ export class Tally {
     this.#keys.set(messageId, key);
   }
 
-  noteRefused(key: string): void {
-    this.#refused.add(key);
+  /** @param isFinal false: the caller gave up without knowing, so it may be shown, once */
+  noteRefused(key: string, isFinal = true): void {
+    this.#refused.set(key, isFinal);
   }
 
-  noteShown(contact: string, device: string, number: string, messageId: string): void {
-    this.#shown.push({ contact, device, number, messageId });
+  /** @param key what the text says, where texts say it: then the checker need not trust ids */
+  noteShown(
+    contact: string,
+    device: string,
+    number: string,
+    messageId: string,
+    key?: string,
+    atMs = performance.now(),
+  ): void {
+    this.#shown.push({ contact, device, number, messageId, key, atMs });
   }
 
   noteState(eventId: string, messageId: string, state: State): void {
@@ -122,6 +177,22 @@ export class Tally {
     ];
   }
 
+  /** Everything that was handed over, in that order. */
+  passages(): readonly Passage[] {
+    const shownMs = new Map<string, number>();
+    for (const showing of this.#shown) {
+      const key = this.#entryOf(showing)?.key ?? '';
+      if (!shownMs.has(key)) shownMs.set(key, showing.atMs);
+    }
+    return [...this.#submitted.values()].map(({ key, contact, submittedMs, answeredMs }) => ({
+      key,
+      contact,
+      submittedMs,
+      answeredMs: Number.isFinite(answeredMs) ? answeredMs : undefined,
+      shownMs: shownMs.get(key),
+    }));
+  }
+
   *#losses(): Iterable<string> {
     const shown = new Set(this.#shown.map(({ messageId }) => messageId));
     for (const [key, { contact }] of this.#submitted) {
@@ -138,28 +209,35 @@ export class Tally {
 
   *#repeats(): Iterable<string> {
     const seen = new Set<string>();
-    for (const { device, messageId, contact, number } of this.#shown) {
-      const key = this.#keys.get(messageId);
-      const submitted = key === undefined ? undefined : this.#submitted.get(key);
-      if (submitted === undefined) yield `ONCE: ${messageId} was shown and never accepted`;
-      else if (submitted.contact !== contact || submitted.number !== number)
+    for (const showing of this.#shown) {
+      const { device, messageId, contact, number, key } = showing;
+      const entry = this.#entryOf(showing);
+      if (entry === undefined || this.#refused.get(entry.key) === true)
+        yield `ONCE: ${messageId} was shown and never accepted`;
+      else if (entry.contact !== contact || entry.number !== number)
         yield `TENANT: ${messageId} was shown to another person`;
       if (seen.has(`${device} ${messageId}`)) yield `ONCE: ${messageId} was shown twice on ${device}`;
-      seen.add(`${device} ${messageId}`);
+      else if (key !== undefined && seen.has(`${device} key ${key}`))
+        yield `ONCE: ${key} was shown as two messages on ${device}`;
+      seen.add(`${device} ${messageId}`).add(`${device} key ${key}`);
     }
   }
 
   /** On each device, and for the person by the first device that shows a message. */
   *#outOfOrder(): Iterable<string> {
-    const last = new Map<string, number>();
+    const lanes = new Map<string, Entry[]>();
     const first = new Set<string>();
-    for (const { contact, device, number, messageId } of this.#shown) {
-      const place = this.#submitted.get(this.#keys.get(messageId) ?? '')?.place ?? -1;
-      const lanes = [`device ${device} ${number}`, ...(first.has(messageId) ? [] : [`person ${contact} ${number}`])];
+    for (const showing of this.#shown) {
+      const { contact, device, number, messageId } = showing;
+      const entry = this.#entryOf(showing);
+      if (entry === undefined) continue;
+      const isFirst = !first.has(messageId);
       first.add(messageId);
-      for (const lane of lanes) {
-        if (place < (last.get(lane) ?? -1)) yield `ORDER: ${messageId} was shown late (${lane})`;
-        last.set(lane, Math.max(place, last.get(lane) ?? -1));
+      for (const lane of [`device ${device} ${number}`, ...(isFirst ? [`person ${contact} ${number}`] : [])]) {
+        const before = lanes.get(lane) ?? [];
+        if (before.some((other) => isBefore(entry, other))) yield `ORDER: ${messageId} was shown late (${lane})`;
+        before.push(entry);
+        lanes.set(lane, before);
       }
     }
   }
@@ -187,6 +265,10 @@ export class Tally {
       if (!heard.has(text)) yield `NO-LOSS: the reply ${text} was confirmed and not received`;
   }
 
+  #entryOf({ messageId, key }: Showing): Entry | undefined {
+    return this.#submitted.get(key ?? this.#keys.get(messageId) ?? '');
+  }
+
   #hasEnded(messageId: string): boolean {
     const last = this.#told.get(messageId)?.states.at(-1);
     return last !== undefined && last !== 'accepted' && last !== 'sent';
@@ -195,4 +277,9 @@ export class Tally {
   #isDelivered(messageId: string): boolean {
     return this.#told.get(messageId)?.states.includes('delivered') ?? false;
   }
+}
+
+function isBefore(one: Entry, other: Entry): boolean {
+  if (one.stream === other.stream && one.place < other.place) return true;
+  return one.answeredMs < other.submittedMs;
 }

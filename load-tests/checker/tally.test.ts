@@ -103,6 +103,39 @@ describe('the tally', () => {
     finds(goodRun({ show }), /^ORDER: m1 .*person/u);
   });
 
+  test('compares messages of two streams by when they were answered and handed over', () => {
+    const problemsOf = (answeredMs: number): readonly string[] => {
+      const tally = new Tally();
+      tally.noteSubmitted({ key: 'k1', contact: 'ada', number, stream: 'one' }, 1);
+      tally.noteSubmitted({ key: 'k2', contact: 'ada', number, stream: 'two' }, 3);
+      tally.noteAccepted('k1', 'm1', answeredMs);
+      tally.noteAccepted('k2', 'm2', 5);
+      for (const id of ['m2', 'm1']) tally.noteShown('ada', 'ada/1', number, id);
+      return tally.problems().filter((problem) => problem.startsWith('ORDER'));
+    };
+    assert.deepEqual(problemsOf(4), []);
+    assert.equal(problemsOf(2).length, 2);
+  });
+
+  test('finds one request that became two messages by what their texts say', () => {
+    finds(
+      goodRun({ submit: (run) => ['m1', 'm9'].forEach((id) => run.noteShown('ada', 'ada/3', number, id, 'k1')) }),
+      /^ONCE: k1 was shown as two/u,
+    );
+  });
+
+  test('lets a request that was given up be shown, and no request that was refused', () => {
+    const run = (isFinal: boolean): readonly string[] => {
+      const tally = new Tally();
+      tally.noteSubmitted({ key: 'k1', contact: 'ada', number });
+      tally.noteRefused('k1', isFinal);
+      tally.noteShown('ada', 'ada/1', number, 'm1', 'k1');
+      return tally.problems();
+    };
+    assert.deepEqual(run(false), []);
+    assert.match(run(true).join(), /^ONCE: m1 was shown and never accepted/u);
+  });
+
   test('finds a message shown to somebody else', () => {
     finds(goodRun({ submit: (run) => run.noteShown('bob', 'bob/1', number, 'm1') }), /^TENANT: m1/u);
   });
