@@ -38,6 +38,8 @@ export class Shard implements AsyncDisposable {
   /** Ranges that stopped with an alarm: a person must look, and they stay as they are under this epoch. */
   readonly #alarms = new Map<string, { readonly epoch: number; readonly reason: string }>();
   readonly #rates = new Map<string, { readonly nextOffset: number; readonly atMs: number; readonly rate: number }>();
+  /** By range: the contact up to which due ones were ticked. */
+  readonly #tickedTo = new Map<string, string>();
   readonly #stopping = new AbortController();
   readonly #tableChange: Disposable;
   #lease: Lease | undefined;
@@ -224,9 +226,13 @@ export class Shard implements AsyncDisposable {
       for (const worker of this.#workers.values()) {
         if (signal.aborted) return;
         worker.forgetOldMessages();
-        await tickDueContacts(this.#options.worker, worker.range).catch((error: unknown) => {
+        const { id } = worker.range;
+        try {
+          const last = await tickDueContacts(this.#options.worker, worker.range, this.#tickedTo.get(id) ?? '');
+          this.#tickedTo.set(id, last);
+        } catch (error) {
           this.#options.worker.events.shardProblem('due contacts could not be ticked', error);
-        });
+        }
       }
     }
   }

@@ -13,13 +13,17 @@ import { commandVersion } from './read-commands.ts';
 
 type TickDependencies = Pick<RangeWorkerDependencies, 'store' | 'log' | 'now'>;
 
-export async function tickDueContacts(dependencies: TickDependencies, range: Range): Promise<void> {
+/**
+ * Ticks the next due contacts behind `after`, in their order; the last one, to go on from at the
+ * next look, or '' at the end: so many that wait for keys keep nobody from expiring.
+ */
+export async function tickDueContacts(dependencies: TickDependencies, range: Range, after: string): Promise<string> {
   const { store, log, now } = dependencies;
   const due = await store.query(
     `SELECT DISTINCT contact FROM messages
-     WHERE state IN ('accepted', 'sent') AND contact >= ? AND contact < ?
-       AND (expires_ms <= ? OR held IN ('prekeys', 'key')) LIMIT ${ticksMax}`,
-    [range.start, range.end, now()],
+     WHERE state IN ('accepted', 'sent') AND contact >= ? AND contact > ? AND contact < ?
+       AND (expires_ms <= ? OR held IN ('prekeys', 'key')) ORDER BY contact LIMIT ${ticksMax}`,
+    [range.start, after, range.end, now()],
   );
   if (due.length > 0) {
     const value = toBinary(CommandSchema, create(CommandSchema, { kind: { case: 'tick', value: {} } }));
@@ -33,4 +37,5 @@ export async function tickDueContacts(dependencies: TickDependencies, range: Ran
   }
   const [row] = await store.query('SELECT next_offset FROM range_progress WHERE range_id = ?', [range.id]);
   await deleteDoneRecords(log, range.topic, Number(row?.['next_offset'] ?? 0), now() - restoreMarginMs);
+  return due.length < ticksMax ? '' : String(due.at(-1)?.['contact'] ?? '');
 }

@@ -2,11 +2,27 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { MessageState } from '@chappe/proto/v1/event';
+import type { NewRecord } from '@chappe/log/log';
 import type { ChappeClient } from '@chappe/client/chappe-client';
 import { Rig, until } from './sender-rig.ts';
-import { allEnded, allEvents, makeNote, note, optIn, startPhone, statesOf, type TestPhone } from './test-node.ts';
+import {
+  allEnded,
+  allEvents,
+  makeNote,
+  note,
+  optIn,
+  reached,
+  startPhone,
+  statesOf,
+  type TestPhone,
+} from './test-node.ts';
 
 const person = '+33612345678';
+const poison: NewRecord = {
+  key: '33612345678',
+  headers: { kind: 'send', id: 'poison', version: 1 },
+  value: Uint8Array.of(255, 255),
+};
 /** In the same range. */
 const neighbour = '+33612345679';
 /** In the other range. */
@@ -64,7 +80,7 @@ describe('a range topic', () => {
     await using second = phones[1];
     await allEnded(client, [await send(client, person, 'before')]);
     await rig.append('range-r1', [
-      { key: '33612345678', headers: { kind: 'send', id: 'poison', version: 1 }, value: Uint8Array.of(255, 255) },
+      poison,
       { key: 'nobody', headers: { kind: 'send', id: 'dead', version: 1 }, value: new Uint8Array() },
     ]);
     const behind = await send(client, person, 'behind');
@@ -79,6 +95,45 @@ describe('a range topic', () => {
       ['send: the command cannot be decoded', 'send: behind a held command', 'inbound: behind a held command'],
     );
     assert.deepEqual(statesOf(await allEvents(client), behind), [], 'it waits as it came');
+  });
+
+  test('NO-LOSS: decrypts no reply that it holds, though both come in one batch', async () => {
+    await using rig = await Rig.start();
+    const former = await rig.startShard('s1');
+    const { client, phones } = await prepared(rig, person);
+    await using phone = phones[0];
+    await allEnded(client, [await send(client, person, 'before')]);
+    await rig.done('r1');
+    await former[Symbol.asyncDispose]();
+    const session = await rig.store.query('SELECT version FROM sessions');
+    await rig.append('range-r1', [poison]);
+    await phone?.handset.reply('+33123456789', 'in the same batch');
+    await rig.startShard('s1');
+    await rig.done('r1');
+    const held = await rig.store.query('SELECT kind FROM held_records ORDER BY record_offset');
+    assert.deepEqual(
+      held.map(({ kind }) => kind),
+      ['send', 'inbound'],
+    );
+    assert.deepEqual(await rig.store.query('SELECT version FROM sessions'), session);
+  });
+
+  test('NO-LOSS, BOUND: fails what comes behind 1,000 held commands with 3006; ticks take no room there', async () => {
+    await using rig = await Rig.start();
+    const former = await rig.startShard('s1');
+    const { client, phones } = await prepared(rig, person);
+    await using phone = phones[0];
+    await former[Symbol.asyncDispose]();
+    const tick = { key: '33612345678', headers: { kind: 'tick', id: 'tick', version: 1 }, value: Uint8Array.of(74, 0) };
+    await rig.append('range-r1', [poison, ...Array.from({ length: 997 }, () => poison), tick, tick, tick, poison]);
+    await rig.startShard('s1');
+    const [last, tooMany] = [await send(client, person, 'the thousandth'), await send(client, person, 'one too many')];
+    await allEnded(client, [tooMany]);
+    const [count] = await rig.store.query('SELECT COUNT(*) AS held FROM held_records');
+    assert.equal(count?.['held'], 1_000);
+    assert.deepEqual(statesOf(await allEvents(client), last), []);
+    assert.equal((await reached(client, tooMany)).code, 3006);
+    assert.deepEqual(phone?.shown, []);
   });
 
   test('with a command of a newer version makes its range wait and say so; others go on, and nothing is passed over', async () => {
