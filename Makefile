@@ -11,12 +11,12 @@ INSTALLED := node_modules/.chappe-installed
 GENERATED := node_modules/.chappe-generated
 
 # Tests of libraries and of the services' cores, without those that start whole servers: fast.
-UNIT_TESTS := 'libs/*/test/**/*.test.ts' 'services/{billing,coordinator,crypto,gateway,sender}/test/**/*.test.ts'
+UNIT_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/{billing,coordinator,crypto,gateway,sender}/test/**/*.test.ts'
 # The same suites and more, on real servers.
 DRIVER_TESTS := 'libs/log/test/kafka/*.test.ts' 'libs/coordination/test/etcd/*.test.ts' 'libs/store/test/mysql/*.test.ts' 'services/sender/test/mysql/*.test.ts'
-ALL_TESTS := 'libs/*/test/**/*.test.ts' 'services/*/test/**/*.test.ts'
+ALL_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/*/test/**/*.test.ts'
 
-.PHONY: help setup demo test test-drivers check bench clean proto-image stack-setup stack-up stack-down stack-status \
+.PHONY: help setup demo test test-drivers check bench clean faults proto-image stack-setup stack-up stack-down stack-status \
   cluster-up cluster-down cluster-status cluster-demo
 .DEFAULT_GOAL := help
 
@@ -30,6 +30,7 @@ help:
 	@echo 'make cluster-up         the cluster on that stack, a process per service and replica; cluster-down, cluster-status'
 	@echo 'make cluster-demo       the demo in a new cluster, with a sender killed in the middle'
 	@echo 'make test-drivers      the drivers of the cluster against the real servers of the stack'
+	@echo 'make faults [ROWS=all]  faults done to a real cluster under load, held against an independent checker'
 	@echo 'make proto-image       at a release: renew what `make check` compares the proto files with'
 	@echo 'make clean             remove what setup and the runs have made'
 
@@ -97,6 +98,12 @@ cluster-demo: stack-up
 # One file at a time: some of them stop and pause servers of their own.
 test-drivers: stack-up
 	@eval "$$($(STACK) env --zones $(ZONES))" && node --test --test-concurrency=1 $(DRIVER_TESTS)
+
+# Needs root: it makes a network namespace of its own. CONTROLS=all breaks one rule after the other on purpose.
+ROWS ?= 1,2,8,9
+CONTROLS ?= none
+faults: setup
+	@node load-tests/faults/main.ts --rows $(ROWS) --controls $(CONTROLS) $(if $(SEED),--seed $(SEED))
 
 proto-image: setup
 	buf build proto -o proto/released.binpb

@@ -44,8 +44,11 @@ export const initialBounds = [
   .flat()
   .join(',');
 
-/** Logs, process records, keys; git ignores it. The commands of `chappe` take it as `--data`. */
-export const dataFolder = fileURLToPath(new URL('.data', import.meta.url));
+/**
+ * Logs, process records, keys; git ignores it. The commands of `chappe` take it as `--data`.
+ * Fault runs have a cluster of their own, in a folder of their own.
+ */
+export const dataFolder = process.env['CHAPPE_CLUSTER_DATA'] ?? fileURLToPath(new URL('.data', import.meta.url));
 
 export function adminPortOf({ port }: Member): number {
   return port + 1_000;

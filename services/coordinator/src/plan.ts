@@ -74,6 +74,13 @@ function chooseShard(
   const former = range.owner === undefined ? undefined : shards.get(range.owner);
   if (former !== undefined) return former;
   const load = (shard: ShardInfo): number => ((held.get(shard.id) ?? 0) + 1) / Math.max(1, shard.capacity);
-  const inOrder = [...shards.values()].toSorted((a, b) => load(a) - load(b) || (a.id < b.id ? -1 : 1));
-  return inOrder[0];
+  let best: ShardInfo | undefined;
+  let bestLoad = Infinity;
+  for (const shard of shards.values()) {
+    const its = load(shard);
+    if (its > bestLoad || (its === bestLoad && best !== undefined && best.id < shard.id)) continue;
+    best = shard;
+    bestLoad = its;
+  }
+  return best;
 }

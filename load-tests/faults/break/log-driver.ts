@@ -1,0 +1,78 @@
+/** The log, as the rule has it. */
+import * as original from '@chappe/drivers/log-driver';
+import type { Append, AppendResult, Log } from '@chappe/log/log';
+import { setTimeout as pause } from 'node:timers/promises';
+import { ruleOf } from './rules.ts';
+
+const rule = ruleOf(import.meta.url);
+
+/** So rarely that a run of some hundred messages works but for the rule. */
+const oneIn = 15;
+const lateMs = 700;
+
+export const { logVariables } = original;
+
+export async function openLog(...options: Parameters<typeof original.openLog>): Promise<Log> {
+  const log = await original.openLog(...options);
+  const append = appendOf(log);
+  return append === undefined
+    ? log
+    : new Proxy(log, { get: (target, name) => (name === 'append' ? append : Reflect.get(target, name)) });
+}
+
+function appendOf(log: Log): Log['append'] | undefined {
+  switch (rule) {
+    case 'answer_before_append':
+      return perTopic(log, 'range-', async (append) => (isChosen() ? nothingOf(append) : one(log, append)));
+    case 'overtaking':
+      return perTopic(log, 'range-', async (append) => {
+        if (!isChosen()) return one(log, append);
+        const result = await nothingOf(append, log);
+        void pause(lateMs).then(() => log.append([append]));
+        return result;
+      });
+    case 'repeats_let_through':
+      return perTopic(log, 'range-', async (append) => {
+        const result = await one(log, append);
+        if (isChosen()) await log.append([append]);
+        return result;
+      });
+    case 'events_lost':
+      return perTopic(log, 'events-', async (append) => (isChosen() ? nothingOf(append) : one(log, append)));
+    case 'events_shuffled':
+      return perTopic(log, 'events-', async (append) => {
+        if (!isChosen()) return one(log, append);
+        const result = await nothingOf(append, log);
+        void pause(lateMs).then(() => log.append([append]));
+        return result;
+      });
+    case 'fence_out':
+    case 'offset_before_effects':
+    case 'keys_forgotten':
+    case 'charged_twice':
+    case 'reattach_skipped':
+      return undefined;
+  }
+}
+
+/** Topics are told apart: what is broken is broken in one kind of them. */
+function perTopic(log: Log, prefix: string, append: (append: Append) => Promise<AppendResult>): Log['append'] {
+  return (appends) =>
+    Promise.all(appends.map((each) => (each.topic.startsWith(prefix) ? append(each) : one(log, each))));
+}
+
+async function one(log: Log, append: Append): Promise<AppendResult> {
+  const [result] = await log.append([append]);
+  if (result === undefined) throw new Error('an append was not answered');
+  return result;
+}
+
+/** An answer as if it had been written. */
+async function nothingOf({ topic }: Append, log?: Log): Promise<AppendResult> {
+  const firstOffset = log === undefined ? 0 : await log.end(topic).catch(() => 0);
+  return { kind: 'appended', firstOffset, appendTimeMs: Date.now() };
+}
+
+function isChosen(): boolean {
+  return Math.random() * oneIn < 1;
+}

@@ -1,0 +1,26 @@
+/** The rules that can be broken, and what that means. */
+export const rules = {
+  fence_out: 'a sender commits whether or not it still holds the range',
+  offset_before_effects: 'the next offset is committed before the effects, and the sender dies in between',
+  repeats_let_through: 'commands come twice in the log, and the sender knows no message id from before',
+  keys_forgotten: 'an idempotency key that was used gets another message id',
+  answer_before_append: 'the gateway answers though some batches never reach the log',
+  overtaking: 'the gateway lets later commands of a range pass a batch that is not acknowledged',
+  events_lost: 'the sender saves events as published that are not',
+  events_shuffled: 'the sender publishes frames of one range in another order',
+  charged_twice: 'billing books each delivery twice',
+  reattach_skipped: 'the relay does not hear that ranges have new owners',
+} as const;
+
+export type Rule = keyof typeof rules;
+
+export function isRule(text: string): text is Rule {
+  return text in rules;
+}
+
+/** The rule that a driver of this folder was loaded for. */
+export function ruleOf(url: string): Rule {
+  const rule = new URL(url).searchParams.get('rule') ?? '';
+  if (!isRule(rule)) throw new Error('a broken driver was loaded without a rule');
+  return rule;
+}

@@ -1,0 +1,69 @@
+/** The store, as the rule has it. */
+import * as original from '@chappe/drivers/store-driver';
+import type { Store, Transaction } from '@chappe/store/store';
+import { ruleOf } from './rules.ts';
+
+const rule = ruleOf(import.meta.url);
+
+/** The worker's compare-and-set, and how many of its parameters are in front of its conditions. */
+const fence = /^\s*UPDATE range_progress\s+SET next_offset/;
+const fenceParameters = 7;
+/** Commits until the process dies between an offset and its effects. */
+const commitsBeforeDeath = 40;
+
+export const { storeVariables } = original;
+
+export async function openStore(...options: Parameters<typeof original.openStore>): Promise<Store> {
+  const store = await original.openStore(...options);
+  return {
+    dialect: store.dialect,
+    query: async (sql, parameters) => (isForgotten(sql) ? [] : store.query(sql, parameters)),
+    transaction: (work) => store.transaction((tx) => work(breakTransaction(store, tx))),
+    endHolder: (sql, parameters) => store.endHolder(sql, parameters),
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}
+
+function isForgotten(sql: string): boolean {
+  return rule === 'repeats_let_through' && sql.startsWith('SELECT message_id FROM messages WHERE message_id IN');
+}
+
+let commits = 0;
+
+function breakTransaction(store: Store, tx: Transaction): Transaction {
+  const run: Transaction['run'] = async (sql, parameters = []) => {
+    if (rule === 'fence_out' && fence.test(sql)) {
+      const withoutConditions = sql.replace(/WHERE[^]*$/, 'WHERE range_id = ?');
+      return tx.run(withoutConditions, parameters.slice(0, fenceParameters));
+    }
+    if (rule === 'offset_before_effects' && fence.test(sql)) {
+      const matched = await store.transaction((own) => own.run(sql, parameters));
+      commits += 1;
+      if (commits === commitsBeforeDeath) process.kill(process.pid, 'SIGKILL');
+      return matched;
+    }
+    return tx.run(sql, parameters);
+  };
+  const insert: Transaction['insert'] = async (table, rows, onConflict) => {
+    if (rule === 'keys_forgotten' && table.name === 'request_keys') {
+      await tx.insert(table, rows, onConflict);
+      return rows.length;
+    }
+    if (rule === 'charged_twice' && table.name === 'ledger') {
+      const no = table.columns.indexOf('no');
+      const twice = rows.flatMap((row, index) =>
+        [0, 1].map((copy) => row.map((value, column) => (column === no ? Number(value) + index + copy : value))),
+      );
+      return tx.insert(table, twice, onConflict);
+    }
+    return tx.insert(table, rows, onConflict);
+  };
+  return {
+    connectionId: tx.connectionId,
+    run,
+    runMany: (sql, lists) => tx.runMany(sql, lists),
+    query: async (sql, parameters) => (isForgotten(sql) ? [] : tx.query(sql, parameters)),
+    queryForUpdate: (sql, parameters) => tx.queryForUpdate(sql, parameters),
+    insert,
+  };
+}

@@ -1,0 +1,110 @@
+/** Positive controls: a rule broken on purpose, which the checker must find. */
+import { members } from '../cluster/layout.ts';
+import type { Member } from '../cluster/layout.ts';
+import { rules } from './break/rules.ts';
+import type { Rule } from './break/rules.ts';
+import type { FaultCluster } from './fault-cluster.ts';
+import type { People } from './people.ts';
+import { runRow } from './run-row.ts';
+import type { RunSettings } from './run-row.ts';
+import type { Row } from './row.ts';
+import { senderKilled, senderPaused } from './rows/senders.ts';
+import { gatewayKilled } from './rows/services.ts';
+
+export interface ControlResult {
+  readonly name: Rule;
+  readonly breaks: string;
+  readonly during: string;
+  readonly isRed: boolean;
+  readonly violations: number;
+  /** Of the promises that it must break. */
+  readonly found: readonly string[];
+}
+
+export interface Control {
+  readonly rule: Rule;
+  readonly service: Member['service'];
+  /** One process of the service, or absent: all of them. */
+  readonly only?: string;
+  readonly row: Row;
+  /** What the checker must say at least once. */
+  readonly expects: RegExp;
+}
+
+/** Nothing is done to the cluster: the broken rule shows by itself. */
+const nothing: Row = {
+  no: 0,
+  name: 'load alone',
+  injection: 'none',
+  faultMs: 4_000,
+  afterMs: 0,
+  inject: () => Promise.resolve(),
+  heal: () => Promise.resolve(),
+  acceptance: () => [],
+};
+
+/** The process dies by itself. */
+const dies: Row = {
+  ...nothing,
+  name: 'it dies by itself',
+  heal: ({ cluster }) => cluster.start('sender-a1'),
+  afterMs: 8_000,
+};
+
+export const controls: readonly Control[] = [
+  { rule: 'fence_out', service: 'sender', row: senderPaused, expects: /^(ONCE|ORDER|NO-LOSS|MONOTONE)/ },
+  { rule: 'offset_before_effects', service: 'sender', only: 'sender-a1', row: dies, expects: /^NO-LOSS/ },
+  { rule: 'repeats_let_through', service: 'sender', row: nothing, expects: /^(ONCE|MONOTONE|NO-LOSS)/ },
+  { rule: 'keys_forgotten', service: 'gateway', row: gatewayKilled, expects: /^ONCE/ },
+  { rule: 'answer_before_append', service: 'gateway', row: nothing, expects: /^NO-LOSS/ },
+  { rule: 'overtaking', service: 'gateway', row: nothing, expects: /^ORDER/ },
+  { rule: 'events_lost', service: 'sender', row: nothing, expects: /^(NO-LOSS|MONOTONE)/ },
+  { rule: 'events_shuffled', service: 'sender', row: nothing, expects: /^(NO-LOSS|MONOTONE)/ },
+  { rule: 'charged_twice', service: 'billing', row: nothing, expects: /^ONCE: \S+ was charged twice/ },
+  { rule: 'reattach_skipped', service: 'relay', row: senderKilled, expects: /^NO-LOSS/ },
+];
+
+/** What does not come within it does not come. */
+const drainMsMax = 12_000;
+const preload = new URL('break/break-rule.ts', import.meta.url).href;
+
+/** `all`, `none`, or rules with commas between. @throws Error */
+export function chooseControls(text: string): readonly Control[] {
+  if (text === 'all') return controls;
+  if (text === 'none') return [];
+  return text.split(',').map((name) => {
+    const control = controls.find(({ rule }) => rule === name);
+    if (control === undefined) throw new Error(`there is no control ${name}: ${Object.keys(rules).join(', ')}`);
+    return control;
+  });
+}
+
+/** In a new cluster, which is of no use afterwards. */
+export async function runControl(
+  control: Control,
+  cluster: FaultCluster,
+  people: People,
+  settings: RunSettings,
+): Promise<ControlResult> {
+  const { rule, service, only, row, expects } = control;
+  const broken = servicesOf(rule, service).filter(({ name }) => only === undefined || name === only);
+  const environment = { NODE_OPTIONS: `--import=${preload}`, CHAPPE_TEST_FAULTS: '1', CHAPPE_TEST_BREAK: rule };
+  for (const { name } of broken) await cluster.restartWith(name, environment);
+  await cluster.ready();
+  const { violations } = await runRow(row, cluster, people, { ...settings, drainMsMax });
+  const found = violations.filter((text) => expects.test(text));
+  return {
+    name: rule,
+    breaks: rules[rule],
+    during: `row ${row.no}: ${row.name}`,
+    isRed: found.length > 0,
+    violations: violations.length,
+    found: found.slice(0, 10),
+  };
+}
+
+/** Repeats must be in the log before a sender can let them through. */
+function servicesOf(rule: Rule, service: Member['service']): readonly Member[] {
+  const services = rule === 'repeats_let_through' ? ['gateway', service] : [service];
+  return members.filter((member) => services.includes(member.service));
+}

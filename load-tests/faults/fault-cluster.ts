@@ -1,0 +1,215 @@
+/**
+ * The cluster that faults are done to: the processes of the local cluster on servers of its own, in
+ * the run's namespace. Everything here names a process as the layout does (`sender-a1`), or a server
+ * of the stack (`kafka-1`, `etcd-a`, `mariadb-a`).
+ */
+import { readFile, rm } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { AdminClient } from '@chappe/client/admin-client';
+import type { Range as RangeStatus } from '@chappe/proto/v1/cluster_service';
+import { environmentOf, identityOfCluster, makeDatabase } from '../cluster/environment.ts';
+import { addressesOf, adminPortOf, dataFolder, members } from '../cluster/layout.ts';
+import type { Member } from '../cluster/layout.ts';
+import { etcd } from '../stack/etcd.ts';
+import { kafka } from '../stack/kafka.ts';
+import { mariadb } from '../stack/mariadb.ts';
+import { logPath, runCommand, serversOf, signalServer, startServer, stopServer } from '../stack/process-record.ts';
+import { stackContext } from '../stack/stack-context.ts';
+import type { StackContext, StackPart } from '../stack/stack-context.ts';
+
+export type Server = 'kafka-1' | 'etcd-a' | 'mariadb-a';
+
+/** Each with the port that clients use. */
+const servers: Readonly<Record<Server, { readonly part: StackPart; readonly port: number }>> = {
+  'kafka-1': { part: kafka, port: 19_092 },
+  'etcd-a': { part: etcd, port: 12_379 },
+  'mariadb-a': { part: mariadb, port: 13_306 },
+};
+
+/** Of the first process; filters tell processes apart by their group. */
+const firstGroup = 20_001;
+const readyMsMax = 120_000;
+const pollMs = 100;
+
+export class FaultCluster implements AsyncDisposable {
+  readonly #stack: StackContext;
+  /** Over the usual environment, of processes that break a rule on purpose. */
+  readonly #environments = new Map<string, Readonly<Record<string, string>>>();
+  readonly #cuts = new Set<string>();
+  #admin: AdminClient | undefined;
+  #name = '';
+
+  /** @param folder of the servers; what an earlier run left there is ended and removed */
+  constructor(folder: string) {
+    this.#stack = { ...stackContext(1, () => undefined), dataFolder: folder };
+  }
+
+  get admin(): AdminClient {
+    if (this.#admin === undefined) throw new Error('the cluster was not started');
+    return this.#admin;
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  /** Where processes write codes, keys and logs. */
+  get dataFolder(): string {
+    return dataFolder;
+  }
+
+  async startStack(): Promise<void> {
+    await this.#endAll();
+    await rm(this.#stack.dataFolder, { recursive: true, force: true });
+    for (const { part } of Object.values(servers)) await part.install(this.#stack);
+    await Promise.all(Object.values(servers).map(({ part }) => part.start(this.#stack)));
+  }
+
+  /** A new cluster, with nobody in it, on the servers that run. */
+  async startNew(): Promise<void> {
+    await this.#endMembers();
+    await rm(dataFolder, { recursive: true, force: true });
+    this.#environments.clear();
+    const identity = await identityOfCluster();
+    this.#name = identity.name;
+    await makeDatabase(identity, 1);
+    await Promise.all(members.map(({ name }) => this.start(name)));
+    await this.ready();
+    this.#admin?.[Symbol.dispose]();
+    this.#admin = new AdminClient({ address: addressesOf('gateway'), adminKey: identity.adminKey });
+  }
+
+  /** Starts what does not run. */
+  async start(name: string): Promise<void> {
+    const server = servers[name as Server];
+    if (server !== undefined) return server.part.start(this.#stack);
+    const member = memberOf(name);
+    await startServer(dataFolder, {
+      name,
+      command: process.execPath,
+      args: [fileURLToPath(new URL(`../../services/${member.service}/src/main.ts`, import.meta.url))],
+      environment: { ...environmentOf(member, await identityOfCluster(), 1), ...this.#environments.get(name) },
+      ports: [adminPortOf(member)],
+      user: { uid: 0, gid: firstGroup + members.indexOf(member) },
+    });
+  }
+
+  /** Starts it anew with something added to its environment; absent: as it should be. */
+  async restartWith(name: string, environment?: Readonly<Record<string, string>>): Promise<void> {
+    await this.stop(name);
+    if (environment === undefined) this.#environments.delete(name);
+    else this.#environments.set(name, environment);
+    await this.start(name);
+  }
+
+  /** SIGKILL; resolves when it is gone. */
+  async kill(name: string): Promise<void> {
+    await stopServer(this.#folderOf(name), name, 'SIGKILL');
+  }
+
+  /** SIGTERM; resolves when it is gone. */
+  async stop(name: string): Promise<void> {
+    await stopServer(this.#folderOf(name), name);
+  }
+
+  async freeze(name: string): Promise<void> {
+    await signalServer(this.#folderOf(name), name, 'SIGSTOP');
+  }
+
+  async thaw(name: string): Promise<void> {
+    await signalServer(this.#folderOf(name), name, 'SIGCONT');
+  }
+
+  /** Drops what a process sends to a server. */
+  async cut(name: string, server: Server): Promise<void> {
+    this.#cuts.add(`${name} ${server}`);
+    await this.#filter('-A', name, server);
+  }
+
+  async mend(name: string, server: Server): Promise<void> {
+    if (this.#cuts.delete(`${name} ${server}`)) await this.#filter('-D', name, server);
+  }
+
+  async #filter(verb: '-A' | '-D', name: string, server: Server): Promise<void> {
+    const group = firstGroup + members.indexOf(memberOf(name));
+    const port = String(servers[server].port);
+    const match = ['-o', 'lo', '-p', 'tcp', '--dport', port, '-m', 'owner', '--gid-owner', String(group)];
+    await runCommand('iptables', ['-w', verb, 'OUTPUT', ...match, '-j', 'DROP']);
+  }
+
+  async ranges(): Promise<readonly RangeStatus[]> {
+    return (await this.admin.cluster.listRanges({})).ranges;
+  }
+
+  /** The coordinator that leads: the last that said so. */
+  async leader(): Promise<string> {
+    const said = await Promise.all(
+      ['coordinator-a', 'coordinator-b'].map(async (name) => {
+        const lines = (await readFile(logPath(dataFolder, name), 'utf8')).split('\n');
+        const line = lines.findLast((text) => text.includes('"leads"'));
+        const time = line === undefined ? undefined : (JSON.parse(line) as { time: number | string }).time;
+        return { name, atMs: time === undefined ? 0 : new Date(time).getTime() };
+      }),
+    );
+    return said.toSorted((a, b) => b.atMs - a.atMs)[0]?.name ?? 'coordinator-a';
+  }
+
+  /** The sum of a counter over all processes that answer. */
+  async count(metric: string): Promise<number> {
+    const pages = await Promise.all(members.map((member) => pageOf(member, 'metrics').catch(() => '')));
+    const lines = pages.flatMap((page) => page.split('\n')).filter((line) => line.startsWith(metric));
+    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+  }
+
+  /** Resolves when every process says that it is ready. @throws Error with who is not, and why */
+  async ready(): Promise<void> {
+    const endMs = performance.now() + readyMsMax;
+    for (;;) {
+      const problems = (await Promise.all(members.map(problemsOf))).flat();
+      if (problems.length === 0) return;
+      if (performance.now() > endMs) throw new Error(`not ready: ${problems.join('; ')}`);
+      await pause(pollMs);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#admin?.[Symbol.dispose]();
+    await this.#endAll();
+  }
+
+  async #endAll(): Promise<void> {
+    await this.#endMembers();
+    const running = await serversOf(this.#stack.dataFolder);
+    await Promise.all(running.map(({ name }) => stopServer(this.#stack.dataFolder, name, 'SIGKILL')));
+  }
+
+  async #endMembers(): Promise<void> {
+    const running = await serversOf(dataFolder);
+    await Promise.all(running.map(({ name }) => stopServer(dataFolder, name, 'SIGKILL')));
+  }
+
+  #folderOf(name: string): string {
+    return name in servers ? this.#stack.dataFolder : dataFolder;
+  }
+}
+
+function memberOf(name: string): Member {
+  const member = members.find((candidate) => candidate.name === name);
+  if (member === undefined) throw new Error(`there is no process ${name}`);
+  return member;
+}
+
+async function problemsOf(member: Member): Promise<string[]> {
+  try {
+    const { problems } = JSON.parse(await pageOf(member, 'readyz')) as { problems: Record<string, string> };
+    return Object.entries(problems).map(([part, problem]) => `${member.name}: ${part}: ${problem}`);
+  } catch {
+    return [`${member.name} does not answer`];
+  }
+}
+
+async function pageOf(member: Member, path: string): Promise<string> {
+  const answer = await fetch(`http://127.0.0.1:${adminPortOf(member)}/${path}`, { signal: AbortSignal.timeout(2_000) });
+  return answer.text();
+}

@@ -1,0 +1,50 @@
+/**
+ * Faults, done to a real cluster under load, with an independent checker.
+ *
+ *     node load-tests/faults/main.ts [--rows 1,2,8,9 | all] [--per-second 80] [--seed N] [--runs 1]
+ *
+ * Brings up Kafka, etcd, MariaDB and every service as a process of its own in a network namespace, and
+ * ends all of them afterwards. Exit code 0: no promise was broken and every control was seen red.
+ */
+import { setMaxListeners } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { fileURLToPath } from 'node:url';
+import { isInNamespace, runInNamespace } from './namespace.ts';
+
+const folder = fileURLToPath(new URL('.data', import.meta.url));
+const reportsFolder = fileURLToPath(new URL('../reports', import.meta.url));
+
+const { values } = parseArgs({
+  options: {
+    rows: { type: 'string', default: '1,2,8,9' },
+    controls: { type: 'string', default: 'none' },
+    'per-second': { type: 'string', default: '80' },
+    seed: { type: 'string', default: String(Math.trunc(Math.random() * 2 ** 31)) },
+    runs: { type: 'string', default: '1' },
+    reports: { type: 'string', default: reportsFolder },
+  },
+});
+
+// Before anything is imported that reads it.
+process.env['CHAPPE_CLUSTER_DATA'] = `${folder}/cluster`;
+await mkdir(folder, { recursive: true });
+if (isInNamespace()) {
+  const stopped = new AbortController();
+  setMaxListeners(0, stopped.signal);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort());
+  const { runFaults } = await import('./run-faults.ts');
+  process.exitCode = await runFaults({
+    rows: values.rows,
+    controls: values.controls,
+    perSecond: Number(values['per-second']),
+    seed: Number(values.seed),
+    runs: Number(values.runs),
+    folder,
+    reportsFolder: values.reports,
+    signal: stopped.signal,
+  });
+  process.exit();
+} else {
+  process.exitCode = await runInNamespace();
+}

@@ -1,0 +1,141 @@
+/**
+ * The people of a fault run: two in nearly every range of the layout, each with a handset, two of them with a
+ * second one. They stay for all rows; what they are shown goes to whoever watches that business number.
+ */
+import { findCode } from '@chappe/cli/phone/registration-code';
+import { Handset } from '@chappe/handset/handset';
+import { memoryState } from '@chappe/handset/handset-state';
+import type { HandsetState } from '@chappe/handset/handset-state';
+import { registerHandset, requestCode } from '@chappe/handset/register';
+import type { ShownMessage } from '@chappe/handset/shown-message';
+import { Channel } from '@chappe/rpc/client';
+import { addressesOf, dataFolder } from '../cluster/layout.ts';
+
+export interface Watcher {
+  /** On a device of a person; the handset may answer. */
+  onShown(contact: string, device: string, message: ShownMessage, handset: Handset): void;
+  onConfirmed(device: string, id: string): void;
+  onUndecryptable(device: string, reason: string): void;
+}
+
+export interface Phone {
+  readonly contact: string;
+  readonly device: string;
+  readonly handset: Handset;
+  readonly state: HandsetState;
+}
+
+/** One number of each is the person; where numbers are long, those that regulators keep for fiction. */
+const numbers: readonly string[] = [
+  '+12025550130',
+  '+12025550131',
+  '+13055550132',
+  '+13055550133',
+  '+27821234501',
+  '+201001234502',
+  '+31612345603',
+  '+32470123404',
+  '+33199000105',
+  '+33199000106',
+  '+33199001107',
+  '+33199001108',
+  '+33199002109',
+  '+33199002110',
+  '+33612010011',
+  '+33612010012',
+  '+41791234513',
+  '+41791234514',
+  '+442079460115',
+  '+442079460116',
+  '+447911123417',
+  '+447911123418',
+  '+46701234519',
+  '+46701234520',
+  '+4915112345621',
+  '+4915112345622',
+  '+49302312523',
+  '+49302312524',
+  '+819012345625',
+  '+819012345626',
+];
+
+const preKeyCount = 60;
+const linkedPeople = 2;
+const registrationsAtATime = 4;
+
+export const handsetCount = numbers.length + linkedPeople;
+
+export class People implements AsyncDisposable {
+  readonly #channel = new Channel({ address: addressesOf('relay') });
+  readonly #phones: Phone[] = [];
+  readonly #watchers = new Set<Watcher>();
+
+  get contacts(): readonly string[] {
+    return numbers;
+  }
+
+  get phones(): readonly Phone[] {
+    return this.#phones;
+  }
+
+  async gather(): Promise<void> {
+    const queue = numbers.entries();
+    const register = async (): Promise<void> => {
+      for (const [place, number] of queue) {
+        const { handset } = await this.register(number, `${number}/1`);
+        if (place < linkedPeople) await this.register(number, `${number}/2`, await handset.createLinkCode());
+      }
+    };
+    await Promise.all(Array.from({ length: registrationsAtATime }, register));
+  }
+
+  watch(watcher: Watcher): Disposable {
+    this.#watchers.add(watcher);
+    return { [Symbol.dispose]: () => this.#watchers.delete(watcher) };
+  }
+
+  /** A new installation: new keys, nothing remembered. */
+  async register(contact: string, device: string, linkCode?: string): Promise<Phone> {
+    const state = memoryState();
+    let proof: Parameters<typeof registerHandset>[0]['proof'];
+    if (linkCode === undefined) {
+      await requestCode(this.#channel, contact);
+      proof = { code: await findCode(dataFolder, contact) };
+    } else proof = { linkCode };
+    await registerHandset({ channel: this.#channel, number: contact, state, preKeyCount, proof });
+    return this.open(contact, device, state);
+  }
+
+  /** Connects with a state; the phone with that device's name before must be closed. */
+  open(contact: string, device: string, state: HandsetState): Phone {
+    const handset: Handset = new Handset({
+      channel: this.#channel,
+      state,
+      listener: {
+        onMessage: (message) => {
+          for (const watcher of this.#watchers) watcher.onShown(contact, device, message, handset);
+        },
+        onConfirmed: (id) => {
+          for (const watcher of this.#watchers) watcher.onConfirmed(device, id);
+        },
+        onUndecryptable: ({ reason }) => {
+          for (const watcher of this.#watchers) watcher.onUndecryptable(device, reason);
+        },
+      },
+    });
+    void handset.connect();
+    const phone = { contact, device, handset, state };
+    this.#phones.push(phone);
+    return phone;
+  }
+
+  async close(phone: Phone): Promise<void> {
+    this.#phones.splice(this.#phones.indexOf(phone), 1);
+    await phone.handset[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#phones.map(({ handset }) => handset[Symbol.asyncDispose]()));
+    this.#channel[Symbol.dispose]();
+  }
+}

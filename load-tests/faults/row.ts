@@ -1,0 +1,60 @@
+/** What a row of the table of faults is, and what it is given to work with. */
+import type { FaultCluster } from './fault-cluster.ts';
+import type { Load } from './load.ts';
+import type { People } from './people.ts';
+import type { RowResult } from './run-row.ts';
+
+export interface RowContext {
+  readonly cluster: FaultCluster;
+  readonly people: People;
+  readonly load: Load;
+  /** From 0 to 1, seeded. */
+  readonly random: () => number;
+  /** The ranges of a sender lose service; absent: all ranges are looked at. */
+  readonly affect: (sender: string) => Promise<void>;
+  /** Into the report. */
+  readonly note: (text: string) => void;
+}
+
+export interface Row {
+  /** As in the table of faults. */
+  readonly no: number;
+  readonly name: string;
+  /** What is done, for the report. */
+  readonly injection: string;
+  /** From the fault to its end; absent: 5 s. */
+  readonly faultMs?: number;
+  /** Of load after its end; absent: 8 s. */
+  readonly afterMs?: number;
+  readonly inject: (context: RowContext) => Promise<void>;
+  /** Ends the fault; the row goes on when everything is ready again. */
+  readonly heal: (context: RowContext) => Promise<void>;
+  /** Besides the promises; each text is something that is not as it must be. */
+  readonly acceptance: (result: RowResult) => readonly string[];
+}
+
+/** A limit on the way back to service. */
+export function recoversWithin(limitMs: number): Row['acceptance'] {
+  return ({ recovery }) => {
+    if (recovery === undefined) return ['nothing was shown after the fault'];
+    if (recovery.missing.length > 0) return [`${recovery.missing.join(', ')}: nothing was shown after the fault`];
+    return recovery.maxMs <= limitMs
+      ? []
+      : [`recovery took ${Math.round(recovery.maxMs)} ms, the limit is ${limitMs} ms`];
+  };
+}
+
+/** The same, counted from the end of the fault. */
+export function recoversAfterHealing(limitMs: number): Row['acceptance'] {
+  return (result) => recoversWithin(result.healedMs + limitMs)(result);
+}
+
+export function bothOf(...checks: readonly Row['acceptance'][]): Row['acceptance'] {
+  return (result) => checks.flatMap((check) => check(result));
+}
+
+/** Nothing that a client could notice but a wait. */
+export function refusesNothing({ refused }: RowResult): readonly string[] {
+  const texts = Object.entries(refused).map(([reason, count]) => `${count} requests were refused: ${reason}`);
+  return texts;
+}

@@ -1,0 +1,176 @@
+/**
+ * One row: load, fault, its end, more load, then everything drains and the checker speaks.
+ *
+ * Recovery is measured by what people see: for each affected range, from the fault to the first showing of a
+ * message that was handed over after the fault.
+ */
+import type { Range as RangeStatus } from '@chappe/proto/v1/cluster_service';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Passage } from '../checker/tally.ts';
+import type { FaultCluster } from './fault-cluster.ts';
+import { Load } from './load.ts';
+import type { People } from './people.ts';
+import type { Row } from './row.ts';
+
+export interface RunSettings {
+  readonly perSecond: number;
+  readonly seed: number;
+  readonly random: () => number;
+  /** Of the row's business. */
+  readonly number: string;
+  readonly signal: AbortSignal;
+  /** Absent: a minute. */
+  readonly drainMsMax?: number;
+}
+
+export interface Recovery {
+  readonly ranges: number;
+  readonly p50Ms: number;
+  readonly maxMs: number;
+  /** Ranges to which messages were handed over after the fault and nothing was shown. */
+  readonly missing: readonly string[];
+}
+
+export interface Latency {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+export interface RowResult {
+  readonly no: number;
+  readonly name: string;
+  readonly injection: string;
+  readonly seed: number;
+  readonly handedOver: number;
+  readonly accepted: number;
+  readonly shown: number;
+  /** By code. */
+  readonly refused: Readonly<Record<string, number>>;
+  /** From the fault to the moment when everything that was broken is ready again. */
+  readonly healedMs: number;
+  readonly recovery: Recovery | undefined;
+  /** From handing over to the first showing: before the fault, and while it lasts in ranges it should not touch. */
+  readonly before: Latency | undefined;
+  readonly othersDuring: Latency | undefined;
+  /** Envelopes that were pushed beyond those shown; undefined where a counter was lost with its process. */
+  readonly wireRepeats: number | undefined;
+  readonly undecryptable: Readonly<Record<string, number>>;
+  readonly identityChanges: number;
+  /** Undefined: not within the limit. */
+  readonly drainedMs: number | undefined;
+  /** What broke a promise. */
+  readonly violations: readonly string[];
+  /** What is not as the row wants it. */
+  readonly missed: readonly string[];
+  readonly notes: readonly string[];
+}
+
+const beforeMs = 4_000;
+const defaultFaultMs = 5_000;
+const defaultAfterMs = 8_000;
+const drainMsMax = 60_000;
+const pushedMetric = 'chappe_relay_pushed_envelopes_total';
+
+export async function runRow(
+  row: Row,
+  cluster: FaultCluster,
+  people: People,
+  settings: RunSettings,
+): Promise<RowResult> {
+  const { number, perSecond, random, signal } = settings;
+  await using load = await Load.prepare(cluster.admin, people, { number, perSecond, random });
+  const ranges = await cluster.ranges();
+  let affected: readonly RangeStatus[] = ranges;
+  const notes: string[] = [];
+  const context = {
+    cluster,
+    people,
+    load,
+    random,
+    affect: async (sender: string): Promise<void> => {
+      affected = (await cluster.ranges()).filter(({ owner }) => owner === sender);
+    },
+    note: (text: string): void => void notes.push(text),
+  };
+  const pushedBefore = await cluster.count(pushedMetric);
+  const startedMs = performance.now();
+  load.start();
+  // The first messages start sessions: what is measured comes after them.
+  await pause(beforeMs * (0.75 + random() / 2), undefined, { signal });
+  const faultAt = performance.now();
+  await row.inject(context);
+  await pause(row.faultMs ?? defaultFaultMs, undefined, { signal });
+  await row.heal(context);
+  await cluster.ready();
+  const healedMs = performance.now() - faultAt;
+  await pause(row.afterMs ?? defaultAfterMs, undefined, { signal });
+  await load.stop();
+  const drainedMs = await load.drained(settings.drainMsMax ?? drainMsMax);
+
+  const { tally } = load;
+  const pushed = (await cluster.count(pushedMetric)) - pushedBefore;
+  const passages = tally.passages();
+  const warm = passages.filter(
+    ({ submittedMs }) => submittedMs > startedMs + beforeMs / 3 && submittedMs < faultAt - 500,
+  );
+  const others = passages.filter(
+    ({ contact, submittedMs }) =>
+      submittedMs > faultAt && submittedMs < faultAt + healedMs && !affected.some((range) => holds(range, contact)),
+  );
+  const result: RowResult = {
+    no: row.no,
+    name: row.name,
+    injection: row.injection,
+    seed: settings.seed,
+    handedOver: tally.submitted,
+    accepted: tally.accepted,
+    shown: tally.shown,
+    refused: Object.fromEntries(load.refusals),
+    healedMs,
+    recovery: recoveryOf(affected, passages, faultAt),
+    before: latencyOf(warm),
+    othersDuring: latencyOf(others),
+    wireRepeats: pushed >= tally.shown ? pushed - tally.shown : undefined,
+    undecryptable: Object.fromEntries(load.undecryptable),
+    identityChanges: load.identityChanges.length,
+    drainedMs,
+    violations: tally.problems(),
+    missed: [],
+    notes,
+  };
+  return { ...result, missed: row.acceptance(result) };
+}
+
+function recoveryOf(
+  ranges: readonly RangeStatus[],
+  passages: readonly Passage[],
+  faultAt: number,
+): Recovery | undefined {
+  const times: number[] = [];
+  const missing: string[] = [];
+  const after = passages.filter(({ submittedMs }) => submittedMs > faultAt);
+  for (const range of ranges) {
+    const own = after.filter(({ contact }) => holds(range, contact));
+    if (own.length === 0) continue;
+    const shown = own.flatMap(({ shownMs }) => (shownMs === undefined ? [] : [shownMs]));
+    if (shown.length === 0) missing.push(range.id);
+    else times.push(Math.min(...shown) - faultAt);
+  }
+  if (times.length === 0 && missing.length === 0) return undefined;
+  return { ranges: times.length, p50Ms: quantile(times, 0.5), maxMs: quantile(times, 1), missing };
+}
+
+function latencyOf(passages: readonly Passage[]): Latency | undefined {
+  const times = passages.flatMap(({ submittedMs, shownMs }) => (shownMs === undefined ? [] : [shownMs - submittedMs]));
+  return times.length === 0 ? undefined : { p50Ms: quantile(times, 0.5), p99Ms: quantile(times, 0.99) };
+}
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
+}
+
+function holds({ start, end }: RangeStatus, contact: string): boolean {
+  const digits = contact.slice(1);
+  return digits >= start && (end === '' || digits < end);
+}
