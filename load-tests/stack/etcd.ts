@@ -3,7 +3,7 @@
  * witness: any one may be lost.
  */
 import { mkdir } from 'node:fs/promises';
-import { runCommand, startServer, stopServer } from './process-record.ts';
+import { runCommand, startServer } from './process-record.ts';
 import type { StackContext, StackEnvironment, StackPart } from './stack-context.ts';
 
 interface EtcdMember {
@@ -26,7 +26,7 @@ export const etcd: StackPart = {
 };
 
 /** Debian's package `etcd-server`; elsewhere etcd 3.4 or later on the path. */
-export async function installEtcd({ report }: StackContext): Promise<void> {
+async function installEtcd({ report }: StackContext): Promise<void> {
   const isThere = await runCommand('etcd', ['--version']).then(
     () => true,
     () => false,
@@ -38,17 +38,13 @@ export async function installEtcd({ report }: StackContext): Promise<void> {
   });
 }
 
-export async function startEtcd(context: StackContext): Promise<void> {
+async function startEtcd(context: StackContext): Promise<void> {
   const all = membersOf(context);
   // All at once: none serves before a majority is there.
   await Promise.all(all.map((member) => startMember(context, member, all)));
 }
 
-export async function stopEtcd(context: StackContext): Promise<void> {
-  await Promise.all(membersOf(context).map(({ name }) => stopServer(context.dataFolder, name)));
-}
-
-export function etcdEnvironment(context: StackContext): StackEnvironment {
+function etcdEnvironment(context: StackContext): StackEnvironment {
   return {
     CHAPPE_ETCD_ENDPOINTS: membersOf(context)
       .map(({ clientPort }) => `127.0.0.1:${clientPort}`)

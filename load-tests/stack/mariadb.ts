@@ -9,7 +9,7 @@
  */
 import { chown, mkdir, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
-import { runCommand, startServer, stopServer } from './process-record.ts';
+import { runCommand, startServer } from './process-record.ts';
 import type { Server } from './process-record.ts';
 import type { StackContext, StackEnvironment, StackPart } from './stack-context.ts';
 
@@ -32,7 +32,7 @@ export const mariadb: StackPart = {
 };
 
 /** Debian's package `mariadb-server`; elsewhere its programs on the path. */
-export async function installMariadb({ report }: StackContext): Promise<void> {
+async function installMariadb({ report }: StackContext): Promise<void> {
   const isThere = await runCommand('mariadbd', ['--no-defaults', '--version']).then(
     () => true,
     () => false,
@@ -44,7 +44,7 @@ export async function installMariadb({ report }: StackContext): Promise<void> {
   });
 }
 
-export async function startMariadb(context: StackContext): Promise<void> {
+async function startMariadb(context: StackContext): Promise<void> {
   if (context.zones === 2) await startPair(context);
   else await startNode(context, primary);
   await runSql(context, primary, setUpSql);
@@ -58,11 +58,7 @@ async function startPair(context: StackContext): Promise<void> {
   await runSql(context, primary, waitForReplicaSql);
 }
 
-export async function stopMariadb(context: StackContext): Promise<void> {
-  for (const { name } of [primary, replica]) await stopServer(context.dataFolder, name);
-}
-
-export function mariadbEnvironment(): StackEnvironment {
+function mariadbEnvironment(): StackEnvironment {
   return { CHAPPE_MYSQL_URL: `mysql://${user}:${password}@127.0.0.1:${primary.port}/${database}` };
 }
 

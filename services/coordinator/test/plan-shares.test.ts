@@ -56,3 +56,19 @@ test('a shard that joins gets its share one range at a time, and nothing goes ba
   assert.deepEqual(planned(ranges('s1', 's1', 's1'), shards, none), ['r3 -> s2']);
   assert.deepEqual(planned(ranges('s1', 's1', 's2'), shards, none), []);
 });
+
+test('10,000 ranges over 500 shards are planned at once, evenly by capacity', () => {
+  const shards = Array.from({ length: 500 }, (_, no) => shard(`s${no}`, { capacity: no % 2 === 0 ? 1_500 : 3_000 }));
+  const many = Array.from({ length: 10_000 }, (_, no) =>
+    ranges('').map((range) => ({ ...range, id: `r${no}` })),
+  ).flat();
+  const counts = new Map<string, number>();
+  for (const {
+    shard: { id },
+  } of planAssignments(many, shards, none))
+    counts.set(id, (counts.get(id) ?? 0) + 1);
+  assert.deepEqual(
+    [...new Set(counts.values())].toSorted((a, b) => a - b),
+    [13, 27],
+  );
+});

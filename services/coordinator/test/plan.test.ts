@@ -119,19 +119,3 @@ test('ranges without an owner are shared by capacity', () => {
 test('without a shard nothing is assigned', () => {
   assert.deepEqual(planAssignments([rangeOf('r1'), rangeOf('r2', 's1')], [], new Set()), []);
 });
-
-test('10,000 ranges over 500 shards are planned at once, evenly by capacity', () => {
-  const shards = Array.from({ length: 500 }, (_, no) => shard(`s${no}`, { capacity: no % 2 === 0 ? 1_500 : 3_000 }));
-  const many = Array.from({ length: 10_000 }, (_, no) =>
-    ranges('').map((range) => ({ ...range, id: `r${no}` })),
-  ).flat();
-  const counts = new Map<string, number>();
-  for (const {
-    shard: { id },
-  } of planAssignments(many, shards, none))
-    counts.set(id, (counts.get(id) ?? 0) + 1);
-  assert.deepEqual(
-    [...new Set(counts.values())].toSorted((a, b) => a - b),
-    [13, 27],
-  );
-});

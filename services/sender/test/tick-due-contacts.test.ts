@@ -26,21 +26,12 @@ test('BOUND: however many contacts wait for keys, each look goes on behind the l
   await claimRange(store, range, 1, 'a');
   const contacts = Array.from({ length: ticksMax + 2 }, (_, index) => `${33600000000 + index}`);
   const expired = contacts.at(-1) ?? '';
-  const row = (contact: string) => [
-    ...[
-      `m${contact}`,
-      contact,
-      'air',
-      '33100000000',
-      1,
-      'accepted',
-      contact === expired ? '' : 'prekeys',
-      0,
-      'hold',
-      '',
-    ],
-    ...['FR', 'utility', 0, 1, 'USD', 'b1', start, contact === expired ? start : start + 1_000, null],
-  ];
+  const row = (contact: string) => {
+    const [held, expiresMs] = contact === expired ? ['', start] : ['prekeys', start + 1_000];
+    const message = [`m${contact}`, contact, 'air', '33100000000', 1, 'accepted', held, 0, 'hold', ''];
+    const price = ['FR', 'utility', 0, 1, 'USD', 'b1'];
+    return [...message, ...price, start, expiresMs, null];
+  };
   await store.transaction((tx) => tx.insert(messagesTable, contacts.map(row), 'fail'));
   const dependencies = { store, log, now: () => start };
 

@@ -17,7 +17,9 @@ CREATE TABLE range_progress (
   last_offset INTEGER NOT NULL,
   last_id TEXT NOT NULL,
   last_time_ms INTEGER NOT NULL,
-  state TEXT NOT NULL
+  state TEXT NOT NULL,
+  -- The connection of the transaction that wrote the row last; 0 here, where no other process can hold it.
+  holder INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
 -- A person: the devices in log order, and counters.
