@@ -26,27 +26,17 @@ test('BOUND: however many contacts wait for keys, each look goes on behind the l
   await claimRange(store, range, 1, 'a');
   const contacts = Array.from({ length: ticksMax + 2 }, (_, index) => `${33600000000 + index}`);
   const expired = contacts.at(-1) ?? '';
-  const row = (contact: string) => [
-    ...[
-      `m${contact}`,
-      contact,
-      'air',
-      '33100000000',
-      1,
-      'accepted',
-      contact === expired ? '' : 'prekeys',
-      0,
-      'hold',
-      '',
-    ],
-    ...['FR', 'utility', 0, 1, 'USD', 'b1', start, contact === expired ? start : start + 1_000, null],
-  ];
+  const row = (contact: string) => {
+    const [held, expiresMs] = contact === expired ? ['', start] : ['prekeys', start + 1_000];
+    const message = [`m${contact}`, contact, 'air', '33100000000', 1, 'accepted', held, 0, 'hold', ''];
+    return [...message, 'FR', 'utility', 0, 1, 'USD', 'b1', start, expiresMs, null];
+  };
   await store.transaction((tx) => tx.insert(messagesTable, contacts.map(row), 'fail'));
   const dependencies = { store, log, now: () => start };
 
   const last = await tickDueContacts(dependencies, range, '');
   assert.equal(last, contacts[ticksMax - 1]);
   assert.equal(await tickDueContacts(dependencies, range, last), '', 'and begins anew');
-  const ticked = [...(await log.readAt('range-r1', 0, 10_000))].map(({ key }) => key);
+  const ticked = (await log.readAt('range-r1', 0, 10_000)).map(({ key }) => key);
   assert.deepEqual(ticked, contacts);
 });
