@@ -48,9 +48,12 @@ export class EventWriter {
     });
   }
 
-  /** @param cause the id of the command that caused it, and what happened: what the event's id is made from */
+  /**
+   * @param cause the id of the command that caused it, and what happened. Devices choose ids of their
+   *   commands, so an event's id is made from the contact as well: nobody makes another's event a repeat.
+   */
   write(business: string, contact: string, number: string, timeMs: number, cause: string, kind: Kind): void {
-    this.#write(business, contact, number, timeMs, cause, kind);
+    this.#write(business, contact, number, timeMs, `${contact}/${cause}`, kind);
   }
 
   #write(business: string, contact: string, number: string, timeMs: number, cause: string, kind: Kind): void {

@@ -29,8 +29,7 @@ test('BOUND: however many contacts wait for keys, each look goes on behind the l
   const row = (contact: string) => {
     const [held, expiresMs] = contact === expired ? ['', start] : ['prekeys', start + 1_000];
     const message = [`m${contact}`, contact, 'air', '33100000000', 1, 'accepted', held, 0, 'hold', ''];
-    const price = ['FR', 'utility', 0, 1, 'USD', 'b1'];
-    return [...message, ...price, start, expiresMs, null];
+    return [...message, 'FR', 'utility', 0, 1, 'USD', 'b1', start, expiresMs, null];
   };
   await store.transaction((tx) => tx.insert(messagesTable, contacts.map(row), 'fail'));
   const dependencies = { store, log, now: () => start };
@@ -38,6 +37,6 @@ test('BOUND: however many contacts wait for keys, each look goes on behind the l
   const last = await tickDueContacts(dependencies, range, '');
   assert.equal(last, contacts[ticksMax - 1]);
   assert.equal(await tickDueContacts(dependencies, range, last), '', 'and begins anew');
-  const ticked = [...(await log.readAt('range-r1', 0, 10_000))].map(({ key }) => key);
+  const ticked = (await log.readAt('range-r1', 0, 10_000)).map(({ key }) => key);
   assert.deepEqual(ticked, contacts);
 });
