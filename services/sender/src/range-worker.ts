@@ -87,6 +87,7 @@ export class RangeWorker {
   #problem: string | undefined;
   #alarm: string | undefined;
   #forgets = false;
+  #hasEnded = false;
   #gatherUntilMs = 0;
   #ended: Promise<WorkerEnd> | undefined;
 
@@ -138,9 +139,17 @@ export class RangeWorker {
     await this.#ended;
   }
 
-  /** Takes what a device said; waits when too much is waiting already. */
+  /**
+   * Takes what a device said; waits when too much is waiting already. A worker that has ended answers
+   * `not_owner`, as it does to everything that it took and did not get to: a relay that heard nothing
+   * would think the device attached, and it would get nothing.
+   */
   async takeDeviceWork(work: DeviceWork): Promise<void> {
     while (this.#deviceWork.length >= pendingDeviceWorkMax && !this.#stopping.signal.aborted) await this.#room.promise;
+    if (this.#hasEnded) {
+      refuse(work);
+      return;
+    }
     if (this.#deviceWork.length === 0) this.#gatherUntilMs = performance.now() + acknowledgementsGatherMs;
     this.#deviceWork.push(work);
     this.#wake.resolve();
@@ -197,7 +206,9 @@ export class RangeWorker {
     this.#stopping.abort();
     this.#room.resolve();
     this.#advanced.resolve();
+    this.#hasEnded = true;
     this.#attachments.refuseAll();
+    for (const work of this.#deviceWork.splice(0)) refuse(work);
     await this.#publisher[Symbol.asyncDispose]();
     await reader[Symbol.asyncDispose]();
     events.workerEnded(id, end);
@@ -360,6 +371,7 @@ export class RangeWorker {
     const outcome = await this.#commit(commands, changes);
     if (outcome.kind !== 'committed') {
       if (outcome.kind === 'refused') return this.#giveBack(deviceWork, states, outcome.error);
+      this.#deviceWork.unshift(...deviceWork);
       return outcome;
     }
     this.#progress = outcome.progress;
@@ -437,6 +449,10 @@ export class RangeWorker {
     const aheadMs = last.appendTimeMs - this.#dependencies.now();
     if (aheadMs > clockAlarmMs) this.#dependencies.events.clockAhead(this.range.id, aheadMs);
   }
+}
+
+function refuse(work: DeviceWork): void {
+  if (work.kind === 'attach') work.sink.refuse(work.device, 'not_owner');
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {
