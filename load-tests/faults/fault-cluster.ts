@@ -14,7 +14,15 @@ import type { Member } from '../cluster/layout.ts';
 import { etcd } from '../stack/etcd.ts';
 import { kafka } from '../stack/kafka.ts';
 import { mariadb } from '../stack/mariadb.ts';
-import { logPath, runCommand, serversOf, signalServer, startServer, stopServer } from '../stack/process-record.ts';
+import {
+  accepts,
+  logPath,
+  runCommand,
+  serversOf,
+  signalServer,
+  startServer,
+  stopServer,
+} from '../stack/process-record.ts';
 import { stackContext } from '../stack/stack-context.ts';
 import type { StackContext, StackPart } from '../stack/stack-context.ts';
 
@@ -66,9 +74,17 @@ export class FaultCluster implements AsyncDisposable {
     await Promise.all(Object.values(servers).map(({ part }) => part.start(this.#stack)));
   }
 
-  /** A new cluster, with nobody in it, on the servers that run. */
+  /** A new cluster, with nobody in it, on the same servers, whatever was done to them. */
   async startNew(): Promise<void> {
     await this.#endMembers();
+    for (const cut of this.#cuts) {
+      const [name = '', server = ''] = cut.split(' ');
+      await this.mend(name, server as Server);
+    }
+    for (const name of Object.keys(servers)) {
+      await this.thaw(name).catch(() => undefined);
+      await this.start(name);
+    }
     await rm(dataFolder, { recursive: true, force: true });
     this.#environments.clear();
     const identity = await identityOfCluster();
@@ -103,9 +119,12 @@ export class FaultCluster implements AsyncDisposable {
     await this.start(name);
   }
 
-  /** SIGKILL; resolves when it is gone. */
+  /** SIGKILL; resolves when it is gone, and its ports are free. */
   async kill(name: string): Promise<void> {
     await stopServer(this.#folderOf(name), name, 'SIGKILL');
+    // Its first thread has ended; the last of them closes what it listened on.
+    const port = servers[name as Server]?.port ?? adminPortOf(memberOf(name));
+    while (await accepts(port)) await pause(pollMs);
   }
 
   /** SIGTERM; resolves when it is gone. */

@@ -1,8 +1,8 @@
 /**
  * One row: load, fault, its end, more load, then everything drains and the checker speaks.
  *
- * Recovery is measured by what people see: for each affected range, from the fault to the first showing of a
- * message that was handed over after the fault.
+ * Recovery is measured by what people see: for each affected range, the longest time after the fault in which
+ * messages waited and none was shown.
  */
 import type { Range as RangeStatus } from '@chappe/proto/v1/cluster_service';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -27,7 +27,7 @@ export interface Recovery {
   readonly ranges: number;
   readonly p50Ms: number;
   readonly maxMs: number;
-  /** Ranges to which messages were handed over after the fault and nothing was shown. */
+  /** Ranges to which messages were handed over after the fault and nothing was shown any more. */
   readonly missing: readonly string[];
 }
 
@@ -148,16 +148,28 @@ function recoveryOf(
 ): Recovery | undefined {
   const times: number[] = [];
   const missing: string[] = [];
-  const after = passages.filter(({ submittedMs }) => submittedMs > faultAt);
   for (const range of ranges) {
-    const own = after.filter(({ contact }) => holds(range, contact));
-    if (own.length === 0) continue;
-    const shown = own.flatMap(({ shownMs }) => (shownMs === undefined ? [] : [shownMs]));
-    if (shown.length === 0) missing.push(range.id);
-    else times.push(Math.min(...shown) - faultAt);
+    const own = passages.filter(({ contact }) => holds(range, contact));
+    if (!own.some(({ submittedMs }) => submittedMs > faultAt)) continue;
+    if (own.every(({ shownMs }) => shownMs === undefined || shownMs < faultAt)) missing.push(range.id);
+    else times.push(longestSilenceMs(own, faultAt));
   }
   if (times.length === 0 && missing.length === 0) return undefined;
   return { ranges: times.length, p50Ms: quantile(times, 0.5), maxMs: quantile(times, 1), missing };
+}
+
+/** The longest time after the fault in which messages waited and none was shown. */
+function longestSilenceMs(passages: readonly Passage[], faultAt: number): number {
+  const shown = passages.flatMap(({ shownMs }) => (shownMs !== undefined && shownMs > faultAt ? [shownMs] : []));
+  let longestMs = 0;
+  let lastMs = faultAt;
+  for (const nextMs of shown.toSorted((a, b) => a - b)) {
+    const waiting = passages.filter(({ submittedMs, shownMs = Infinity }) => submittedMs < nextMs && shownMs >= nextMs);
+    const oldestMs = Math.min(...waiting.map(({ submittedMs }) => submittedMs));
+    longestMs = Math.max(longestMs, nextMs - Math.max(lastMs, oldestMs));
+    lastMs = nextMs;
+  }
+  return longestMs;
 }
 
 function latencyOf(passages: readonly Passage[]): Latency | undefined {
