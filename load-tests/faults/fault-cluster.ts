@@ -140,6 +140,12 @@ export class FaultCluster implements AsyncDisposable {
     await signalServer(this.#folderOf(name), name, 'SIGCONT');
   }
 
+  async isFrozen(name: string): Promise<boolean> {
+    const pid = (await serversOf(this.#folderOf(name))).find((server) => server.name === name)?.pid;
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
+  }
+
   /** Drops what a process sends to a server. */
   async cut(name: string, server: Server): Promise<void> {
     this.#cuts.add(`${name} ${server}`);

@@ -6,6 +6,8 @@
 import type { AdminClient } from '@chappe/client/admin-client';
 import { ChappeClient } from '@chappe/client/chappe-client';
 import { toChappeError } from '@chappe/errors/chappe-error';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { SettingsSchema } from '@chappe/proto/v1/business_service';
 import { MessageState } from '@chappe/proto/v1/event';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Tally, type State } from '../checker/tally.ts';
@@ -16,6 +18,7 @@ export interface LoadSettings {
   /** Of the business, `+` and digits; new for each row. */
   readonly number: string;
   readonly perSecond: number;
+  readonly business: MessageInitShape<typeof SettingsSchema>;
   /** From 0 to 1, seeded. */
   readonly random: () => number;
 }
@@ -65,7 +68,7 @@ export class Load implements AsyncDisposable {
   /** Makes the business, its template and everybody's opt-in. */
   static async prepare(admin: AdminClient, people: People, settings: LoadSettings): Promise<Load> {
     const { number } = settings;
-    const { apiKey } = await admin.businesses.create({ name: `Faults ${number}`, number });
+    const { apiKey } = await admin.businesses.create({ name: `Faults ${number}`, number, settings: settings.business });
     const client = new ChappeClient({ address: addressesOf('gateway'), apiKey });
     await client.templates.create({ template: { name: 'note', language: 'en', category: 1, body: '{{text}}' } });
     const optIns = people.contacts.map((contact) => ({ contact, source: 'faults', wording: 'send me messages' }));

@@ -78,10 +78,12 @@ export async function runRow(
   settings: RunSettings,
 ): Promise<RowResult> {
   const { number, perSecond, random, signal } = settings;
-  await using load = await Load.prepare(cluster.admin, people, { number, perSecond, random });
-  const ranges = await cluster.ranges();
-  let affected: readonly RangeStatus[] = ranges;
   const notes: string[] = [];
+  const note = (text: string): void => void notes.push(text);
+  await row.prepare?.({ cluster, people, note });
+  const business = row.settings ?? {};
+  await using load = await Load.prepare(cluster.admin, people, { number, perSecond, random, business });
+  let affected: readonly RangeStatus[] = await cluster.ranges();
   const context = {
     cluster,
     people,
@@ -90,7 +92,7 @@ export async function runRow(
     affect: async (sender: string): Promise<void> => {
       affected = (await cluster.ranges()).filter(({ owner }) => owner === sender);
     },
-    note: (text: string): void => void notes.push(text),
+    note,
   };
   const pushedBefore = await cluster.count(pushedMetric);
   const startedMs = performance.now();
@@ -138,6 +140,7 @@ export async function runRow(
     missed: [],
     notes,
   };
+  await row.cleanUp?.(context);
   return { ...result, missed: row.acceptance(result) };
 }
 

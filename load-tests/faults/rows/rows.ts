@@ -8,6 +8,8 @@ import {
   senderWithoutEtcd,
   senderWithoutKafka,
 } from './senders.ts';
+import { frozenInside } from './transactions.ts';
+import { framesRepeated, handsetRestored, preKeysDrained, reinstalledHeld, reinstalledResent } from './handsets.ts';
 import { databaseKilled, databaseSlow, etcdPaused, kafkaKilled } from './servers.ts';
 import {
   billingKilled,
@@ -35,6 +37,12 @@ export const rows: readonly Row[] = [
   kafkaKilled,
   databaseKilled,
   databaseSlow,
+  framesRepeated,
+  reinstalledHeld,
+  reinstalledResent,
+  preKeysDrained,
+  frozenInside,
+  handsetRestored,
 ].toSorted((a, b) => a.no - b.no);
 
 /** `1,2,3`, `all` or `none`; a whole number names its halves as well. @throws Error for a number that is no row */
