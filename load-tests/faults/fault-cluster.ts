@@ -3,7 +3,7 @@
  * the run's namespace. Everything here names a process as the layout does (`sender-a1`), or a server
  * of the stack (`kafka-1`, `etcd-a`, `mariadb-a`).
  */
-import { readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { AdminClient } from '@chappe/client/admin-client';
@@ -85,6 +85,7 @@ export class FaultCluster implements AsyncDisposable {
       await this.thaw(name).catch(() => undefined);
       await this.start(name);
     }
+    await this.#keepLogs();
     await rm(dataFolder, { recursive: true, force: true });
     this.#environments.clear();
     const identity = await identityOfCluster();
@@ -140,6 +141,34 @@ export class FaultCluster implements AsyncDisposable {
     await signalServer(this.#folderOf(name), name, 'SIGCONT');
   }
 
+  /** Stops a server for as long as its files are copied. */
+  async backUp(server: Server): Promise<void> {
+    await this.stop(server);
+    const [folder, copy] = this.#filesOf(server);
+    await rm(copy, { recursive: true, force: true });
+    await runCommand('cp', ['-a', folder, copy]);
+    await this.start(server);
+  }
+
+  /** Kills a server and starts it with the files of its backup. */
+  async restore(server: Server): Promise<void> {
+    await this.kill(server);
+    const [folder, copy] = this.#filesOf(server);
+    await rm(folder, { recursive: true });
+    await runCommand('mv', [copy, folder]);
+    await this.start(server);
+  }
+
+  #filesOf(server: Server): [folder: string, copy: string] {
+    const folder = `${this.#stack.dataFolder}/${server}`;
+    return [folder, `${folder}.backup`];
+  }
+
+  /** Why processes are not ready. */
+  async problems(): Promise<string[]> {
+    return (await Promise.all(members.map(problemsOf))).flat();
+  }
+
   async isFrozen(name: string): Promise<boolean> {
     const pid = (await serversOf(this.#folderOf(name))).find((server) => server.name === name)?.pid;
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
@@ -191,7 +220,7 @@ export class FaultCluster implements AsyncDisposable {
   async ready(): Promise<void> {
     const endMs = performance.now() + readyMsMax;
     for (;;) {
-      const problems = (await Promise.all(members.map(problemsOf))).flat();
+      const problems = await this.problems();
       if (problems.length === 0) return;
       if (performance.now() > endMs) throw new Error(`not ready: ${problems.join('; ')}`);
       await pause(pollMs);
@@ -212,6 +241,17 @@ export class FaultCluster implements AsyncDisposable {
   async #endMembers(): Promise<void> {
     const running = await serversOf(dataFolder);
     await Promise.all(running.map(({ name }) => stopServer(dataFolder, name, 'SIGKILL')));
+  }
+
+  /** Of the former cluster: somebody may want to know what it said. */
+  async #keepLogs(): Promise<void> {
+    if (this.#name === '') return;
+    await mkdir(this.#logsFolder, { recursive: true });
+    await rename(`${dataFolder}/log`, `${this.#logsFolder}/${this.#name}`);
+  }
+
+  get #logsFolder(): string {
+    return `${this.#stack.dataFolder}/logs`;
   }
 
   #folderOf(name: string): string {

@@ -28,6 +28,10 @@ export interface Row {
   readonly faultMs?: number;
   /** Of load after its end; absent: 8 s. */
   readonly afterMs?: number;
+  /** The cluster is of no use afterwards, and need not become ready. */
+  readonly ruins?: boolean;
+  /** Broken promises that nobody could keep; they are noted. */
+  readonly forgives?: RegExp;
   /** Of the row's business. */
   readonly settings?: MessageInitShape<typeof SettingsSchema>;
   /** Before the load begins. */

@@ -7,6 +7,7 @@ import { runRow } from './run-row.ts';
 import { chooseControls, runControl } from './controls.ts';
 import type { Control, ControlResult } from './controls.ts';
 import type { RowResult, RunSettings } from './run-row.ts';
+import { markerOf, scanForSecrets } from './secret-scan.ts';
 import { seededRandom } from './seeded-random.ts';
 
 export interface FaultRunOptions {
@@ -51,7 +52,7 @@ export async function runFaults(options: FaultRunOptions): Promise<number> {
         const result = await runRow(row, cluster, people, settings(row.no));
         results.push(result);
         print(formatRow(result));
-        if (result.violations.length > 0) return;
+        if (result.violations.length > 0 || row.ruins === true) return;
       } catch (error) {
         throw new Error(`row ${row.no}`, { cause: error });
       }
@@ -74,6 +75,9 @@ export async function runFaults(options: FaultRunOptions): Promise<number> {
   };
   while (waiting.length > 0 && !signal.aborted) await attempt(play);
   for (const one of chosenControls) if (!signal.aborted) await attempt(() => control(one));
+  const secrets = signal.aborted ? [] : await scanForSecrets(options.folder, markerOf(seed), 'Faults +33199009');
+  for (const text of secrets) print(text);
+  problems.push(...secrets);
   const tookMs = Date.now() - startedAt.getTime();
   const report = { startedAt: startedAt.toISOString(), tookMs, seed, perSecond, handsets: handsetCount };
   const page = await writeReport({ ...report, rows: results, controls, problems }, options.reportsFolder);
