@@ -1,6 +1,7 @@
 /** Positive controls: a rule broken on purpose, which the checker must find. */
 import { members } from '../cluster/layout.ts';
 import type { Member } from '../cluster/layout.ts';
+import { preloadOf } from './break/preload.ts';
 import { rules } from './break/rules.ts';
 import type { Rule } from './break/rules.ts';
 import type { FaultCluster } from './fault-cluster.ts';
@@ -51,7 +52,7 @@ const dies: Row = {
   afterMs: 8_000,
 };
 
-export const controls: readonly Control[] = [
+const controls: readonly Control[] = [
   { rule: 'fence_out', service: 'sender', row: senderPaused, expects: /^(ONCE|ORDER|NO-LOSS|MONOTONE)/ },
   { rule: 'offset_before_effects', service: 'sender', only: 'sender-a1', row: dies, expects: /^NO-LOSS/ },
   { rule: 'repeats_let_through', service: 'sender', row: nothing, expects: /^(ONCE|MONOTONE|NO-LOSS)/ },
@@ -66,7 +67,6 @@ export const controls: readonly Control[] = [
 
 /** What does not come within it does not come. */
 const drainMsMax = 12_000;
-const preload = new URL('break/break-rule.ts', import.meta.url).href;
 
 /** `all`, `none`, or rules with commas between. @throws Error */
 export function chooseControls(text: string): readonly Control[] {
@@ -88,8 +88,7 @@ export async function runControl(
 ): Promise<ControlResult> {
   const { rule, service, only, row, expects } = control;
   const broken = servicesOf(rule, service).filter(({ name }) => only === undefined || name === only);
-  const environment = { NODE_OPTIONS: `--import=${preload}`, CHAPPE_TEST_FAULTS: '1', CHAPPE_TEST_BREAK: rule };
-  for (const { name } of broken) await cluster.restartWith(name, environment);
+  for (const { name } of broken) await cluster.restartWith(name, preloadOf(rule));
   await cluster.ready();
   const { violations } = await runRow(row, cluster, people, { ...settings, drainMsMax });
   const found = violations.filter((text) => expects.test(text));

@@ -3,7 +3,7 @@
  * the run's namespace. Everything here names a process as the layout does (`sender-a1`), or a server
  * of the stack (`kafka-1`, `etcd-a`, `mariadb-a`).
  */
-import { readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { AdminClient } from '@chappe/client/admin-client';
@@ -14,7 +14,15 @@ import type { Member } from '../cluster/layout.ts';
 import { etcd } from '../stack/etcd.ts';
 import { kafka } from '../stack/kafka.ts';
 import { mariadb } from '../stack/mariadb.ts';
-import { logPath, runCommand, serversOf, signalServer, startServer, stopServer } from '../stack/process-record.ts';
+import {
+  accepts,
+  logPath,
+  runCommand,
+  serversOf,
+  signalServer,
+  startServer,
+  stopServer,
+} from '../stack/process-record.ts';
 import { stackContext } from '../stack/stack-context.ts';
 import type { StackContext, StackPart } from '../stack/stack-context.ts';
 
@@ -66,9 +74,18 @@ export class FaultCluster implements AsyncDisposable {
     await Promise.all(Object.values(servers).map(({ part }) => part.start(this.#stack)));
   }
 
-  /** A new cluster, with nobody in it, on the servers that run. */
+  /** A new cluster, with nobody in it, on the same servers, whatever was done to them. */
   async startNew(): Promise<void> {
     await this.#endMembers();
+    for (const cut of this.#cuts) {
+      const [name = '', server = ''] = cut.split(' ');
+      await this.mend(name, server as Server);
+    }
+    for (const name of Object.keys(servers)) {
+      await this.thaw(name).catch(() => undefined);
+      await this.start(name);
+    }
+    await this.#keepLogs();
     await rm(dataFolder, { recursive: true, force: true });
     this.#environments.clear();
     const identity = await identityOfCluster();
@@ -103,9 +120,12 @@ export class FaultCluster implements AsyncDisposable {
     await this.start(name);
   }
 
-  /** SIGKILL; resolves when it is gone. */
+  /** SIGKILL; resolves when it is gone, and its ports are free. */
   async kill(name: string): Promise<void> {
     await stopServer(this.#folderOf(name), name, 'SIGKILL');
+    // Its first thread has ended; the last of them closes what it listened on.
+    const port = servers[name as Server]?.port ?? adminPortOf(memberOf(name));
+    while (await accepts(port)) await pause(pollMs);
   }
 
   /** SIGTERM; resolves when it is gone. */
@@ -119,6 +139,40 @@ export class FaultCluster implements AsyncDisposable {
 
   async thaw(name: string): Promise<void> {
     await signalServer(this.#folderOf(name), name, 'SIGCONT');
+  }
+
+  /** Stops a server for as long as its files are copied. */
+  async backUp(server: Server): Promise<void> {
+    await this.stop(server);
+    const [folder, copy] = this.#filesOf(server);
+    await rm(copy, { recursive: true, force: true });
+    await runCommand('cp', ['-a', folder, copy]);
+    await this.start(server);
+  }
+
+  /** Kills a server and starts it with the files of its backup. */
+  async restore(server: Server): Promise<void> {
+    await this.kill(server);
+    const [folder, copy] = this.#filesOf(server);
+    await rm(folder, { recursive: true });
+    await runCommand('mv', [copy, folder]);
+    await this.start(server);
+  }
+
+  #filesOf(server: Server): [folder: string, copy: string] {
+    const folder = `${this.#stack.dataFolder}/${server}`;
+    return [folder, `${folder}.backup`];
+  }
+
+  /** Why processes are not ready. */
+  async problems(): Promise<string[]> {
+    return (await Promise.all(members.map(problemsOf))).flat();
+  }
+
+  async isFrozen(name: string): Promise<boolean> {
+    const pid = (await serversOf(this.#folderOf(name))).find((server) => server.name === name)?.pid;
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
   }
 
   /** Drops what a process sends to a server. */
@@ -166,7 +220,7 @@ export class FaultCluster implements AsyncDisposable {
   async ready(): Promise<void> {
     const endMs = performance.now() + readyMsMax;
     for (;;) {
-      const problems = (await Promise.all(members.map(problemsOf))).flat();
+      const problems = await this.problems();
       if (problems.length === 0) return;
       if (performance.now() > endMs) throw new Error(`not ready: ${problems.join('; ')}`);
       await pause(pollMs);
@@ -187,6 +241,17 @@ export class FaultCluster implements AsyncDisposable {
   async #endMembers(): Promise<void> {
     const running = await serversOf(dataFolder);
     await Promise.all(running.map(({ name }) => stopServer(dataFolder, name, 'SIGKILL')));
+  }
+
+  /** Of the former cluster: somebody may want to know what it said. */
+  async #keepLogs(): Promise<void> {
+    if (this.#name === '') return;
+    await mkdir(this.#logsFolder, { recursive: true });
+    await rename(`${dataFolder}/log`, `${this.#logsFolder}/${this.#name}`);
+  }
+
+  get #logsFolder(): string {
+    return `${this.#stack.dataFolder}/logs`;
   }
 
   #folderOf(name: string): string {

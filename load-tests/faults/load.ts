@@ -6,6 +6,8 @@
 import type { AdminClient } from '@chappe/client/admin-client';
 import { ChappeClient } from '@chappe/client/chappe-client';
 import { toChappeError } from '@chappe/errors/chappe-error';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { SettingsSchema } from '@chappe/proto/v1/business_service';
 import { MessageState } from '@chappe/proto/v1/event';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Tally, type State } from '../checker/tally.ts';
@@ -16,6 +18,9 @@ export interface LoadSettings {
   /** Of the business, `+` and digits; new for each row. */
   readonly number: string;
   readonly perSecond: number;
+  /** In every text. */
+  readonly marker: string;
+  readonly business: MessageInitShape<typeof SettingsSchema>;
   /** From 0 to 1, seeded. */
   readonly random: () => number;
 }
@@ -65,7 +70,7 @@ export class Load implements AsyncDisposable {
   /** Makes the business, its template and everybody's opt-in. */
   static async prepare(admin: AdminClient, people: People, settings: LoadSettings): Promise<Load> {
     const { number } = settings;
-    const { apiKey } = await admin.businesses.create({ name: `Faults ${number}`, number });
+    const { apiKey } = await admin.businesses.create({ name: `Faults ${number}`, number, settings: settings.business });
     const client = new ChappeClient({ address: addressesOf('gateway'), apiKey });
     await client.templates.create({ template: { name: 'note', language: 'en', category: 1, body: '{{text}}' } });
     const optIns = people.contacts.map((contact) => ({ contact, source: 'faults', wording: 'send me messages' }));
@@ -145,7 +150,7 @@ export class Load implements AsyncDisposable {
 
   /** By the clock, not by the answers: what waits for a fault comes on top of the rest. */
   async #send(): Promise<void> {
-    const { perSecond, random, number } = this.#settings;
+    const { perSecond, random, number, marker } = this.#settings;
     const { contacts } = this.#people;
     const streams = Array.from({ length: streamCount }, () => this.client.openSendStream());
     const startedMs = performance.now();
@@ -157,7 +162,7 @@ export class Load implements AsyncDisposable {
         const place = Math.trunc(random() * streams.length);
         const to = contacts[Math.trunc(random() * contacts.length)] ?? '';
         const key = `${number.slice(-3)}-${no}`;
-        const value = { name: 'note', language: 'en', parameters: { text: `key=${key} ` } };
+        const value = { name: 'note', language: 'en', parameters: { text: `key=${key} ${marker}` } };
         this.tally.noteSubmitted({ key, contact: to, number, stream: String(place) });
         const answer = streams[place]?.send({ to, idempotencyKey: key, content: { case: 'template', value } }).then(
           ({ messageId }) => this.tally.noteAccepted(key, messageId),
@@ -179,7 +184,7 @@ export class Load implements AsyncDisposable {
   }
 
   #reply(handset: Parameters<Parameters<People['watch']>[0]['onShown']>[3], device: string, messageId: string): void {
-    const text = `${device} answers ${messageId}`;
+    const text = `${device} answers ${messageId} ${this.#settings.marker}`;
     void handset.reply(this.#settings.number, text).then(
       (id) => this.#replies.set(`${device} ${id}`, text),
       () => undefined,

@@ -9,6 +9,7 @@ import type { HandsetState } from '@chappe/handset/handset-state';
 import { registerHandset, requestCode } from '@chappe/handset/register';
 import type { ShownMessage } from '@chappe/handset/shown-message';
 import { Channel } from '@chappe/rpc/client';
+import { mangledChannel } from './mangled-channel.ts';
 import { addressesOf, dataFolder } from '../cluster/layout.ts';
 
 export interface Watcher {
@@ -107,9 +108,16 @@ export class People implements AsyncDisposable {
   }
 
   /** Connects with a state; the phone with that device's name before must be closed. */
-  open(contact: string, device: string, state: HandsetState): Phone {
+  open(
+    contact: string,
+    device: string,
+    state: HandsetState,
+    mangle?: { readonly random: () => number; readonly onRepeat: () => void },
+  ): Phone {
+    const channel =
+      mangle === undefined ? this.#channel : mangledChannel(this.#channel, mangle.random, mangle.onRepeat);
     const handset: Handset = new Handset({
-      channel: this.#channel,
+      channel,
       state,
       listener: {
         onMessage: (message) => {
@@ -127,6 +135,14 @@ export class People implements AsyncDisposable {
     const phone = { contact, device, handset, state };
     this.#phones.push(phone);
     return phone;
+  }
+
+  /** Every handset with the state that it has; misbehaving, or as it should be. */
+  async reopenAll(mangle?: { readonly random: () => number; readonly onRepeat: () => void }): Promise<void> {
+    for (const phone of this.#phones.slice()) {
+      await this.close(phone);
+      this.open(phone.contact, phone.device, phone.state, mangle);
+    }
   }
 
   async close(phone: Phone): Promise<void> {

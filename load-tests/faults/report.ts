@@ -93,7 +93,8 @@ their own. <b>green</b>: every promise held and so did the row's limits; <b>miss
 <th>p99 before</th><th>p99 of others, during</th><th>wire repeats</th><th>refused</th><th>drained in</th><th>what was found</th></tr>
 ${rowLines.join('\n')}
 </table>
-<p>Recovery: for each range that the fault touches, from the fault to the first showing on a handset of a message that was handed over after it.
+<p>SECRET: after the run every file of topics, tables and logs was searched for the texts of the messages.</p>
+<p>Recovery: for each range that the fault touches, the longest time after it in which messages waited and none was shown on a handset.
 Wire repeats: envelopes pushed by relays beyond those that handsets showed; a dash where a counter was lost with its process.</p>
 <h2>Positive controls</h2>
 <p>Each breaks one rule on purpose; the checker must find it.</p>

@@ -1,4 +1,6 @@
 /** What a row of the table of faults is, and what it is given to work with. */
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { SettingsSchema } from '@chappe/proto/v1/business_service';
 import type { FaultCluster } from './fault-cluster.ts';
 import type { Load } from './load.ts';
 import type { People } from './people.ts';
@@ -26,9 +28,19 @@ export interface Row {
   readonly faultMs?: number;
   /** Of load after its end; absent: 8 s. */
   readonly afterMs?: number;
+  /** The cluster is of no use afterwards, and need not become ready. */
+  readonly ruins?: boolean;
+  /** Broken promises that nobody could keep; they are noted. */
+  readonly forgives?: RegExp;
+  /** Of the row's business. */
+  readonly settings?: MessageInitShape<typeof SettingsSchema>;
+  /** Before the load begins. */
+  readonly prepare?: (context: Pick<RowContext, 'cluster' | 'people' | 'note'>) => Promise<void>;
   readonly inject: (context: RowContext) => Promise<void>;
   /** Ends the fault; the row goes on when everything is ready again. */
   readonly heal: (context: RowContext) => Promise<void>;
+  /** After the checker has spoken. */
+  readonly cleanUp?: (context: RowContext) => Promise<void>;
   /** Besides the promises; each text is something that is not as it must be. */
   readonly acceptance: (result: RowResult) => readonly string[];
 }

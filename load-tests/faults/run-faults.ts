@@ -7,6 +7,7 @@ import { runRow } from './run-row.ts';
 import { chooseControls, runControl } from './controls.ts';
 import type { Control, ControlResult } from './controls.ts';
 import type { RowResult, RunSettings } from './run-row.ts';
+import { markerOf, scanForSecrets } from './secret-scan.ts';
 import { seededRandom } from './seeded-random.ts';
 
 export interface FaultRunOptions {
@@ -36,41 +37,47 @@ export async function runFaults(options: FaultRunOptions): Promise<number> {
   const say = (text: string): void => print(`${text} (${sinceText(startedAt)})`);
 
   let business = 100;
-  const settings = (): RunSettings => {
+  const settings = (no: number): RunSettings => {
     business += 1;
     const number = `+33199009${business}`;
     // A row draws the same numbers whichever rows came before it.
-    return { perSecond, seed, random: seededRandom(seed + business), number, signal };
+    return { perSecond, seed, random: seededRandom(seed + no * 1_000), number, signal };
   };
+  const waiting = [...chosen];
+  /** Until one is red or cannot be finished: the next ones get a new cluster. */
   const play = async (): Promise<void> => {
     await using people = await gatherIn(cluster, say);
-    for (const row of chosen) {
-      if (signal.aborted) return;
-      const result = await runRow(row, cluster, people, settings());
-      results.push(result);
-      print(formatRow(result));
+    for (let row = waiting.shift(); row !== undefined && !signal.aborted; row = waiting.shift()) {
+      try {
+        const result = await runRow(row, cluster, people, settings(row.no));
+        results.push(result);
+        print(formatRow(result));
+        if (result.violations.length > 0 || row.ruins === true) return;
+      } catch (error) {
+        throw new Error(`row ${row.no}`, { cause: error });
+      }
     }
   };
   const control = async (chosenControl: Control): Promise<void> => {
     await using people = await gatherIn(cluster, say);
-    const result = await runControl(chosenControl, cluster, people, settings());
+    const result = await runControl(chosenControl, cluster, people, settings(chosenControl.row.no));
     controls.push(result);
     print(formatControl(result));
   };
-  const acts = [
-    ...(chosen.length > 0 ? [play] : []),
-    ...chosenControls.map((one) => (): Promise<void> => control(one)),
-  ];
-  for (const act of acts) {
-    if (signal.aborted) break;
+  const attempt = async (act: () => Promise<void>): Promise<void> => {
     try {
       await act();
     } catch (error) {
-      if (signal.aborted) break;
-      problems.push(error instanceof Error ? error.message : 'unknown');
-      print(`it could not be finished: ${problems.at(-1) ?? ''}`);
+      if (signal.aborted) return;
+      problems.push(textOf(error));
+      print(`NOT FINISHED: ${textOf(error)}`);
     }
-  }
+  };
+  while (waiting.length > 0 && !signal.aborted) await attempt(play);
+  for (const one of chosenControls) if (!signal.aborted) await attempt(() => control(one));
+  const secrets = signal.aborted ? [] : await scanForSecrets(options.folder, markerOf(seed), 'Faults +33199009');
+  for (const text of secrets) print(text);
+  problems.push(...secrets);
   const tookMs = Date.now() - startedAt.getTime();
   const report = { startedAt: startedAt.toISOString(), tookMs, seed, perSecond, handsets: handsetCount };
   const page = await writeReport({ ...report, rows: results, controls, problems }, options.reportsFolder);
@@ -87,6 +94,11 @@ async function gatherIn(cluster: FaultCluster, say: (text: string) => void): Pro
   await people.gather();
   say(`${people.phones.length} handsets are registered`);
   return people;
+}
+
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  return error.cause === undefined ? error.message : `${error.message}: ${textOf(error.cause)}`;
 }
 
 function sinceText(start: Date): string {

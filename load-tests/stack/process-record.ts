@@ -164,7 +164,7 @@ async function untilReady(dataFolder: string, server: Server, pid: number): Prom
 }
 
 /** Whether something on this machine accepts connections on a port. */
-function accepts(port: number): Promise<boolean> {
+export function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port });
     socket.once('connect', () => {

@@ -46,6 +46,7 @@ function appendOf(log: Log): Log['append'] | undefined {
         void pause(lateMs).then(() => log.append([append]));
         return result;
       });
+    case 'frozen_inside_transaction':
     case 'fence_out':
     case 'offset_before_effects':
     case 'keys_forgotten':

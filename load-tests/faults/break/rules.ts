@@ -10,6 +10,7 @@ export const rules = {
   events_shuffled: 'the sender publishes frames of one range in another order',
   charged_twice: 'billing books each delivery twice',
   reattach_skipped: 'the relay does not hear that ranges have new owners',
+  frozen_inside_transaction: 'nothing: the sender freezes between fence and COMMIT once a file is there',
 } as const;
 
 export type Rule = keyof typeof rules;

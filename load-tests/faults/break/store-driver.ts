@@ -1,8 +1,11 @@
 /** The store, as the rule has it. */
 import * as original from '@chappe/drivers/store-driver';
 import type { Store, Transaction } from '@chappe/store/store';
+import { existsSync, rmSync } from 'node:fs';
 import { ruleOf } from './rules.ts';
 
+/** A file; once it is there, the next transaction stops behind its fence. */
+const trigger = process.env['CHAPPE_TEST_TRIGGER'] ?? '';
 const rule = ruleOf(import.meta.url);
 
 /** The worker's compare-and-set, and how many of its parameters are in front of its conditions. */
@@ -42,7 +45,12 @@ function breakTransaction(store: Store, tx: Transaction): Transaction {
       if (commits === commitsBeforeDeath) process.kill(process.pid, 'SIGKILL');
       return matched;
     }
-    return tx.run(sql, parameters);
+    const matched = await tx.run(sql, parameters);
+    if (rule === 'frozen_inside_transaction' && fence.test(sql) && existsSync(trigger)) {
+      rmSync(trigger, { force: true });
+      process.kill(process.pid, 'SIGSTOP');
+    }
+    return matched;
   };
   const insert: Transaction['insert'] = async (table, rows, onConflict) => {
     if (rule === 'keys_forgotten' && table.name === 'request_keys') {

@@ -8,9 +8,14 @@ import {
   senderWithoutEtcd,
   senderWithoutKafka,
 } from './senders.ts';
+import { kafkaRefuses } from './kafka-refuses.ts';
+import { databaseRestored, kafkaRestored } from './restored-servers.ts';
+import { frozenInside } from './transactions.ts';
+import { framesRepeated, handsetRestored, preKeysDrained, reinstalledHeld, reinstalledResent } from './handsets.ts';
 import { databaseKilled, databaseSlow, etcdPaused, kafkaKilled } from './servers.ts';
 import {
   billingKilled,
+  coordinatorCutOff,
   coordinatorKilled,
   cryptoKilled,
   cryptoPaused,
@@ -18,7 +23,7 @@ import {
   relayKilled,
 } from './services.ts';
 
-export const rows: readonly Row[] = [
+const rows: readonly Row[] = [
   senderKilled,
   senderStopped,
   senderPaused,
@@ -35,6 +40,16 @@ export const rows: readonly Row[] = [
   kafkaKilled,
   databaseKilled,
   databaseSlow,
+  framesRepeated,
+  reinstalledHeld,
+  reinstalledResent,
+  preKeysDrained,
+  frozenInside,
+  handsetRestored,
+  coordinatorCutOff,
+  kafkaRefuses,
+  databaseRestored,
+  kafkaRestored,
 ].toSorted((a, b) => a.no - b.no);
 
 /** `1,2,3`, `all` or `none`; a whole number names its halves as well. @throws Error for a number that is no row */

@@ -48,6 +48,28 @@ export const coordinatorKilled: Row = {
   ),
 };
 
+let cutLeader = 'coordinator-a';
+
+export const coordinatorCutOff: Row = {
+  no: 10,
+  name: 'old coordinator leader cut off, then back',
+  injection: 'DROP from the leader to etcd-a for 12 s',
+  faultMs: 12_000,
+  inject: async ({ cluster, note }) => {
+    cutLeader = await cluster.leader();
+    await cluster.cut(cutLeader, 'etcd-a');
+    note(`${cutLeader} led`);
+  },
+  heal: async ({ cluster, note }) => {
+    const leader = await cluster.leader();
+    note(leader === cutLeader ? 'NO new leader after 12 s' : `${leader} leads`);
+    await cluster.mend(cutLeader, 'etcd-a');
+  },
+  acceptance: bothOf(recoversWithin(1_500), refusesNothing, ({ notes }) =>
+    notes.filter((text) => text.startsWith('NO ')),
+  ),
+};
+
 export const cryptoKilled: Row = {
   no: 11,
   name: 'crypto dies',

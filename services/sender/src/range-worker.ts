@@ -89,9 +89,9 @@ export class RangeWorker {
   #problem: string | undefined;
   #alarm: string | undefined;
   #forgets = false;
+  #hasEnded = false;
   #gatherUntilMs = 0;
   #ended: Promise<WorkerEnd> | undefined;
-  #hasEnded = false;
 
   constructor(range: Range, progress: Progress, dependencies: RangeWorkerDependencies) {
     this.range = range;
@@ -141,11 +141,15 @@ export class RangeWorker {
     await this.#ended;
   }
 
-  /** Takes what a device said; waits when too much is waiting already. */
+  /**
+   * Takes what a device said; waits when too much is waiting already. A worker that has ended answers
+   * `not_owner`, as it does to everything that it took and did not get to: a relay that heard nothing
+   * would think the device attached, and it would get nothing.
+   */
   async takeDeviceWork(work: DeviceWork): Promise<void> {
     while (this.#deviceWork.length >= pendingDeviceWorkMax && !this.#stopping.signal.aborted) await this.#room.promise;
     if (this.#hasEnded) {
-      if (work.kind === 'attach') work.sink.refuse(work.device, 'not_owner');
+      refuse(work);
       return;
     }
     if (this.#deviceWork.length === 0) this.#gatherUntilMs = performance.now() + acknowledgementsGatherMs;
@@ -204,11 +208,9 @@ export class RangeWorker {
     this.#stopping.abort();
     this.#room.resolve();
     this.#advanced.resolve();
-    this.#attachments.refuseAll();
-    // Attachments that had no turn: their relays would wait for ever.
-    for (const work of this.#deviceWork) if (work.kind === 'attach') work.sink.refuse(work.device, 'not_owner');
-    this.#deviceWork = [];
     this.#hasEnded = true;
+    this.#attachments.refuseAll();
+    for (const work of this.#deviceWork.splice(0)) refuse(work);
     await this.#publisher[Symbol.asyncDispose]();
     await reader[Symbol.asyncDispose]();
     return end;
@@ -473,6 +475,10 @@ export class RangeWorker {
     const aheadMs = last.appendTimeMs - this.#dependencies.now();
     if (aheadMs > clockAlarmMs) this.#dependencies.events.clockAhead(this.range.id, aheadMs);
   }
+}
+
+function refuse(work: DeviceWork): void {
+  if (work.kind === 'attach') work.sink.refuse(work.device, 'not_owner');
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

@@ -1,0 +1,64 @@
+/**
+ * A handset's connection that misbehaves: of what the device sends on its stream, frames are sent twice,
+ * and old ones again, in any order. What begins a stream (`resume`) stays first.
+ */
+import type { Channel } from '@chappe/rpc/client';
+
+type Send = (frame: object) => Promise<void>;
+type Stream = object & { readonly send: Send };
+
+/** Frames of a device that are remembered, to be sent again. */
+const rememberedMax = 20;
+const repeatShare = 0.3;
+const replayShare = 0.3;
+
+/** @param onRepeat counts what was sent beyond what the device said */
+export function mangledChannel(channel: Channel, random: () => number, onRepeat: () => void): Channel {
+  const said: object[] = [];
+  const mangled = (send: Send): Send => {
+    let isFirst = true;
+    return async (frame) => {
+      await send(frame);
+      if (isFirst) {
+        isFirst = false;
+        return;
+      }
+      said.push(frame);
+      if (said.length > rememberedMax) said.shift();
+      const again = [
+        ...(random() < repeatShare ? [frame] : []),
+        ...(random() < replayShare ? said.toSorted(() => random() - 0.5).slice(0, 3) : []),
+      ];
+      for (const old of again) {
+        onRepeat();
+        await send(old);
+      }
+    };
+  };
+  const over = (stream: Stream): Stream =>
+    replacing(
+      stream,
+      'send',
+      mangled((frame) => stream.send(frame)),
+    );
+  const client = (service: Parameters<Channel['client']>[0]): object => {
+    const real = channel.client(service) as unknown as Readonly<Record<string, (...options: unknown[]) => Stream>>;
+    return replacing(real, 'connect', (...options: unknown[]) => over((real['connect'] ?? missing)(...options)));
+  };
+  return replacing(channel, 'client', client);
+}
+
+/** The same, but for one member. Methods keep the object that they belong to. */
+function replacing<T extends object>(target: T, name: string, value: unknown): T {
+  return new Proxy(target, {
+    get: (_target, key) => {
+      if (key === name) return value;
+      const member: unknown = Reflect.get(target, key);
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
+}
+
+function missing(): never {
+  throw new Error('the service has no such method');
+}
