@@ -4,7 +4,7 @@ import type { Store } from '@chappe/store/store';
 import { migrate } from '@chappe/store/migrate';
 import { claimRange, type Advance, type Progress } from '../src/fence.ts';
 
-const range: Range = {
+export const range: Range = {
   id: 'r1',
   start: '',
   end: ':',
