@@ -28,6 +28,8 @@ export async function startNode(options: { readonly profile?: boolean } = {}): P
   const startedAt = performance.now();
   const child = spawn(process.execPath, [...profileArguments, main], {
     env: {
+      // As `chappe up` starts it.
+      MALLOC_ARENA_MAX: '2',
       ...process.env,
       CHAPPE_DATA: join(folder, 'data'),
       CHAPPE_GATEWAY_ADDRESS: '127.0.0.1:0',

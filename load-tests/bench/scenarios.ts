@@ -3,7 +3,6 @@ import { AdminClient } from '@chappe/client/admin-client';
 import { ChappeClient } from '@chappe/client/chappe-client';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fleet } from './fleet.ts';
-import { inParallel } from './in-parallel.ts';
 import { startNode, type BenchNode } from './node-process.ts';
 
 /** A running node with one business, its event reader and its handsets. */
@@ -57,6 +56,11 @@ export function numbersFrom(first: number, count: number): string[] {
 
 export async function register(bench: Bench, numbers: readonly string[], preKeyCount: number): Promise<void> {
   await bench.fleet.register(numbers, preKeyCount);
+  await optIn(bench, numbers);
+}
+
+/** Contacts that the node knows of, with or without a device. */
+export async function optIn(bench: Bench, numbers: readonly string[]): Promise<void> {
   for (let from = 0; from < numbers.length; from += 1_000) {
     const optIns = numbers.slice(from, from + 1_000).map((contact) => ({ contact, source: 'bench', wording: 'yes' }));
     await bench.client.contacts.optIn({ optIns }, { deadlineMs: 60_000 });
@@ -140,13 +144,6 @@ async function sendOne(
     content: { case: 'template', value: { name: 'parcel', language: 'en', parameters } },
   });
   acceptedAtMs.set(messageId, performance.timeOrigin + performance.now());
-}
-
-/** Registers contacts whose devices are never connected, as fast as the node takes them. */
-export async function registerMany(bench: Bench, numbers: readonly string[]): Promise<void> {
-  const parts: string[][] = [];
-  for (let from = 0; from < numbers.length; from += 1_000) parts.push(numbers.slice(from, from + 1_000));
-  await inParallel(1, parts, (part) => register(bench, part, 1));
 }
 
 function quantile(sorted: readonly number[], share: number): number {

@@ -43,8 +43,11 @@ export const messageRetentionMs = 31 * 24 * 3_600_000;
 /** Records of the range topic are deleted so long after they are done: the margin for a restore. */
 export const restoreMarginMs = 24 * 3_600_000;
 
-/** Contacts whose state a worker keeps in memory, by size: about 6 kB with one session. */
-export const cacheBytesMax = 48 * 1024 * 1024;
+/**
+ * Contacts whose state a worker keeps in memory, by an estimate that is about half of what V8 takes:
+ * some 2,500 with a session each, so that four ranges in one process stay under 150 MB.
+ */
+export const cacheBytesMax = 16 * 1024 * 1024;
 
 /** Frames in the outbox that are not yet published; beyond it the worker takes nothing new. */
 export const outboxFramesMax = 64;
