@@ -1,10 +1,11 @@
 /** Row 15: Kafka is there and refuses, because too few replicas are in sync. */
-import { ConfigResourceTypes, Kafka, logLevel } from 'kafkajs';
+import kafkajs from 'kafkajs';
 import type { Admin } from 'kafkajs';
 import type { FaultCluster } from '../fault-cluster.ts';
 import { bothOf, recoversAfterHealing, refusesNothing } from '../row.ts';
 import type { Row } from '../row.ts';
 
+const { ConfigResourceTypes, Kafka, logLevel } = kafkajs;
 const setting = 'min.insync.replicas';
 /** The source of what was set for the topic itself; altering replaces all of them. */
 const ofTopic = 1;
