@@ -24,6 +24,13 @@ function appendOf(log: Log): Log['append'] | undefined {
   switch (rule) {
     case 'answer_before_append':
       return perTopic(log, 'range-', async (append) => (isChosen() ? nothingOf(append) : one(log, append)));
+    case 'keys_forgotten':
+      // Long enough that a kill always meets messages that are in the log and not answered.
+      return perTopic(log, 'range-', async (append) => {
+        const result = await one(log, append);
+        await pause(lateMs);
+        return result;
+      });
     case 'overtaking':
       return perTopic(log, 'range-', async (append) => {
         if (!isChosen()) return one(log, append);
@@ -49,7 +56,6 @@ function appendOf(log: Log): Log['append'] | undefined {
     case 'frozen_inside_transaction':
     case 'fence_out':
     case 'offset_before_effects':
-    case 'keys_forgotten':
     case 'charged_twice':
     case 'reattach_skipped':
       return undefined;
