@@ -57,12 +57,9 @@ function breakTransaction(store: Store, tx: Transaction): Transaction {
       await tx.insert(table, rows, onConflict);
       return rows.length;
     }
-    if (rule === 'charged_twice' && table.name === 'ledger') {
-      const no = table.columns.indexOf('no');
-      const twice = rows.flatMap((row, index) =>
-        [0, 1].map((copy) => row.map((value, column) => (column === no ? Number(value) + index + copy : value))),
-      );
-      return tx.insert(table, twice, onConflict);
+    if (rule === 'charge_lost' && table.name === 'ledger') {
+      // Numbers of entries stay dense: the last ones of a batch are missing.
+      return tx.insert(table, rows.slice(0, -1), onConflict);
     }
     return tx.insert(table, rows, onConflict);
   };
