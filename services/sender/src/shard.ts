@@ -37,6 +37,8 @@ export class Shard implements AsyncDisposable {
   readonly #rates = new Map<string, { readonly nextOffset: number; readonly atMs: number; readonly rate: number }>();
   readonly #stopping = new AbortController();
   readonly #tableChange: Disposable;
+  /** Why ranges that are this shard's are not worked on, by range: a person must look. */
+  readonly #stopped = new Map<string, string>();
   #lease: Lease | undefined;
   #isLeaving = false;
   #problem: string | undefined = 'not registered yet';
@@ -70,6 +72,7 @@ export class Shard implements AsyncDisposable {
   notReady(): Record<string, string> {
     const problems: Record<string, string> = {};
     if (this.#problem !== undefined) problems['shard'] = this.#problem;
+    for (const [id, reason] of this.#stopped) problems[`range ${id}`] = reason;
     for (const [id, worker] of this.#workers)
       if (worker.problem !== undefined) problems[`range ${id}`] = worker.problem;
     return problems;
@@ -149,6 +152,7 @@ export class Shard implements AsyncDisposable {
     }
     const gone = [...this.#workers.values()].filter((worker) => mine.get(worker.range.id)?.epoch !== worker.epoch);
     await Promise.all(gone.map((worker) => worker.stop()));
+    for (const rangeId of this.#stopped.keys()) if (!mine.has(rangeId)) this.#stopped.delete(rangeId);
     const fresh = [...mine.values()].filter((range) => !this.#workers.has(range.id));
     const taken = await Promise.all(fresh.map((range) => this.#take(range)));
     return taken.every(Boolean);
@@ -167,9 +171,12 @@ export class Shard implements AsyncDisposable {
     const { progress } = claim;
     const tail = await lostTail(dependencies, range, progress);
     if (tail !== undefined) {
-      events.workerEnded(range.id, { kind: 'alarm', reason: tail });
+      // Tried again with every look at the table; said once.
+      if (this.#stopped.get(range.id) !== tail) events.workerEnded(range.id, { kind: 'alarm', reason: tail });
+      this.#stopped.set(range.id, tail);
       return false;
     }
+    this.#stopped.delete(range.id);
     const reader = await log.openReader(range.topic, progress.nextOffset, `${range.id}-${range.epoch}`);
     const worker = new RangeWorker(range, progress, dependencies);
     this.#workers.set(range.id, worker);
