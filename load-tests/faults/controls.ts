@@ -9,7 +9,7 @@ import type { People } from './people.ts';
 import { runRow } from './run-row.ts';
 import type { RunSettings } from './run-row.ts';
 import type { Row } from './row.ts';
-import { senderKilled, senderPaused } from './rows/senders.ts';
+import { senderKilled, senderWithoutEtcd } from './rows/senders.ts';
 import { gatewayKilled } from './rows/services.ts';
 
 export interface ControlResult {
@@ -27,6 +27,8 @@ export interface Control {
   readonly service: Member['service'];
   /** One process of the service, or absent: all of them. */
   readonly only?: string;
+  /** Handsets do not know what they have shown: else they would make up for it. */
+  readonly areForgetful?: boolean;
   readonly row: Row;
   /** What the checker must say at least once. */
   readonly expects: RegExp;
@@ -53,15 +55,21 @@ const dies: Row = {
 };
 
 const controls: readonly Control[] = [
-  { rule: 'fence_out', service: 'sender', row: senderPaused, expects: /^(ONCE|ORDER|NO-LOSS|MONOTONE)/ },
+  { rule: 'fence_out', service: 'sender', row: senderWithoutEtcd, expects: /^(ONCE|ORDER|NO-LOSS|MONOTONE)/ },
   { rule: 'offset_before_effects', service: 'sender', only: 'sender-a1', row: dies, expects: /^NO-LOSS/ },
-  { rule: 'repeats_let_through', service: 'sender', row: nothing, expects: /^(ONCE|MONOTONE|NO-LOSS)/ },
+  {
+    rule: 'repeats_let_through',
+    service: 'sender',
+    areForgetful: true,
+    row: nothing,
+    expects: /^ONCE: \S+ was shown twice/,
+  },
   { rule: 'keys_forgotten', service: 'gateway', row: gatewayKilled, expects: /^ONCE/ },
   { rule: 'answer_before_append', service: 'gateway', row: nothing, expects: /^NO-LOSS/ },
   { rule: 'overtaking', service: 'gateway', row: nothing, expects: /^ORDER/ },
   { rule: 'events_lost', service: 'sender', row: nothing, expects: /^(NO-LOSS|MONOTONE)/ },
   { rule: 'events_shuffled', service: 'sender', row: nothing, expects: /^(NO-LOSS|MONOTONE)/ },
-  { rule: 'charged_twice', service: 'billing', row: nothing, expects: /^ONCE: \S+ was charged twice/ },
+  { rule: 'charge_lost', service: 'billing', row: nothing, expects: /^ONCE: \S+ was delivered and not charged/ },
   { rule: 'reattach_skipped', service: 'relay', row: senderKilled, expects: /^NO-LOSS/ },
 ];
 
@@ -90,13 +98,14 @@ export async function runControl(
   const broken = servicesOf(rule, service).filter(({ name }) => only === undefined || name === only);
   for (const { name } of broken) await cluster.restartWith(name, preloadOf(rule));
   await cluster.ready();
-  const { violations } = await runRow(row, cluster, people, { ...settings, drainMsMax });
+  const { violations, shown } = await runRow(row, cluster, people, { ...settings, drainMsMax });
   const found = violations.filter((text) => expects.test(text));
   return {
     name: rule,
     breaks: rules[rule],
     during: `row ${row.no}: ${row.name}`,
-    isRed: found.length > 0,
+    // What stands still breaks promises for another reason.
+    isRed: found.length > 0 && shown > 0,
     violations: violations.length,
     found: found.slice(0, 10),
   };

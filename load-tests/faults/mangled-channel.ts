@@ -3,6 +3,7 @@
  * and old ones again, in any order. What begins a stream (`resume`) stays first.
  */
 import type { Channel } from '@chappe/rpc/client';
+import { replacing } from './replacing.ts';
 
 type Send = (frame: object) => Promise<void>;
 type Stream = object & { readonly send: Send };
@@ -46,17 +47,6 @@ export function mangledChannel(channel: Channel, random: () => number, onRepeat:
     return replacing(real, 'connect', (...options: unknown[]) => over((real['connect'] ?? missing)(...options)));
   };
   return replacing(channel, 'client', client);
-}
-
-/** The same, but for one member. Methods keep the object that they belong to. */
-function replacing<T extends object>(target: T, name: string, value: unknown): T {
-  return new Proxy(target, {
-    get: (_target, key) => {
-      if (key === name) return value;
-      const member: unknown = Reflect.get(target, key);
-      return typeof member === 'function' ? member.bind(target) : member;
-    },
-  });
 }
 
 function missing(): never {

@@ -68,8 +68,14 @@ export const handsetCount = numbers.length + linkedPeople;
 
 export class People implements AsyncDisposable {
   readonly #channel = new Channel({ address: addressesOf('relay') });
+  readonly #areForgetful: boolean;
   readonly #phones: Phone[] = [];
   readonly #watchers = new Set<Watcher>();
+
+  /** @param areForgetful handsets do not know what they have shown: a broken rule, for a control */
+  constructor(areForgetful = false) {
+    this.#areForgetful = areForgetful;
+  }
 
   get contacts(): readonly string[] {
     return numbers;
@@ -97,7 +103,7 @@ export class People implements AsyncDisposable {
 
   /** A new installation: new keys, nothing remembered. */
   async register(contact: string, device: string, linkCode?: string): Promise<Phone> {
-    const state = memoryState();
+    const state = this.#areForgetful ? forgetful(memoryState()) : memoryState();
     let proof: Parameters<typeof registerHandset>[0]['proof'];
     if (linkCode === undefined) {
       await requestCode(this.#channel, contact);
@@ -154,4 +160,8 @@ export class People implements AsyncDisposable {
     await Promise.all(this.#phones.map(({ handset }) => handset[Symbol.asyncDispose]()));
     this.#channel[Symbol.dispose]();
   }
+}
+
+function forgetful(state: HandsetState): HandsetState {
+  return { ...state, get: (kind, key) => (kind === 'seen' ? undefined : state.get(kind, key)) };
 }

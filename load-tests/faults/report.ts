@@ -57,6 +57,7 @@ function pageOf({ startedAt, tookMs, seed, perSecond, handsets, rows, controls, 
       msOf(row.recovery?.p50Ms),
       msOf(row.recovery?.maxMs),
       msOf(row.healedMs),
+      msOf(row.readyMs),
       msOf(row.before?.p99Ms),
       msOf(row.othersDuring?.p99Ms),
       row.wireRepeats ?? '-',
@@ -89,7 +90,7 @@ ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB. One process for
 their own. <b>green</b>: every promise held and so did the row's limits; <b>missed</b>: every promise held, a limit of time or count did not;
 <b>red</b>: a promise was broken.</p>
 <table>
-<tr><th></th><th>row</th><th>fault</th><th>injection</th><th>accepted</th><th>violations</th><th>recovery p50</th><th>recovery max</th><th>all ready after</th>
+<tr><th></th><th>row</th><th>fault</th><th>injection</th><th>accepted</th><th>violations</th><th>recovery p50</th><th>recovery max</th><th>healed after</th><th>all ready after</th>
 <th>p99 before</th><th>p99 of others, during</th><th>wire repeats</th><th>refused</th><th>drained in</th><th>what was found</th></tr>
 ${rowLines.join('\n')}
 </table>

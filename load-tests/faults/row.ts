@@ -45,12 +45,15 @@ export interface Row {
   readonly acceptance: (result: RowResult) => readonly string[];
 }
 
-/** A limit on the way back to service. */
+/**
+ * A limit on the way back to service. A message takes its time without any fault as well, the longer the busier
+ * the machine is: as long as one in a hundred took before comes on top.
+ */
 export function recoversWithin(limitMs: number): Row['acceptance'] {
-  return ({ recovery }) => {
+  return ({ recovery, before }) => {
     if (recovery === undefined) return ['nothing was shown after the fault'];
     if (recovery.missing.length > 0) return [`${recovery.missing.join(', ')}: nothing was shown after the fault`];
-    return recovery.maxMs <= limitMs
+    return recovery.maxMs <= limitMs + (before?.p99Ms ?? 0)
       ? []
       : [`recovery took ${Math.round(recovery.maxMs)} ms, the limit is ${limitMs} ms`];
   };

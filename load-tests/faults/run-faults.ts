@@ -59,7 +59,7 @@ export async function runFaults(options: FaultRunOptions): Promise<number> {
     }
   };
   const control = async (chosenControl: Control): Promise<void> => {
-    await using people = await gatherIn(cluster, say);
+    await using people = await gatherIn(cluster, say, chosenControl.areForgetful);
     const result = await runControl(chosenControl, cluster, people, settings(chosenControl.row.no));
     controls.push(result);
     print(formatControl(result));
@@ -87,10 +87,10 @@ export async function runFaults(options: FaultRunOptions): Promise<number> {
 }
 
 /** A new cluster, and its people. */
-async function gatherIn(cluster: FaultCluster, say: (text: string) => void): Promise<People> {
+async function gatherIn(cluster: FaultCluster, say: (text: string) => void, areForgetful = false): Promise<People> {
   await cluster.startNew();
   say('a new cluster is ready');
-  const people = new People();
+  const people = new People(areForgetful);
   await people.gather();
   say(`${people.phones.length} handsets are registered`);
   return people;

@@ -47,8 +47,9 @@ export interface RowResult {
   readonly shown: number;
   /** By code. */
   readonly refused: Readonly<Record<string, number>>;
-  /** From the fault to the moment when everything that was broken is ready again. */
+  /** From the fault to its end, and to the moment when everything is ready again. */
   readonly healedMs: number;
+  readonly readyMs: number;
   readonly recovery: Recovery | undefined;
   /** Messages that were accepted while the fault lasted, but for its first 1.5 s. */
   readonly answeredDuring: number;
@@ -108,8 +109,9 @@ export async function runRow(
   await pause(row.faultMs ?? defaultFaultMs, undefined, { signal });
   const healingAt = performance.now();
   await row.heal(context);
-  if (row.ruins !== true) await cluster.ready();
   const healedMs = performance.now() - faultAt;
+  if (row.ruins !== true) await cluster.ready();
+  const readyMs = performance.now() - faultAt;
   await pause(row.afterMs ?? defaultAfterMs, undefined, { signal });
   await load.stop();
   const drainedMs = await load.drained(settings.drainMsMax ?? drainMsMax);
@@ -125,7 +127,7 @@ export async function runRow(
   );
   const others = passages.filter(
     ({ contact, submittedMs }) =>
-      submittedMs > faultAt && submittedMs < faultAt + healedMs && !affected.some((range) => holds(range, contact)),
+      submittedMs > faultAt && submittedMs < faultAt + readyMs && !affected.some((range) => holds(range, contact)),
   );
   const result: RowResult = {
     no: row.no,
@@ -137,6 +139,7 @@ export async function runRow(
     shown: tally.shown,
     refused: Object.fromEntries(load.refusals),
     healedMs,
+    readyMs,
     answeredDuring: passages.filter(({ answeredMs = 0 }) => answeredMs > faultAt + 1_500 && answeredMs < healingAt)
       .length,
     recovery: recoveryOf(affected, passages, faultAt),

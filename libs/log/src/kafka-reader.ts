@@ -18,11 +18,17 @@ import { toRecord } from './kafka-records.ts';
 import { LogError } from './log-error.ts';
 import type { LogReader, LogRecord, ReadLimits } from './log.ts';
 
+/** Kafka sends a whole batch at least. */
+const oneBatchBytes = 1;
+
 export class KafkaLogReader implements LogReader {
   readonly #cluster: KafkaCluster;
   readonly #topic: string;
   readonly #onClose: (reader: KafkaLogReader) => void;
   #next: number;
+  /** The last record handed out, and the connection on which it was found to be there. */
+  #last: Pick<LogRecord, 'offset' | 'headers' | 'appendTimeMs'> | undefined;
+  #checkedOn: KafkaConnection | undefined;
   #buffer: LogRecord[] = [];
   #fetching: Promise<LogRecord[]> | undefined;
   #connection: KafkaConnection | undefined;
@@ -95,6 +101,9 @@ export class KafkaLogReader implements LogReader {
     const records = this.#buffer.slice(0, count);
     this.#buffer = this.#buffer.slice(count);
     this.#next += count;
+    const last = records.at(-1);
+    if (last !== undefined)
+      this.#last = { offset: last.offset, headers: last.headers, appendTimeMs: last.appendTimeMs };
     return records;
   }
 
@@ -103,6 +112,7 @@ export class KafkaLogReader implements LogReader {
     for (let attempt = 1; ; attempt += 1) {
       try {
         const connection = await this.#connect();
+        await this.#checkLast(connection);
         const { responses } = await connection.send(
           fetchRequest(this.#topic, this.#next, { waitMs: fetchWaitMs, maxBytes: fetchBytesMax }),
           fetchWaitMs + requestTimeoutMs,
@@ -115,6 +125,28 @@ export class KafkaLogReader implements LogReader {
         await pause(leaderPauseMs);
       }
     }
+  }
+
+  /**
+   * On each new connection: a log that came back without its newest records, and has grown again past
+   * where this reader is, looks as if nothing had happened; records would be skipped.
+   */
+  async #checkLast(connection: KafkaConnection): Promise<void> {
+    const last = this.#last;
+    if (last === undefined || connection === this.#checkedOn) return;
+    const limits = { waitMs: 0, maxBytes: oneBatchBytes };
+    const { responses } = await connection.send(fetchRequest(this.#topic, last.offset, limits), requestTimeoutMs);
+    const partition = responses[0]?.partitions[0];
+    // Deleted since, or the log ends below it, which the fetch that follows finds out.
+    if (partition?.errorCode === codes.offsetOutOfRange) return;
+    checkCode(this.#topic, partition?.errorCode, 'reading');
+    const [record] = recordsFrom(this.#topic, last.offset, partition ?? { messages: [] });
+    if (record === undefined) return;
+    if (record.headers.id !== last.headers.id || record.appendTimeMs !== last.appendTimeMs) {
+      const problem = `the record at ${last.offset} of ${this.#topic} is not the one that was read`;
+      throw new LogError('gap', `${problem}: the log lost its tail and grew again`);
+    }
+    this.#checkedOn = connection;
   }
 
   async #check(partition: FetchedPartition | undefined): Promise<LogRecord[]> {

@@ -1,6 +1,7 @@
 /** Coordination, as the rule has it. */
 import type { Coordination, Snapshot } from '@chappe/coordination/coordination';
 import * as original from '@chappe/drivers/coordination-driver';
+import { replacing } from '../replacing.ts';
 import { ruleOf } from './rules.ts';
 
 const rule = ruleOf(import.meta.url);
@@ -23,7 +24,5 @@ export async function openCoordination(
     if (prefix.startsWith('ranges') && performance.now() > settledMs) first.set(prefix, snapshot);
     return snapshot;
   };
-  return new Proxy(coordination, {
-    get: (target, name) => (name === 'list' ? list : Reflect.get(target, name)),
-  });
+  return replacing(coordination, 'list', list);
 }

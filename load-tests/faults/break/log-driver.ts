@@ -2,6 +2,7 @@
 import * as original from '@chappe/drivers/log-driver';
 import type { Append, AppendResult, Log } from '@chappe/log/log';
 import { setTimeout as pause } from 'node:timers/promises';
+import { replacing } from '../replacing.ts';
 import { ruleOf } from './rules.ts';
 
 const rule = ruleOf(import.meta.url);
@@ -15,15 +16,20 @@ export const { logVariables } = original;
 export async function openLog(...options: Parameters<typeof original.openLog>): Promise<Log> {
   const log = await original.openLog(...options);
   const append = appendOf(log);
-  return append === undefined
-    ? log
-    : new Proxy(log, { get: (target, name) => (name === 'append' ? append : Reflect.get(target, name)) });
+  return append === undefined ? log : replacing(log, 'append', append);
 }
 
 function appendOf(log: Log): Log['append'] | undefined {
   switch (rule) {
     case 'answer_before_append':
       return perTopic(log, 'range-', async (append) => (isChosen() ? nothingOf(append) : one(log, append)));
+    case 'keys_forgotten':
+      // Long enough that a kill always meets messages that are in the log and not answered.
+      return perTopic(log, 'range-', async (append) => {
+        const result = await one(log, append);
+        await pause(lateMs);
+        return result;
+      });
     case 'overtaking':
       return perTopic(log, 'range-', async (append) => {
         if (!isChosen()) return one(log, append);
@@ -49,8 +55,7 @@ function appendOf(log: Log): Log['append'] | undefined {
     case 'frozen_inside_transaction':
     case 'fence_out':
     case 'offset_before_effects':
-    case 'keys_forgotten':
-    case 'charged_twice':
+    case 'charge_lost':
     case 'reattach_skipped':
       return undefined;
   }

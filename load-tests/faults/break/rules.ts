@@ -8,7 +8,7 @@ export const rules = {
   overtaking: 'the gateway lets later commands of a range pass a batch that is not acknowledged',
   events_lost: 'the sender saves events as published that are not',
   events_shuffled: 'the sender publishes frames of one range in another order',
-  charged_twice: 'billing books each delivery twice',
+  charge_lost: 'billing notes some deliveries as booked and writes no entry',
   reattach_skipped: 'the relay does not hear that ranges have new owners',
   frozen_inside_transaction: 'nothing: the sender freezes between fence and COMMIT once a file is there',
 } as const;

@@ -8,9 +8,8 @@ import { ruleOf } from './rules.ts';
 const trigger = process.env['CHAPPE_TEST_TRIGGER'] ?? '';
 const rule = ruleOf(import.meta.url);
 
-/** The worker's compare-and-set, and how many of its parameters are in front of its conditions. */
+/** The worker's compare-and-set; the first of its conditions is the range. */
 const fence = /^\s*UPDATE range_progress\s+SET next_offset/;
-const fenceParameters = 7;
 /** Commits until the process dies between an offset and its effects. */
 const commitsBeforeDeath = 40;
 
@@ -36,8 +35,9 @@ let commits = 0;
 function breakTransaction(store: Store, tx: Transaction): Transaction {
   const run: Transaction['run'] = async (sql, parameters = []) => {
     if (rule === 'fence_out' && fence.test(sql)) {
-      const withoutConditions = sql.replace(/WHERE[^]*$/, 'WHERE range_id = ?');
-      return tx.run(withoutConditions, parameters.slice(0, fenceParameters));
+      const [set = ''] = sql.split('WHERE');
+      const parametersOfSet = set.split('?').length - 1;
+      return tx.run(`${set} WHERE range_id = ?`, parameters.slice(0, parametersOfSet + 1));
     }
     if (rule === 'offset_before_effects' && fence.test(sql)) {
       const matched = await store.transaction((own) => own.run(sql, parameters));
@@ -57,12 +57,9 @@ function breakTransaction(store: Store, tx: Transaction): Transaction {
       await tx.insert(table, rows, onConflict);
       return rows.length;
     }
-    if (rule === 'charged_twice' && table.name === 'ledger') {
-      const no = table.columns.indexOf('no');
-      const twice = rows.flatMap((row, index) =>
-        [0, 1].map((copy) => row.map((value, column) => (column === no ? Number(value) + index + copy : value))),
-      );
-      return tx.insert(table, twice, onConflict);
+    if (rule === 'charge_lost' && table.name === 'ledger') {
+      // Numbers of entries stay dense: the last ones of a batch are missing.
+      return tx.insert(table, rows.slice(0, -1), onConflict);
     }
     return tx.insert(table, rows, onConflict);
   };

@@ -8,7 +8,7 @@ import {
   senderWithoutEtcd,
   senderWithoutKafka,
 } from './senders.ts';
-import { kafkaRefuses } from './kafka-refuses.ts';
+import { kafkaHangs } from './kafka-hangs.ts';
 import { databaseRestored, kafkaRestored } from './restored-servers.ts';
 import { frozenInside } from './transactions.ts';
 import { framesRepeated, handsetRestored, preKeysDrained, reinstalledHeld, reinstalledResent } from './handsets.ts';
@@ -47,7 +47,7 @@ const rows: readonly Row[] = [
   frozenInside,
   handsetRestored,
   coordinatorCutOff,
-  kafkaRefuses,
+  kafkaHangs,
   databaseRestored,
   kafkaRestored,
 ].toSorted((a, b) => a.no - b.no);

@@ -59,6 +59,28 @@ describe('a single broker', { skip: stackKafka().skip }, () => {
     assert.deepEqual(idsOf(await readAll(log, topic)), ['0', '1', '2', '3', '4']);
   });
 
+  test('a log that lost its tail and grew again past a reader is a gap, and not more records', async () => {
+    await using log = await openKafkaLog(own.options);
+    const topic = await makeTopic(log);
+    await append(log, topic, makeRecords(2));
+    const [broker] = own.brokers;
+    assert.ok(broker);
+    await own.kill(broker);
+    await own.backUp(broker);
+    await own.start(broker);
+    await until(() => append(log, topic, makeRecords(1, 2)));
+    await using reader = await log.openReader(topic, 0, 'test');
+    const ids: string[] = [];
+    while (ids.length < 3) ids.push(...idsOf(await reader.read(noLimits, never)));
+    assert.deepEqual(ids, ['0', '1', '2']);
+
+    await own.kill(broker);
+    await own.restore(broker);
+    await own.start(broker);
+    await until(() => append(log, topic, makeRecords(2, 10)));
+    await until(() => rejectsAs('gap', reader.read(noLimits, never)));
+  });
+
   test('a paused broker is an error within the time-out, and what it took late is no gap', async () => {
     await using log = await openKafkaLog(own.options);
     const topic = await makeTopic(log);

@@ -3,7 +3,7 @@
  *
  * The controller is a process of its own, so that brokers can be lost without losing it.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { brokerAddresses, nodeName, startKafkaNode } from '../../../../load-tests/stack/kafka-node.ts';
@@ -22,6 +22,10 @@ export interface OwnBrokers extends AsyncDisposable {
   readonly pause: (broker: KafkaNode) => Promise<void>;
   readonly resume: (broker: KafkaNode) => Promise<void>;
   readonly start: (broker: KafkaNode) => Promise<void>;
+  /** Copies the files of a broker that does not run. */
+  readonly backUp: (broker: KafkaNode) => Promise<void>;
+  /** Gives a broker that does not run the files of its backup. */
+  readonly restore: (broker: KafkaNode) => Promise<void>;
 }
 
 const controller: KafkaNode = { id: 9, rack: 'witness', controllerPort: 29_192 };
@@ -44,6 +48,7 @@ export async function startBrokers(
     ...set,
   };
   const { dataFolder } = cluster;
+  const folderOf = (broker: KafkaNode): string => join(dataFolder, nodeName(broker));
   const own: OwnBrokers = {
     options: {
       brokers: brokerAddresses(cluster),
@@ -62,6 +67,11 @@ export async function startBrokers(
     resume: (broker) => signalServer(dataFolder, nodeName(broker), 'SIGCONT'),
     async start(broker) {
       await startKafkaNode(cluster, broker);
+    },
+    backUp: (broker) => cp(folderOf(broker), `${folderOf(broker)}.backup`, { recursive: true }),
+    async restore(broker) {
+      await rm(folderOf(broker), { recursive: true });
+      await cp(`${folderOf(broker)}.backup`, folderOf(broker), { recursive: true });
     },
     async [Symbol.asyncDispose]() {
       for (const { name } of await serversOf(dataFolder)) await stopServer(dataFolder, name, 'SIGKILL');
