@@ -121,8 +121,8 @@ const checkpointPages = 2_000;
 /** The journal between two checkpoints and one large transaction; grown past this, it shrinks again. */
 const journalBytesMax = 32 * 1024 * 1024;
 
-/** Three files of this cache stay under 50 MB of the 250 MB that an idle node may take. */
-const cacheKibibytes = 16 * 1024;
+/** Six connections of this cache stay under 50 MB of the 250 MB that an idle node may take. */
+const cacheKibibytes = 8 * 1024;
 
 /** Extended result codes: https://sqlite.org/rescode.html */
 const ioErrorOfFsync = 1034;
