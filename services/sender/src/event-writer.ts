@@ -4,7 +4,8 @@
  * An event's id is made from what it says, so that every consumer can drop repeats.
  */
 import { createHmac } from 'node:crypto';
-import { create, toBinary, type MessageInitShape } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { encodeMessage } from '@chappe/codec/codec';
 import { catalogue } from '@chappe/errors/catalogue';
 import { eventBucketOf } from '@chappe/event-consumer/bucket';
 import type { MessageState } from '@chappe/message-state/message-state';
@@ -71,7 +72,7 @@ export class EventWriter {
     let next = eventNo;
     return [...this.#byBucket].map(([bucket, events]) => {
       next += 1;
-      const frame = toBinary(
+      const frame = encodeMessage(
         EventFrameSchema,
         create(EventFrameSchema, { range: rangeId, incarnation, eventNo: BigInt(next), events }),
       );

@@ -3,7 +3,7 @@
  * for each to the range's own topic: time passes for a contact only in its log. Also deletes the
  * records of the topic that are long done.
  */
-import { toBinary, create } from '@bufbuild/protobuf';
+import { encodeMessage } from '@chappe/codec/codec';
 import { deleteDoneRecords } from '@chappe/log/delete-done';
 import { CommandSchema } from '@chappe/proto/internal/commands';
 import type { Range } from '@chappe/ranges/range';
@@ -26,7 +26,7 @@ export async function tickDueContacts(dependencies: TickDependencies, range: Ran
     [range.start, after, range.end, now()],
   );
   if (due.length > 0) {
-    const value = toBinary(CommandSchema, create(CommandSchema, { kind: { case: 'tick', value: {} } }));
+    const value = encodeMessage(CommandSchema, { kind: { case: 'tick', value: {} } });
     const records = due.map((row) => ({
       key: String(row['contact']),
       headers: { kind: 'tick', id: `tick-${now()}`, version: commandVersion },
