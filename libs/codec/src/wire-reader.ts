@@ -3,7 +3,8 @@
  * frame that they came in copies them.
  */
 import { isUtf8 } from 'node:buffer';
-import { groupDepthMax, repeatedTextMax, repeatedTextsMax } from './limits.ts';
+import { groupDepthMax } from './limits.ts';
+import { textAt } from './repeated-text.ts';
 
 /** What was read is not the wire format of any message. */
 export class WireError extends Error {
@@ -12,9 +13,6 @@ export class WireError extends Error {
     this.name = 'WireError';
   }
 }
-
-/** Short ASCII texts that were read lately. */
-const repeatedTexts: string[] = Array.from({ length: repeatedTextsMax }, () => '');
 
 export class WireReader {
   readonly #bytes: Buffer;
@@ -111,35 +109,11 @@ export class WireReader {
 
   text(end: number): string {
     const to = this.end(end);
-    const text = to - this.at <= repeatedTextMax ? this.#repeatedText(to) : this.#newText(to);
-    this.at = to;
-    return text;
-  }
-
-  #newText(to: number): string {
-    const text = this.#bytes.toString('utf8', this.at, to);
+    const text = textAt(this.#bytes, this.at, to);
     if (text.includes('\u{FFFD}') && !isUtf8(this.#bytes.subarray(this.at, to))) {
       throw new WireError('a text is not UTF-8');
     }
-    return text;
-  }
-
-  /** Countries, currencies, states, numbers: what is equal to the last text of its place in the table is that text. */
-  #repeatedText(to: number): string {
-    const bytes = this.#bytes;
-    const from = this.at;
-    let hash = to - from;
-    for (let at = from; at < to; at += 1) hash = (Math.imul(hash, 31) + (bytes[at] ?? 0)) | 0;
-    const place = hash & (repeatedTexts.length - 1);
-    const known = repeatedTexts[place] ?? '';
-    if (known.length === to - from) {
-      let same = 0;
-      while (same < known.length && known.charCodeAt(same) === bytes[from + same]) same += 1;
-      if (same === known.length) return known;
-    }
-    const text = this.#newText(to);
-    // As many characters as bytes: all of them are ASCII.
-    if (text.length === to - from) repeatedTexts[place] = text;
+    this.at = to;
     return text;
   }
 
