@@ -89,10 +89,10 @@ export function clusterService({
 
   /** Against the log's end, where the log answers. */
   async function lagOf(range: Range): Promise<number> {
-    const load = loadOf(range);
-    if (load === undefined) return appender.lagOf(range);
+    const nextOffset = loadOf(range)?.nextOffset;
+    if (nextOffset === undefined) return appender.lagOf(range);
     try {
-      return Math.max(0, (await log.end(range.topic)) - load.nextOffset);
+      return Math.max(0, (await log.end(range.topic)) - nextOffset);
     } catch {
       return appender.lagOf(range);
     }

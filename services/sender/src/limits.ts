@@ -91,6 +91,9 @@ export const handOverLookMs = 10;
 /** Loads change slowly; 500 shards make 500 small writes a second at most. */
 export const reportIntervalMs = 1_000;
 
+/** Of a range's problem, in that report: a sentence, and 100 ranges of a shard stay far below etcd's 1.5 MiB. */
+export const problemCharactersMax = 200;
+
 /** At the end all devices are refused and a relay's stream has nothing more to say: time for its last frame. */
 export const closeGraceMs = 50;
 
