@@ -58,7 +58,7 @@ export const pendingDeviceWorkMax = 20_000;
 /** Commands of one contact that wait behind a poison one; then sends fail with `laneFull`. */
 export const heldRecordsMax = 1_000;
 
-/** Append stamps may be so far ahead of the worker's clock: then an alarm, then the range waits. */
+/** Append stamps and the worker's clock may be so far apart: then an alarm; beyond 10 min a range waits whose stamps are ahead. */
 export const clockAlarmMs = 5_000;
 export const clockWaitMs = 10 * 60_000;
 

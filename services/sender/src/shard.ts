@@ -43,6 +43,8 @@ export class Shard implements AsyncDisposable {
   readonly #workers = new Map<string, RangeWorker>();
   /** Ranges that stopped with an alarm: a person must look, and they stay as they are under this epoch. */
   readonly #alarms = new Map<string, Alarm>();
+  /** Ranges that could not be taken, and why; tried again. */
+  readonly #untaken = new Map<string, string>();
   readonly #rates = new Map<string, { readonly nextOffset: number; readonly atMs: number; readonly rate: number }>();
   /** By range: the contact up to which due ones were ticked. */
   readonly #tickedTo = new Map<string, string>();
@@ -85,6 +87,7 @@ export class Shard implements AsyncDisposable {
     if (this.#problem !== undefined) problems['shard'] = this.#problem;
     for (const [id, worker] of this.#workers)
       if (worker.problem !== undefined) problems[`range ${id}`] = worker.problem;
+    for (const [id, reason] of this.#untaken) problems[`range ${id}`] = `not taken yet: ${reason}`;
     for (const [id, { reason }] of this.#alarms) problems[`range ${id}`] = `stopped: ${reason}`;
     return problems;
   }
@@ -171,7 +174,8 @@ export class Shard implements AsyncDisposable {
       if (mine.get(rangeId)?.epoch !== epoch) this.#alarms.delete(rangeId);
     }
     const fresh = [...mine.values()].filter((range) => !this.#workers.has(range.id) && !this.#alarms.has(range.id));
-    const taken = await Promise.all(fresh.map((range) => this.#take(range)));
+    for (const rangeId of this.#untaken.keys()) if (!mine.has(rangeId)) this.#untaken.delete(rangeId);
+    const taken = await Promise.all(fresh.map((range) => this.#tryToTake(range)));
     return taken.every(Boolean);
   }
 
@@ -180,6 +184,21 @@ export class Shard implements AsyncDisposable {
     const { table, id, instance } = this.#options;
     const ranges = table.current()?.ranges ?? [];
     return ranges.filter((range) => range.owner === id && range.ownerInstance === instance && isAppendable(range));
+  }
+
+  /** What keeps one range from being taken keeps the others from nothing, and is said once. */
+  async #tryToTake(range: Range): Promise<boolean> {
+    try {
+      const isTaken = await this.#take(range);
+      this.#untaken.delete(range.id);
+      return isTaken;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : 'unknown';
+      if (this.#untaken.get(range.id) !== reason)
+        this.#options.worker.events.shardProblem(`range ${range.id} could not be taken, it is tried again`, error);
+      this.#untaken.set(range.id, reason);
+      return false;
+    }
   }
 
   async #take(range: Range): Promise<boolean> {
@@ -248,7 +267,8 @@ export class Shard implements AsyncDisposable {
         worker.forgetOldMessages();
         const { id } = worker.range;
         try {
-          const last = await tickDueContacts(this.#options.worker, worker.range, this.#tickedTo.get(id) ?? '');
+          const by = { ...this.#options.worker, now: () => worker.nowMs() };
+          const last = await tickDueContacts(by, worker.range, this.#tickedTo.get(id) ?? '');
           this.#tickedTo.set(id, last);
         } catch (error) {
           this.#options.worker.events.shardProblem('due contacts could not be ticked', error);
@@ -279,6 +299,8 @@ export class Shard implements AsyncDisposable {
     const load: Record<string, RangeLoad> = {};
     const problem = this.#problem?.slice(0, problemCharactersMax);
     if (problem !== undefined) for (const { id } of this.#given()) load[id] = { rate: 0, problem };
+    for (const [id, reason] of this.#untaken)
+      load[id] = { rate: 0, problem: `not taken yet: ${reason}`.slice(0, problemCharactersMax) };
     for (const [id, { reason, nextOffset }] of this.#alarms)
       load[id] = { nextOffset, rate: 0, problem: `stopped: ${reason}`.slice(0, problemCharactersMax) };
     for (const worker of this.#workers.values()) {
