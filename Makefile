@@ -23,13 +23,13 @@ ALL_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/*/tes
 help:
 	@echo 'make setup             install everything at its pinned version and generate code (idempotent)'
 	@echo 'make demo [FILE=x.csv] two businesses, 25 handsets, the files of examples/ (or yours), a table'
-	@echo 'make test              all tests'
+	@echo 'make test              all tests, those on real servers (Kafka, etcd, MariaDB) included'
 	@echo 'make check             proto lint and breaking changes, types, lint, format, dead code, unit tests'
 	@echo 'make bench             throughput, latency and memory of the standalone node: a table and JSON'
 	@echo 'make stack-up [ZONES=2] Kafka, etcd and MariaDB on this machine (idempotent); stack-down, stack-status'
 	@echo 'make cluster-up         the cluster on that stack, a process per service and replica; cluster-down, cluster-status'
 	@echo 'make cluster-demo       the demo in a new cluster, with a sender killed in the middle'
-	@echo 'make test-drivers      the drivers of the cluster against the real servers of the stack'
+	@echo 'make test-drivers      of all tests those of the drivers, on the real servers'
 	@echo 'make faults [ROWS=all]  faults done to a real cluster under load, held against an independent checker'
 	@echo 'make proto-image       at a release: renew what `make check` compares the proto files with'
 	@echo 'make clean             remove what setup and the runs have made'
@@ -50,8 +50,9 @@ $(GENERATED): $(INSTALLED) $(PROTOS)
 demo: setup
 	@chappe demo $(if $(FILE),'$(FILE)')
 
+# On the real servers: brings them up if they do not run, and then down again.
 test: setup
-	node --test --test-concurrency=2 $(ALL_TESTS)
+	@$(STACK) run --zones $(ZONES) -- node --test --test-concurrency=2 $(ALL_TESTS)
 
 check: setup
 	buf lint proto
@@ -95,9 +96,8 @@ cluster-status: setup
 cluster-demo: stack-up
 	@$(CLUSTER) demo --zones $(ZONES) $(if $(MESSAGES),--messages $(MESSAGES))
 
-# One file at a time: some of them stop and pause servers of their own.
-test-drivers: stack-up
-	@eval "$$($(STACK) env --zones $(ZONES))" && node --test --test-concurrency=1 $(DRIVER_TESTS)
+test-drivers: setup
+	@$(STACK) run --zones $(ZONES) -- node --test --test-concurrency=2 $(DRIVER_TESTS)
 
 # Needs root: it makes a network namespace of its own. CONTROLS=all breaks one rule after the other on purpose.
 ROWS ?= 1,2,8,9

@@ -10,6 +10,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { cpuByPart } from './cpu-by-part.ts';
+import { measurePlanning } from './planning.ts';
 import { numbersFrom, optIn, register, send, startBench, type Run } from './scenarios.ts';
 
 const quick = process.env['CHAPPE_BENCH_QUICK'] === '1';
@@ -78,6 +79,15 @@ if (!quick) {
   for (const { part, share, us } of shares)
     say(`  ${part.padEnd(34)} ${(share * 100).toFixed(1).padStart(5)} %  ${us.toFixed(0).padStart(5)} us`);
   results['parts'] = shares;
+}
+
+{
+  const planning = measurePlanning();
+  const [fresh, rest, lost] = [planning.newMs, planning.atRestMs, planning.zoneLostMs].map((ms) => ms.toFixed(1));
+  say(
+    `\nplanning of 10,000 ranges over 500 shards: ${fresh} ms a new cluster, ${rest} ms at rest, ${lost} ms a lost zone`,
+  );
+  results['planning'] = planning;
 }
 
 results['machine'] = {

@@ -3,7 +3,8 @@
  * witness: any one may be lost.
  */
 import { mkdir } from 'node:fs/promises';
-import { runCommand, startServer } from './process-record.ts';
+import { installMissing } from './debian-packages.ts';
+import { startServer } from './process-record.ts';
 import type { StackContext, StackEnvironment, StackPart } from './stack-context.ts';
 
 interface EtcdMember {
@@ -25,17 +26,9 @@ export const etcd: StackPart = {
   environment: etcdEnvironment,
 };
 
-/** Debian's package `etcd-server`; elsewhere etcd 3.4 or later on the path. */
-async function installEtcd({ report }: StackContext): Promise<void> {
-  const isThere = await runCommand('etcd', ['--version']).then(
-    () => true,
-    () => false,
-  );
-  if (isThere) return;
-  report('installing etcd-server');
-  await runCommand('apt-get', ['install', '-y', '--no-install-recommends', 'etcd-server'], {
-    environment: { DEBIAN_FRONTEND: 'noninteractive' },
-  });
+/** Any etcd of 3.4 or later. */
+function installEtcd({ report }: StackContext): Promise<void> {
+  return installMissing([{ check: ['etcd', '--version'], debianPackage: 'etcd-server' }], report);
 }
 
 async function startEtcd(context: StackContext): Promise<void> {

@@ -28,6 +28,8 @@ export interface KafkaCluster {
   readonly settings?: Readonly<Record<string, string>>;
   /** Users made when the storage is formatted, as `SCRAM-SHA-256=[name=...,password=...]`. */
   readonly scramUsers?: readonly string[];
+  /** Its nodes end with the process that started them. Absent: they live on. */
+  readonly endsWithStarter?: boolean;
 }
 
 /** Fixed, so that formatting can be repeated; a cluster is told apart by its folder. */
@@ -63,6 +65,7 @@ export async function startKafkaNode(cluster: KafkaCluster, node: KafkaNode): Pr
     command: 'java',
     args: [...javaOptions(cluster), 'kafka.Kafka', settingsPath],
     ports: node.brokerPort === undefined ? controllerPorts([node]) : [node.brokerPort],
+    endsWithStarter: cluster.endsWithStarter === true,
   });
 }
 

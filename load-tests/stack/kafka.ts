@@ -8,6 +8,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { brokerAddresses, startKafkaNode } from './kafka-node.ts';
 import type { KafkaCluster, KafkaNode } from './kafka-node.ts';
+import { installMissing, type Program } from './debian-packages.ts';
 import { runCommand } from './process-record.ts';
 import type { StackContext, StackEnvironment, StackPart } from './stack-context.ts';
 
@@ -33,14 +34,16 @@ export function kafkaJarsFolder({ softwareFolder }: Pick<StackContext, 'software
   return `${softwareFolder}/kafka-jars`;
 }
 
-/** Downloads the jars of Kafka from Maven Central: 54 MB, needs java 17 and mvn. */
+/** Java 17 or later, and the jars of Kafka from Maven Central: 54 MB. */
 async function installKafka({ softwareFolder, report }: StackContext): Promise<void> {
   const jarsFolder = kafkaJarsFolder({ softwareFolder });
   const isThere = await stat(`${jarsFolder}/.complete`).then(
     () => true,
     () => false,
   );
-  if (isThere) return;
+  const java: Program = { check: ['java', '-version'], debianPackage: 'default-jre-headless' };
+  if (isThere) return installMissing([java], report);
+  await installMissing([java, { check: ['mvn', '--version'], debianPackage: 'maven' }], report);
   report('downloading Kafka from Maven Central');
   await mkdir(jarsFolder, { recursive: true });
   const pom = fileURLToPath(new URL('pom.xml', import.meta.url));

@@ -2,10 +2,15 @@
  * The real stack on this machine, unprivileged and on loopback: Kafka, etcd and MariaDB.
  *
  *     node load-tests/stack/main.ts install | up | down | status | env  [--zones 2] [--wipe] [--only kafka,etcd]
+ *     node load-tests/stack/main.ts run [--zones 2] -- <command>
  *
  * `up` installs what is missing, starts what does not run and prints where it is; it can be repeated.
  * `down` ends only what `up` started; `--wipe` removes its data as well. `env` prints lines for a shell.
+ * `run` runs a command that finds the servers in its environment, ends what did not run before, and
+ * ends as the command did.
  */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { etcd } from './etcd.ts';
@@ -14,7 +19,7 @@ import { mariadb } from './mariadb.ts';
 import { serversOf, stopServer } from './process-record.ts';
 import type { ServerStatus } from './process-record.ts';
 import { stackContext } from './stack-context.ts';
-import type { StackContext, StackPart } from './stack-context.ts';
+import type { StackContext, StackEnvironment, StackPart } from './stack-context.ts';
 
 const parts: readonly StackPart[] = [kafka, etcd, mariadb];
 
@@ -43,11 +48,10 @@ switch (command) {
     for (const part of chosen) await part.install(context);
     break;
   case 'up':
-    await refuseOtherShape();
-    for (const part of chosen) await part.install(context);
-    // Side by side: most of the time is servers waiting for their own members.
-    await Promise.all(chosen.map((part) => part.start(context)));
-    await printStatus(context);
+    await bringUp();
+    break;
+  case 'run':
+    process.exitCode = await runOnStack(positionals.slice(1));
     break;
   case 'down':
     for (const shape of bothShapes()) await stopAll(shape);
@@ -56,12 +60,46 @@ switch (command) {
     for (const shape of bothShapes()) await printStatus(shape);
     break;
   case 'env':
-    for (const part of chosen) {
-      for (const [name, value] of Object.entries(part.environment(context))) print(`export ${name}='${value}'`);
-    }
+    for (const [name, value] of Object.entries(environment())) print(`export ${name}='${value}'`);
     break;
   default:
-    throw new Error('install, up, down, status or env');
+    throw new Error('install, up, run, down, status or env');
+}
+
+async function bringUp(): Promise<void> {
+  await refuseOtherShape();
+  for (const part of chosen) await part.install(context);
+  // Side by side: most of the time is servers waiting for their own members.
+  await Promise.all(chosen.map((part) => part.start(context)));
+  await printStatus(context);
+}
+
+function environment(): StackEnvironment {
+  return Object.assign({}, ...chosen.map((part) => part.environment(context))) as StackEnvironment;
+}
+
+/** The exit code of the command. */
+async function runOnStack([program, ...args]: readonly string[]): Promise<number> {
+  if (program === undefined) throw new Error('run -- <command>');
+  const before = (await chosenServers(context)).filter(({ running }) => running).map(({ name }) => name);
+  let child: ChildProcess | undefined;
+  let isInterrupted = false;
+  // This process outlives the command, to clean up. An interrupt from a terminal reaches the command by itself.
+  process.on('SIGINT', () => (isInterrupted = true));
+  process.on('SIGTERM', () => {
+    isInterrupted = true;
+    child?.kill('SIGTERM');
+  });
+  try {
+    await bringUp();
+    if (isInterrupted) return 1;
+    child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, ...environment() } });
+    const [code] = (await once(child, 'exit')) as [number | null];
+    return code ?? 1;
+  } finally {
+    for (const { name } of await chosenServers(context))
+      if (!before.includes(name)) await stopServer(context.dataFolder, name);
+  }
 }
 
 function bothShapes(): StackContext[] {

@@ -7,8 +7,9 @@
  * It flushes what makes a commit survive the loss of power (log and binlog), and its default isolation
  * stays REPEATABLE READ: sessions that need another ask for it.
  */
-import { chown, mkdir, stat } from 'node:fs/promises';
+import { chown, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
+import { installMissing, type Program } from './debian-packages.ts';
 import { runCommand, startServer } from './process-record.ts';
 import type { Server } from './process-record.ts';
 import type { StackContext, StackEnvironment, StackPart } from './stack-context.ts';
@@ -31,17 +32,13 @@ export const mariadb: StackPart = {
   environment: mariadbEnvironment,
 };
 
-/** Debian's package `mariadb-server`; elsewhere its programs on the path. */
-async function installMariadb({ report }: StackContext): Promise<void> {
-  const isThere = await runCommand('mariadbd', ['--no-defaults', '--version']).then(
-    () => true,
-    () => false,
-  );
-  if (isThere) return;
-  report('installing mariadb-server');
-  await runCommand('apt-get', ['install', '-y', '--no-install-recommends', 'mariadb-server'], {
-    environment: { DEBIAN_FRONTEND: 'noninteractive' },
-  });
+/** With OpenSSL, which makes the certificates of the tests. */
+function installMariadb({ report }: StackContext): Promise<void> {
+  const programs: Program[] = [
+    { check: ['mariadbd', '--no-defaults', '--version'], debianPackage: 'mariadb-server' },
+    { check: ['openssl', 'version'], debianPackage: 'openssl' },
+  ];
+  return installMissing(programs, report);
 }
 
 async function startMariadb(context: StackContext): Promise<void> {
@@ -66,14 +63,18 @@ async function startNode(context: StackContext, node: MariadbNode): Promise<void
   const folder = folderOf(context, node);
   const owner = await serverUser();
   const asOwner = owner === undefined ? {} : { user: owner };
-  if (!(await exists(`${folder}/mysql`))) {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    if (owner !== undefined) await chown(folder, owner.uid, owner.gid);
+  if (!(await exists(folder))) {
+    // Made beside it: what a killed run left half made is never taken for a data folder.
+    const unfinished = `${folder}.unfinished`;
+    await rm(unfinished, { recursive: true, force: true });
+    await mkdir(unfinished, { recursive: true, mode: 0o700 });
+    if (owner !== undefined) await chown(unfinished, owner.uid, owner.gid);
     await runCommand(
       'mariadb-install-db',
-      ['--no-defaults', `--datadir=${folder}`, '--skip-test-db', '--auth-root-authentication-method=normal'],
+      ['--no-defaults', `--datadir=${unfinished}`, '--skip-test-db', '--auth-root-authentication-method=normal'],
       asOwner,
     );
+    await rename(unfinished, folder);
   }
   const server: Server = {
     name: node.name,

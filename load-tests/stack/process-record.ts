@@ -22,6 +22,8 @@ export interface Server {
   /** On 127.0.0.1; the server has started when all of them accept connections. */
   readonly ports: readonly number[];
   readonly readyTimeoutMs?: number;
+  /** It ends with the process that started it, also when that is killed. Absent: it lives on. */
+  readonly endsWithStarter?: boolean;
 }
 
 interface ProcessRecord {
@@ -43,6 +45,9 @@ const defaultReadyTimeoutMs = 60_000;
 const pollMs = 50;
 const stopTimeoutMs = 20_000;
 
+/** Before a command: the kernel kills it when the process that started it is gone (util-linux). */
+export const endingWithStarter = ['setpriv', '--pdeathsig', 'KILL'] as const;
+
 /** Starts a server unless its record shows that it runs; `started` says which. Its output goes to `<dataFolder>/log/<name>.log`. */
 export async function startServer(dataFolder: string, server: Server): Promise<'started' | 'running'> {
   const known = await readRecord(dataFolder, server.name);
@@ -58,7 +63,8 @@ export async function startServer(dataFolder: string, server: Server): Promise<'
   await mkdir(`${dataFolder}/run`, { recursive: true });
   await mkdir(`${dataFolder}/log`, { recursive: true });
   const output = await open(logPath(dataFolder, server.name), 'a');
-  const child = spawn(server.command, server.args, {
+  const [command, ...args] = [...(server.endsWithStarter === true ? endingWithStarter : []), server.command];
+  const child = spawn(command ?? server.command, [...args, ...server.args], {
     detached: true,
     stdio: ['ignore', output.fd, output.fd],
     env: { ...process.env, ...server.environment },

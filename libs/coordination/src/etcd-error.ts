@@ -33,5 +33,6 @@ function advice(message: string): string {
   if (/permission denied/.test(message)) return 'the user lacks the role to read and write the keys of this cluster';
   if (/authentication failed/.test(message)) return 'the user name or the password is wrong';
   if (/user name is empty|user name not found/.test(message)) return 'it wants a user name and a password';
-  return message;
+  const refused = /connect \w+ [\w.:[\]]+|Failed to connect/.exec(message)?.[0];
+  return refused === undefined ? message : `nobody answers there (${refused})`;
 }

@@ -20,6 +20,11 @@ export const coordinationVariables = {
   CHAPPE_COORDINATION_PASSWORD: z.string().optional(),
 };
 
+/** The cluster's name, by which its topics and tables are marked; undefined on one machine's files. */
+export function clusterNameOf({ CHAPPE_COORDINATION: driver }: Partial<CoordinationConfig>): string | undefined {
+  return driver?.kind === 'etcd' ? driver.clusterId : undefined;
+}
+
 const schema = z.object(coordinationVariables);
 export type CoordinationConfig = Readonly<z.output<typeof schema>>;
 

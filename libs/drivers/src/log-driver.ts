@@ -4,6 +4,8 @@ import { openKafkaLog, type KafkaLogOptions } from '@chappe/log/kafka-log';
 import type { Log } from '@chappe/log/log';
 import { openSqliteLog } from '@chappe/log/sqlite-log';
 import { z } from 'zod';
+import { expectOwnTopics } from './cluster-mark.ts';
+import { clusterNameOf, type CoordinationConfig } from './coordination-driver.ts';
 import { driverVariable, pathAfter } from './driver-variable.ts';
 import { readTlsFiles, tlsVariables } from './access-variables.ts';
 import { withTopicPrefix } from './topic-prefix.ts';
@@ -35,8 +37,17 @@ type Driver =
         readonly prefix: string;
       });
 
-/** @throws LogError `unavailable` when it does not answer; ConfigError */
-export async function openLog(config: LogConfig, clientId: string): Promise<Log> {
+/** @throws LogError `unavailable` when it does not answer, `invalid` when another cluster uses it; ConfigError */
+export async function openLog(config: LogConfig & Partial<CoordinationConfig>, clientId: string): Promise<Log> {
+  await using opened = new AsyncDisposableStack();
+  const log = opened.use(await openDriver(config, clientId));
+  const cluster = clusterNameOf(config);
+  if (cluster !== undefined) await expectOwnTopics(log, cluster);
+  opened.move();
+  return log;
+}
+
+async function openDriver(config: LogConfig, clientId: string): Promise<Log> {
   const driver = config.CHAPPE_LOG;
   if (driver.kind === 'sqlite') return openSqliteLog({ path: driver.path });
   const { brokers, replicationFactor, minInSyncReplicas, prefix } = driver;

@@ -4,6 +4,8 @@ import { openSqliteStore } from '@chappe/store/sqlite-store';
 import type { Store } from '@chappe/store/store';
 import { z } from 'zod';
 import { readTlsFiles, tlsVariables } from './access-variables.ts';
+import { expectOwnTables } from './cluster-mark.ts';
+import { clusterNameOf, type CoordinationConfig } from './coordination-driver.ts';
 import { driverVariable, pathAfter } from './driver-variable.ts';
 
 type Driver =
@@ -26,8 +28,17 @@ const variables = {
 const schema = z.object(variables);
 export type StoreConfig = Readonly<z.output<typeof schema>>;
 
-/** @throws StoreError `unavailable` when it does not answer or lacks rights; ConfigError */
-export async function openStore(config: StoreConfig): Promise<Store> {
+/** @throws StoreError `unavailable` when it does not answer or lacks rights, `invalid` when another cluster uses it; ConfigError */
+export async function openStore(config: StoreConfig & Partial<CoordinationConfig>): Promise<Store> {
+  await using opened = new AsyncDisposableStack();
+  const store = opened.use(await openDriver(config));
+  const cluster = clusterNameOf(config);
+  if (cluster !== undefined) await expectOwnTables(store, cluster);
+  opened.move();
+  return store;
+}
+
+async function openDriver(config: StoreConfig): Promise<Store> {
   const driver = config.CHAPPE_STORE;
   if (driver.kind === 'sqlite') return openSqliteStore({ path: driver.path });
   const password = config.CHAPPE_STORE_PASSWORD ?? driver.server.password;

@@ -179,7 +179,12 @@ class Consumer implements EventConsumer {
     const lease = await coordination.grantLease(leaseTtlMs);
     lease.lost.addEventListener('abort', () => this.#mark(), { once: true });
     const value = JSON.stringify({ instance });
-    await coordination.transact([], [{ kind: 'put', key: `consumers/${name}/${instance}`, value, lease }]);
+    try {
+      await coordination.transact([], [{ kind: 'put', key: `consumers/${name}/${instance}`, value, lease }]);
+    } catch (error) {
+      await lease[Symbol.asyncDispose]();
+      throw error;
+    }
     this.#lease = lease;
     return lease;
   }

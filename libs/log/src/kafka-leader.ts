@@ -27,7 +27,10 @@ export function chooseLeader(topic: string, answers: readonly KafkaMetadata[]): 
     isMissing = false;
     const [partition, ...others] = found.partitionMetadata;
     if (others.length > 0) {
-      throw new LogError('invalid', `${topic} has ${1 + others.length} partitions: a topic of the log has one`);
+      throw new LogError(
+        'invalid',
+        `${topic} has ${1 + others.length} partitions: a topic of the log has one, and whoever added others has to take their records out and make it anew`,
+      );
     }
     if (partition === undefined || partition.leaderEpoch < (best?.epoch ?? 0)) continue;
     best = { nodeId: partition.leader, epoch: partition.leaderEpoch };

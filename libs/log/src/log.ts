@@ -1,7 +1,7 @@
 /**
  * The port to the log: topics of one partition each, with dense offsets and append times.
  *
- * Drivers: an SQLite file (`sqlite-log.ts`), later Kafka. Every driver passes `conformance.ts`.
+ * Drivers: an SQLite file (`sqlite-log.ts`), Kafka (`kafka-log.ts`). Every driver passes `conformance.ts`.
  * Offsets are integers from 0, without gaps; times are milliseconds since 1970, stamped by the
  * log itself and never decreasing within a topic. Every failure is a `LogError`, never silence.
  */

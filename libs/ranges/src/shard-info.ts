@@ -1,10 +1,12 @@
 /** What a sender says of itself under `shards/<id>`, bound to its lease. */
 
 export interface RangeLoad {
-  /** The lowest offset that is not done. */
-  readonly nextOffset: number;
+  /** The lowest offset that is not done. Absent: the shard has not come to read it. */
+  readonly nextOffset?: number;
   /** Commands a second. */
   readonly rate: number;
+  /** Why it does not get on. Absent: it does. */
+  readonly problem?: string;
 }
 
 export interface ShardInfo {
@@ -23,7 +25,7 @@ export interface ShardInfo {
   readonly attachedDevices: number;
   /** It is about to end: its ranges are to be given to others. */
   readonly isLeaving?: boolean;
-  /** By range id. */
+  /** By range id; a range that it was given and does not have yet is not in it. */
   readonly load: Readonly<Record<string, RangeLoad>>;
 }
 
@@ -54,10 +56,15 @@ function assertShardInfo(value: unknown): asserts value is ShardInfo {
   const { load } = value;
   if (!isObject(load)) throw new Error("a shard's load is not an object");
   for (const [rangeId, entry] of Object.entries(load)) {
-    if (!isObject(entry) || typeof entry['nextOffset'] !== 'number' || typeof entry['rate'] !== 'number') {
-      throw new Error(`a shard's load of range ${rangeId} has no nextOffset and rate`);
+    if (!isObject(entry) || typeof entry['rate'] !== 'number' || !isOptional(entry['nextOffset'], 'number')) {
+      throw new Error(`a shard's load of range ${rangeId} has no rate, or a nextOffset that is no number`);
     }
+    if (!isOptional(entry['problem'], 'string')) throw new Error(`a shard's problem of range ${rangeId} is not a text`);
   }
+}
+
+function isOptional(value: unknown, type: 'number' | 'string'): boolean {
+  return value === undefined || typeof value === type;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -52,7 +52,8 @@ export async function runService<C extends ProcessConfig>(options: ServiceProces
     if (process.argv.includes('--check-config')) process.stdout.write('the configuration can be used\n');
     else await live(options, config);
   } catch (error) {
-    const text = isKnown(error) ? error.message : String(error instanceof Error ? error.stack : error);
+    const tried = isAway(error) ? `gave up after ${startMsMax / 1000} s: ` : '';
+    const text = isKnown(error) ? tried + described(error) : String(error instanceof Error ? error.stack : error);
     process.stderr.write(`chappe ${options.service}: ${text}\n`);
     process.exitCode = 1;
   }
@@ -116,8 +117,9 @@ async function startInTime<C extends ProcessConfig>(
     } catch (error) {
       await attempt.disposeAsync();
       if (!isAway(error) || performance.now() + waitMs > endMs) throw error;
-      state.problem = `cannot start yet: ${error.message}`;
-      telemetry.log.warn({ event: 'start_failed', problem: error.message, retryInMs: waitMs });
+      const problem = described(error);
+      state.problem = `cannot start yet: ${problem}`;
+      telemetry.log.warn({ event: 'start_failed', problem, retryInMs: waitMs });
       await sleep(waitMs, undefined, { signal: stopping }).catch(() => undefined);
       waitMs = Math.min(waitMs * 2, startRetryMs.longest);
     }
@@ -130,6 +132,18 @@ function isAway(error: unknown): error is Error {
   if (error instanceof StoreError) return error.kind === 'unavailable' || error.kind === 'refused';
   if (error instanceof LogError || error instanceof CoordinationError) return error.kind === 'unavailable';
   return error instanceof ChappeError && error.entry.retry === 'same';
+}
+
+/** What is wrong, and the variable that names the server which it is about. */
+function described(error: Error): string {
+  const variable = variableOf(error);
+  return variable === undefined ? error.message : `${error.message} (the server of ${variable})`;
+}
+
+function variableOf(error: Error): string | undefined {
+  if (error instanceof StoreError) return 'CHAPPE_STORE';
+  if (error instanceof LogError) return 'CHAPPE_LOG';
+  return error instanceof CoordinationError ? 'CHAPPE_COORDINATION' : undefined;
 }
 
 function isKnown(error: unknown): error is Error {

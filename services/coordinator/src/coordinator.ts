@@ -17,7 +17,7 @@ import type { Telemetry } from '@chappe/telemetry/telemetry';
 import { openCoordinatorEvents, type CoordinatorEvents } from './events.ts';
 import { initialRanges } from './initial-ranges.ts';
 import { leaderKey, tryToLead, type Leadership } from './leadership.ts';
-import { assignmentsPerTransaction, leaseTtlMs, lookIntervalMs, retryMs } from './limits.ts';
+import { assignmentsPerTransaction, leaseTtlMs, lookGapMsMax, lookIntervalMs, retryMs } from './limits.ts';
 import { planAssignments, type Assignment } from './plan.ts';
 
 export interface CoordinatorDependencies {
@@ -178,8 +178,8 @@ class CoordinatorLoop implements Coordinator {
    * back at once, and a coordination service that wakes from a pause must not move every range.
    */
   #missingShards(alive: readonly ShardInfo[], owners: ReadonlySet<string>): Set<string> {
-    const nowMs = (this.#dependencies.monotonicMs ?? (() => performance.now()))();
-    if (nowMs - this.#readAtMs > leaseTtlMs) this.#silentSinceMs.clear();
+    const nowMs = this.#nowMs();
+    if (nowMs - this.#readAtMs > lookGapMsMax) this.#silentSinceMs.clear();
     this.#readAtMs = nowMs;
     const aliveIds = new Set(alive.map(({ id }) => id));
     for (const id of this.#silentSinceMs.keys()) if (aliveIds.has(id)) this.#silentSinceMs.delete(id);
@@ -193,9 +193,13 @@ class CoordinatorLoop implements Coordinator {
     return missing;
   }
 
+  #nowMs(): number {
+    return (this.#dependencies.monotonicMs ?? (() => performance.now()))();
+  }
+
   /** At the moment at which the next silent shard is given up, if that is sooner than the usual look. */
   #nextLookMs(): number {
-    const nowMs = performance.now();
+    const nowMs = this.#nowMs();
     const leftMs = [...this.#silentSinceMs.values()]
       .map((sinceMs) => sinceMs + leaseTtlMs - nowMs)
       .filter((ms) => ms >= 0);

@@ -18,18 +18,24 @@ export interface Leadership extends AsyncDisposable {
 export async function tryToLead(coordination: Coordination, instance: string): Promise<Leadership | undefined> {
   if ((await coordination.get(leaderKey)) !== undefined) return undefined;
   const lease: Lease = await coordination.grantLease(leaseTtlMs);
-  const { succeeded } = await coordination.transact(
-    [{ key: leaderKey, absent: true }],
-    [{ kind: 'put', key: leaderKey, value: JSON.stringify({ instance }), lease }],
-  );
-  const mine = succeeded ? await coordination.get(leaderKey) : undefined;
-  if (mine === undefined) {
+  try {
+    const { succeeded } = await coordination.transact(
+      [{ key: leaderKey, absent: true }],
+      [{ kind: 'put', key: leaderKey, value: JSON.stringify({ instance }), lease }],
+    );
+    const mine = succeeded ? await coordination.get(leaderKey) : undefined;
+    if (mine !== undefined) {
+      return {
+        compare: { key: leaderKey, createRevision: mine.createRevision },
+        lost: lease.lost,
+        [Symbol.asyncDispose]: async () => lease[Symbol.asyncDispose](),
+      };
+    }
+  } catch (error) {
+    // The key may be there all the same: with its lease renewed, nobody would ever lead.
     await lease[Symbol.asyncDispose]();
-    return undefined;
+    throw error;
   }
-  return {
-    compare: { key: leaderKey, createRevision: mine.createRevision },
-    lost: lease.lost,
-    [Symbol.asyncDispose]: async () => lease[Symbol.asyncDispose](),
-  };
+  await lease[Symbol.asyncDispose]();
+  return undefined;
 }

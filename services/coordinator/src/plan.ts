@@ -1,10 +1,15 @@
 /**
  * Which shard should work on which range: a pure function of what is there.
  *
- * A range without a living owner, or whose owner is leaving, goes to its former shard if that is back, else to the one with the
- * fewest ranges for its capacity. Of the others at most one is moved at a time, and only when a
- * shard has two more than another could have instead: so a shard that joins gets its share, and
- * nothing goes back and forth.
+ * A range without a living owner, or whose owner is leaving, goes to its former shard if that is back;
+ * else to a zone and to a shard in it. Both choices follow one rule, that of highest averages
+ * (D'Hondt, 1882): the next one goes where one more would still be the least for the capacity. So each
+ * zone has its share by the capacity of its shards that stay, and each shard its share of its zone.
+ *
+ * Otherwise at most one range is moved, and only when nothing else is on the way. It is moved if the place that
+ * gets it then has less for its capacity than the place that gives it had: the most loaded place
+ * becomes less loaded, so moves come to an end and nothing goes back and forth. Measured load only
+ * decides between shards that are equal by count.
  */
 import type { Range } from '@chappe/ranges/range';
 import type { ShardInfo } from '@chappe/ranges/shard-info';
@@ -12,6 +17,24 @@ import type { ShardInfo } from '@chappe/ranges/shard-info';
 export interface Assignment {
   readonly range: Range;
   readonly shard: ShardInfo;
+}
+
+/** What has ranges: a shard, or a zone of shards. */
+interface Place {
+  readonly id: string;
+  readonly capacity: number;
+  /** Commands a second, as measured. */
+  readonly rate: number;
+  count: number;
+}
+
+interface Seat extends Place {
+  readonly shard: ShardInfo;
+  readonly zone: Zone;
+}
+
+interface Zone extends Place {
+  readonly seats: Seat[];
 }
 
 /**
@@ -24,63 +47,106 @@ export function planAssignments(
   missing: ReadonlySet<string>,
 ): Assignment[] {
   const alive = new Map(shards.map((shard) => [shard.id, shard]));
-  // Shards that leave keep their ranges only as long as there is nobody else.
-  const staying = shards.filter(({ isLeaving }) => isLeaving !== true);
-  const byId = new Map(staying.map((shard) => [shard.id, shard]));
-  const held = new Map(staying.map(({ id }) => [id, 0]));
+  const { zones, seats } = placesOf(shards);
   const orphans: Range[] = [];
   const settled: Range[] = [];
   for (const range of ranges) {
     if (range.state !== 'active' && range.state !== 'draining') continue;
     const owner = range.owner === undefined ? undefined : alive.get(range.owner);
-    const isKept = owner?.isLeaving !== true || staying.length === 0;
+    // A shard that leaves keeps its ranges only as long as there is nobody else.
+    const isKept = owner?.isLeaving !== true || seats.size === 0;
     if (owner !== undefined && owner.instance === range.ownerInstance && isKept) {
-      held.set(owner.id, (held.get(owner.id) ?? 0) + 1);
+      count(seats.get(owner.id));
       settled.push(range);
     } else if (range.owner === undefined || owner !== undefined || !missing.has(range.owner)) {
       orphans.push(range);
     }
   }
-  if (orphans.length === 0) return balance(settled, byId, held);
+  if (orphans.length === 0) {
+    const isOnTheWay = ({ id, owner, state }: Range): boolean =>
+      state === 'active' && alive.get(owner ?? '')?.load[id] === undefined;
+    // The share of a zone whose shard may be back at once is not known.
+    return missing.size > 0 || settled.some(isOnTheWay) ? [] : balance(settled, zones);
+  }
   return orphans.flatMap((range) => {
-    const shard = chooseShard(range, byId, held);
-    if (shard === undefined) return [];
-    held.set(shard.id, (held.get(shard.id) ?? 0) + 1);
-    return [{ range, shard }];
+    // A restarted shard gets its ranges back: its successors would have to give them up again.
+    const former = range.owner === undefined ? undefined : seats.get(range.owner);
+    const seat = former ?? emptiest(emptiest(zones)?.seats ?? []);
+    if (seat === undefined) return [];
+    count(seat);
+    return [{ range, shard: seat.shard }];
   });
 }
 
-/** One range from the fullest shard to the emptiest, if that makes them more equal. */
-function balance(
-  settled: readonly Range[],
-  shards: ReadonlyMap<string, ShardInfo>,
-  held: ReadonlyMap<string, number>,
-): Assignment[] {
-  const load = (shard: ShardInfo, more: number): number =>
-    ((held.get(shard.id) ?? 0) + more) / Math.max(1, shard.capacity);
-  const inOrder = [...shards.values()].toSorted((a, b) => load(a, 0) - load(b, 0) || (a.id < b.id ? -1 : 1));
-  const [emptiest, fullest] = [inOrder[0], inOrder.at(-1)];
-  if (emptiest === undefined || fullest === undefined || load(emptiest, 1) > load(fullest, -1)) return [];
-  const range = settled.findLast(({ owner, state }) => owner === fullest.id && state === 'active');
-  return range === undefined ? [] : [{ range, shard: emptiest }];
+/** The shards that stay, by zone. */
+function placesOf(shards: readonly ShardInfo[]): { zones: Zone[]; seats: ReadonlyMap<string, Seat> } {
+  const staying = shards.filter(({ isLeaving }) => isLeaving !== true);
+  const seats = new Map<string, Seat>();
+  const zones = [...Map.groupBy(staying, ({ zone }) => zone)].map(([id, inZone]) => {
+    const sum = (of: (shard: ShardInfo) => number): number => inZone.reduce((total, shard) => total + of(shard), 0);
+    const zone: Zone = { id, capacity: sum(capacityOf), rate: sum(({ rate }) => rate), count: 0, seats: [] };
+    for (const shard of inZone) {
+      const seat = { id: shard.id, capacity: capacityOf(shard), rate: shard.rate, count: 0, shard, zone };
+      zone.seats.push(seat);
+      seats.set(shard.id, seat);
+    }
+    return zone;
+  });
+  return { zones, seats };
 }
 
-function chooseShard(
-  range: Range,
-  shards: ReadonlyMap<string, ShardInfo>,
-  held: ReadonlyMap<string, number>,
-): ShardInfo | undefined {
-  // A restarted shard gets its ranges back: its successors would have to give them up again.
-  const former = range.owner === undefined ? undefined : shards.get(range.owner);
-  if (former !== undefined) return former;
-  const load = (shard: ShardInfo): number => ((held.get(shard.id) ?? 0) + 1) / Math.max(1, shard.capacity);
-  let best: ShardInfo | undefined;
-  let bestLoad = Infinity;
-  for (const shard of shards.values()) {
-    const its = load(shard);
-    if (its > bestLoad || (its === bestLoad && best !== undefined && best.id < shard.id)) continue;
-    best = shard;
-    bestLoad = its;
+function capacityOf({ capacity }: ShardInfo): number {
+  return Math.max(1, capacity);
+}
+
+function count(seat: Seat | undefined): void {
+  if (seat === undefined) return;
+  seat.count += 1;
+  seat.zone.count += 1;
+}
+
+/** One range from the fullest zone to the emptiest, else from the fullest shard to the emptiest of one zone. */
+function balance(settled: readonly Range[], zones: readonly Zone[]): Assignment[] {
+  const between = (from: Seat | undefined, to: Seat | undefined): Assignment[] => {
+    const range = settled.findLast(({ owner, state }) => owner === from?.id && state === 'active');
+    return range === undefined || to === undefined ? [] : [{ range, shard: to.shard }];
+  };
+  const [from, to] = [fullest(zones), emptiest(zones)];
+  if (isMoveBetter(from, to)) return between(fullest(from?.seats ?? []), emptiest(to?.seats ?? []));
+  for (const zone of zones) {
+    const [giving, taking] = [fullest(zone.seats), emptiest(zone.seats)];
+    if (isMoveBetter(giving, taking)) return between(giving, taking);
+  }
+  return [];
+}
+
+/** Whether the most loaded becomes less loaded. Multiplied out: whole numbers have no rounding that could make both ways better. */
+function isMoveBetter(from: Place | undefined, to: Place | undefined): boolean {
+  return from !== undefined && to !== undefined && (to.count + 1) * from.capacity < from.count * to.capacity;
+}
+
+/** Where one more would be the least for the capacity; of equals the one that works least. */
+function emptiest<P extends Place>(places: readonly P[]): P | undefined {
+  return first(
+    places,
+    (a, b) => (a.count + 1) * b.capacity - (b.count + 1) * a.capacity || a.rate * b.capacity - b.rate * a.capacity,
+  );
+}
+
+/** Which has the most for its capacity; of equals the one that works most. */
+function fullest<P extends Place>(places: readonly P[]): P | undefined {
+  return first(
+    places,
+    (a, b) => b.count * a.capacity - a.count * b.capacity || b.rate * a.capacity - a.rate * b.capacity,
+  );
+}
+
+/** The least by `order`; of equals the one whose id is less, whatever order they come in. */
+function first<P extends Place>(places: readonly P[], order: (a: P, b: P) => number): P | undefined {
+  let best: P | undefined;
+  for (const place of places) {
+    const difference = best === undefined ? -1 : order(place, best) || (place.id < (best?.id ?? '') ? -1 : 1);
+    if (difference < 0) best = place;
   }
   return best;
 }

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import type { Lease } from '@chappe/coordination/coordination';
+import { CoordinationError, type Lease } from '@chappe/coordination/coordination';
 import { openEmbeddedCoordination, type EmbeddedCoordination } from '@chappe/coordination/embedded-coordination';
 import type { Log } from '@chappe/log/log';
 import { openSqliteLog } from '@chappe/log/sqlite-log';
@@ -13,7 +13,7 @@ import { formatShardInfo, shardPrefix } from '@chappe/ranges/shard-info';
 import { openTelemetry } from '@chappe/telemetry/telemetry';
 import { startCoordinator, type Coordinator } from '../src/coordinator.ts';
 import { leaderKey, tryToLead } from '../src/leadership.ts';
-import { leaseTtlMs } from '../src/limits.ts';
+import { leaseTtlMs, lookGapMsMax } from '../src/limits.ts';
 
 const telemetry = () => openTelemetry({ service: 'coordinator', level: 'silent' });
 
@@ -132,6 +132,19 @@ describe('the coordinator', () => {
     assert.equal((await coordination.transact([former.compare], [write])).succeeded, false);
   });
 
+  test('an election whose answer was lost is given up, so that somebody leads', async () => {
+    let isAnswerLost = true;
+    const losing = wrapping(coordination, 'transact', (transact) => async (...parameters) => {
+      const answer = await transact(...parameters);
+      if (isAnswerLost) throw new CoordinationError('unavailable', 'the answer was lost');
+      return answer;
+    });
+    await assert.rejects(tryToLead(losing, 'c1'));
+    assert.equal(await coordination.get(leaderKey), undefined);
+    isAnswerLost = false;
+    assert.ok((await tryToLead(losing, 'c1')) !== undefined);
+  });
+
   test('leads again after its lease was lost', async () => {
     const leases: Lease[] = [];
     await using stack = new AsyncDisposableStack();
@@ -153,9 +166,11 @@ describe('the coordinator', () => {
     await lease[Symbol.asyncDispose]();
     await register('s2', 'i2');
     await look(coordination);
-    nowMs += leaseTtlMs - 1;
-    await look(coordination);
-    assert.ok(areOwnedBy('s1', 'i1')(await ranges()), 'it may be back');
+    for (const stepMs of [lookGapMsMax, leaseTtlMs - lookGapMsMax - 1]) {
+      nowMs += stepMs;
+      await look(coordination);
+      assert.ok(areOwnedBy('s1', 'i1')(await ranges()), 'it may be back');
+    }
     nowMs += 1;
     await look(coordination);
     const table = await until(areOwnedBy('s2', 'i2'));
@@ -163,7 +178,7 @@ describe('the coordinator', () => {
     assert.deepEqual(coordinator.notReady(), {});
   });
 
-  test('counts the silence anew when it did not look for a whole TTL itself', async () => {
+  test('counts the silence anew when it did not look for longer than two looks take', async () => {
     let nowMs = 0;
     await using stack = new AsyncDisposableStack();
     stack.use(start('c1', { ms: () => nowMs }));
@@ -172,10 +187,12 @@ describe('the coordinator', () => {
     await lease[Symbol.asyncDispose]();
     await register('s2', 'i2');
     await look(coordination);
-    nowMs += leaseTtlMs + 1;
-    await look(coordination);
-    assert.ok(areOwnedBy('s1', 'i1')(await ranges()), 'its own pause proves nothing');
-    nowMs += leaseTtlMs;
+    for (const stepMs of [lookGapMsMax + 1, lookGapMsMax, lookGapMsMax + 1, leaseTtlMs - lookGapMsMax]) {
+      nowMs += stepMs;
+      await look(coordination);
+      assert.ok(areOwnedBy('s1', 'i1')(await ranges()), 'its own pause proves nothing');
+    }
+    nowMs += lookGapMsMax;
     await look(coordination);
     await until(areOwnedBy('s2', 'i2'));
   });
@@ -213,16 +230,23 @@ describe('the coordinator', () => {
 
 /** The same coordination; the leases that are granted through it can be taken away by the test. */
 function recordingLeases(coordination: EmbeddedCoordination, leases: Lease[]): EmbeddedCoordination {
+  return wrapping(coordination, 'grantLease', (grantLease) => async (ttlMs) => {
+    const lease = await grantLease(ttlMs);
+    leases.push(lease);
+    return lease;
+  });
+}
+
+/** The same coordination with one of its functions wrapped. */
+function wrapping<Name extends 'grantLease' | 'transact'>(
+  coordination: EmbeddedCoordination,
+  name: Name,
+  wrap: (original: EmbeddedCoordination[Name]) => EmbeddedCoordination[Name],
+): EmbeddedCoordination {
   return new Proxy(coordination, {
-    get: (target, name) => {
-      if (name === 'grantLease') {
-        return async (ttlMs: number) => {
-          const lease = await target.grantLease(ttlMs);
-          leases.push(lease);
-          return lease;
-        };
-      }
-      const value: unknown = Reflect.get(target, name, target);
+    get: (target, property) => {
+      const value: unknown = Reflect.get(target, property, target);
+      if (property === name) return wrap(target[name].bind(target) as EmbeddedCoordination[Name]);
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });

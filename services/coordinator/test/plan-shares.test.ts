@@ -10,6 +10,11 @@ function shard(id: string, more: Partial<ShardInfo> = {}): ShardInfo {
   return { id, instance: `${id}-1`, address: '127.0.0.1:1', zone: 'a', ...counts, ...more };
 }
 
+/** A shard that works on those ranges. */
+function holding(id: string, ...held: readonly string[]): ShardInfo {
+  return shard(id, { load: Object.fromEntries(held.map((range) => [range, { nextOffset: 0, rate: 0 }])) });
+}
+
 /** One range for each owner, in order; '' has none. */
 function ranges(...owners: readonly string[]): Range[] {
   const bounds = owners.slice(1).map((_, place) => String(10 + place));
@@ -22,6 +27,24 @@ function ranges(...owners: readonly string[]): Range[] {
 const none = new Set<string>();
 const planned = (...parameters: Parameters<typeof planAssignments>): string[] =>
   planAssignments(...parameters).map(({ range, shard: { id } }) => `${range.id} -> ${id}`);
+
+test('ranges without an owner are spread over zones first, then over the shards in each', () => {
+  const shards = [shard('a1'), shard('a2'), shard('a3'), shard('b1', { zone: 'b', capacity: 3_000 })];
+  // Zone a has capacity for 4,500, zone b for 3,000.
+  assert.deepEqual(planned(ranges('', '', '', '', ''), shards, none), [
+    'r1 -> a1',
+    'r2 -> b1',
+    'r3 -> a2',
+    'r4 -> a3',
+    'r5 -> b1',
+  ]);
+});
+
+test('zones are made equal although the shards of each have equal shares', () => {
+  const shards = [holding('a1', 'r1'), holding('a2', 'r2'), holding('a3', 'r3'), { ...holding('b1', 'r4'), zone: 'b' }];
+  const wide = shards.map((each) => (each.zone === 'b' ? { ...each, capacity: 4_500 } : each));
+  assert.deepEqual(planned(ranges('a1', 'a2', 'a3', 'b1'), wide, none), ['r1 -> b1']);
+});
 
 test('ranges without an owner are spread evenly', () => {
   assert.deepEqual(planned(ranges('', '', '', ''), [shard('s1'), shard('s2')], none), [
@@ -52,12 +75,13 @@ test('a leaving shard keeps its ranges as long as nobody else is there', () => {
 });
 
 test('a shard that joins gets its share one range at a time, and nothing goes back and forth', () => {
-  const shards = [shard('s1'), shard('s2')];
-  assert.deepEqual(planned(ranges('s1', 's1', 's1'), shards, none), ['r3 -> s2']);
-  assert.deepEqual(planned(ranges('s1', 's1', 's2'), shards, none), []);
+  const before = [holding('s1', 'r1', 'r2', 'r3'), shard('s2')];
+  assert.deepEqual(planned(ranges('s1', 's1', 's1'), before, none), ['r3 -> s2']);
+  const after = [holding('s1', 'r1', 'r2'), holding('s2', 'r3')];
+  assert.deepEqual(planned(ranges('s1', 's1', 's2'), after, none), []);
 });
 
-test('10,000 ranges over 500 shards are planned at once, evenly by capacity', () => {
+test('10,000 ranges over 500 shards are spread evenly by capacity', () => {
   const shards = Array.from({ length: 500 }, (_, no) => shard(`s${no}`, { capacity: no % 2 === 0 ? 1_500 : 3_000 }));
   const many = Array.from({ length: 10_000 }, (_, no) =>
     ranges('').map((range) => ({ ...range, id: `r${no}` })),

@@ -26,19 +26,29 @@ function apply(ranges: readonly Range[], assignments: readonly Assignment[]): Ra
   });
 }
 
+const zoneNames = ['a', 'b', 'c'] as const;
+
 const cluster = fc
   .record({
-    capacities: fc.array(fc.constantFrom(500, 1_000, 2_000), { minLength: 1, maxLength: 5 }),
-    owners: fc.array(fc.option(fc.integer({ min: 0, max: 7 }), { nil: undefined }), { maxLength: 20 }),
-    restarted: fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }),
-    silent: fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }),
+    shards: fc.array(
+      fc.record({
+        capacity: fc.constantFrom(500, 1_000, 1_500, 2_000),
+        zone: fc.constantFrom(...zoneNames),
+        rate: fc.integer({ min: 0, max: 2_000 }),
+        isLeaving: fc.boolean(),
+      }),
+      { minLength: 1, maxLength: 6 },
+    ),
+    owners: fc.array(fc.option(fc.integer({ min: 0, max: 8 }), { nil: undefined }), { maxLength: 40 }),
+    restarted: fc.array(fc.boolean(), { minLength: 9, maxLength: 9 }),
+    silent: fc.array(fc.boolean(), { minLength: 9, maxLength: 9 }),
   })
-  .map(({ capacities, owners, restarted, silent }) => {
-    const shards = capacities.map((capacity, index) => shardOf(`s${index}`, { capacity }));
+  .map(({ shards: drawn, owners, restarted, silent }) => {
     const ranges = owners.map((owner, index) => {
       if (owner === undefined) return rangeOf(`r${index}`);
       return rangeOf(`r${index}`, `s${owner}`, restarted[owner] ? `s${owner}-before` : `s${owner}-now`);
     });
+    const shards = drawn.map((options, index) => shardOf(`s${index}`, options));
     const isAlive = (id: string): boolean => shards.some((shard) => shard.id === id);
     const missing = new Set(
       silent.flatMap((isSilent, index) => (isSilent && !isAlive(`s${index}`) ? [`s${index}`] : [])),
@@ -46,54 +56,140 @@ const cluster = fc
     return { shards, ranges, missing };
   });
 
+/** Every shard says that it works on what the table gives it. */
+function reporting(shards: readonly ShardInfo[], ranges: readonly Range[]): ShardInfo[] {
+  const idle = { nextOffset: 0, rate: 0 };
+  return shards.map((shard) => {
+    const held = ranges.filter((range) => isHeld(range, [shard]));
+    return { ...shard, load: Object.fromEntries(held.map(({ id }) => [id, idle])) };
+  });
+}
+
+/** Looks until nothing moves any more, and says after how many. */
+function comesToRest(
+  ranges: readonly Range[],
+  shards: readonly ShardInfo[],
+  missing: ReadonlySet<string>,
+): { table: Range[]; looks: number } {
+  let table = [...ranges];
+  for (let looks = 0; ; looks += 1) {
+    const assignments = planAssignments(table, reporting(shards, table), missing);
+    if (assignments.length === 0) return { table, looks };
+    assert.ok(looks <= ranges.length + 1, 'ranges go back and forth');
+    table = apply(table, assignments);
+  }
+}
+
+/** No place has more for its capacity than another would have with one more. */
+function assertFair(places: readonly { readonly count: number; readonly capacity: number }[]): void {
+  for (const one of places)
+    for (const other of places)
+      assert.ok(
+        one.count * other.capacity <= (other.count + 1) * one.capacity,
+        `${one.count} of ${one.capacity}, ${other.count} of ${other.capacity}`,
+      );
+}
+
+function assertFairBetweenAndInZones(ranges: readonly Range[], shards: readonly ShardInfo[]): void {
+  const staying = shards.filter(({ isLeaving }) => isLeaving !== true);
+  const placeOf = (members: readonly ShardInfo[]): { count: number; capacity: number } => ({
+    count: ranges.filter(({ owner }) => members.some(({ id }) => id === owner)).length,
+    capacity: members.reduce((sum, { capacity }) => sum + capacity, 0),
+  });
+  const zones = [...Map.groupBy(staying, ({ zone }) => zone).values()];
+  assertFair(zones.map(placeOf));
+  for (const zone of zones) assertFair(zone.map((shard) => placeOf([shard])));
+}
+
 const isHeld = (range: Range, shards: readonly ShardInfo[]): boolean =>
   shards.some(({ id, instance }) => id === range.owner && instance === range.ownerInstance);
-
-function loads(ranges: readonly Range[], shards: readonly ShardInfo[]): number[] {
-  return shards.map(({ id, capacity }) => ranges.filter(({ owner }) => owner === id).length / capacity);
-}
 
 test('every range gets a living owner as soon as there is a shard, but those of a shard that may be back', () => {
   fc.assert(
     fc.property(cluster, ({ shards, ranges, missing }) => {
+      const canTake = shards.some(({ isLeaving }) => isLeaving !== true);
       for (const range of apply(ranges, planAssignments(ranges, shards, missing))) {
         const waits = range.owner !== undefined && missing.has(range.owner);
-        assert.equal(isHeld(range, shards), !waits);
+        if (canTake || waits) assert.equal(isHeld(range, shards), !waits);
       }
     }),
   );
 });
 
-test('of a living owner at most one range is moved at a look, and only if that makes the loads more equal', () => {
+test('no range is moved without need: of living owners that stay one at most, and none while others are without', () => {
   fc.assert(
     fc.property(cluster, ({ shards, ranges, missing }) => {
-      const assignments = planAssignments(ranges, shards, missing);
-      const moved = assignments.filter(({ range }) => isHeld(range, shards));
-      assert.ok(moved.length <= 1);
-      if (moved.length === 0) return;
-      const before = loads(ranges, shards);
-      const after = loads(apply(ranges, assignments), shards);
-      const spread = (values: readonly number[]): number => Math.max(...values) - Math.min(...values);
-      assert.ok(spread(after) <= spread(before));
-      assert.ok(Math.max(...after) <= Math.max(...before));
+      const staying = shards.filter(({ isLeaving }) => isLeaving !== true);
+      const assignments = planAssignments(ranges, reporting(shards, ranges), missing);
+      const moved = assignments.filter(({ range }) => isHeld(range, staying));
+      assert.ok(moved.length === 0 || assignments.length === 1);
+      if (moved.length > 0) assert.ok(missing.size === 0 || ranges.every(({ owner }) => !missing.has(owner ?? '')));
+      for (const { shard } of assignments) assert.notEqual(shard.isLeaving, true);
     }),
   );
 });
 
-test('repeated looks come to rest, and then nothing moves any more', () => {
+test('repeated looks come to rest, with shares by capacity between the zones and within each', () => {
   fc.assert(
     fc.property(cluster, ({ shards, ranges, missing }) => {
-      let table = ranges;
-      let looks = 0;
-      for (;;) {
-        const assignments = planAssignments(table, shards, missing);
-        if (assignments.length === 0) break;
-        looks += 1;
-        assert.ok(looks <= ranges.length + 1, 'ranges go back and forth');
-        table = apply(table, assignments);
-      }
-      assert.deepEqual(planAssignments(table, shards, missing), []);
+      const { table } = comesToRest(ranges, shards, missing);
+      const canTake = shards.some(({ isLeaving }) => isLeaving !== true);
+      if (canTake && missing.size === 0) assertFairBetweenAndInZones(table, shards);
     }),
+  );
+});
+
+test('when a shard dies its ranges are spread at once as evenly as the others stand, and only they move', () => {
+  fc.assert(
+    fc.property(cluster, fc.nat(), ({ shards: drawn, ranges }, chosen) => {
+      const shards = drawn.map((shard) => ({ ...shard, isLeaving: false }));
+      const { table } = comesToRest(ranges, shards, new Set());
+      const dead = shards[chosen % shards.length];
+      const left = shards.filter((shard) => shard !== dead);
+      const assignments = planAssignments(table, reporting(left, table), new Set());
+      if (left.length === 0) return;
+      const orphans = table.filter(({ owner }) => owner === dead?.id).map(({ id }) => id);
+      if (orphans.length > 0) {
+        const given = assignments.map(({ range }) => range.id);
+        assert.deepEqual(given.toSorted(), orphans.toSorted());
+      }
+    }),
+  );
+});
+
+test('a shard that dies in a cluster with equal zones leaves them equal for their capacity, without a second move', () => {
+  const shards = ['a', 'a', 'b', 'b'].map((zone, index) => shardOf(`s${index}`, { zone }));
+  const { table } = comesToRest(
+    Array.from({ length: 16 }, (_, index) => rangeOf(`r${index}`)),
+    shards,
+    new Set(),
+  );
+  const left = shards.slice(1);
+  const { table: after, looks } = comesToRest(table, left, new Set());
+  assert.equal(looks, 1);
+  assertFairBetweenAndInZones(after, left);
+});
+
+test('nothing is balanced while a shard is silent, or while a range was given and not yet taken', () => {
+  const table = ['r1', 'r2', 'r3', 'r4'].map((id) => rangeOf(id, 's1'));
+  const both = [shardOf('s1'), shardOf('s2')];
+  assert.equal(planAssignments(table, reporting(both, table), new Set()).length, 1);
+  assert.deepEqual(planAssignments(table, reporting(both, table), new Set(['s3'])), []);
+  assert.deepEqual(planAssignments(table, reporting(both, table.slice(1)), new Set()), []);
+});
+
+test('of shards that are equal by count the one that works less gets a range, and the one that works more gives it', () => {
+  const busy = shardOf('s1', { rate: 900 });
+  const idle = shardOf('s2', { rate: 10 });
+  assert.deepEqual(
+    planAssignments([rangeOf('r1')], [busy, idle], new Set()).map(({ shard }) => shard.id),
+    ['s2'],
+  );
+  const table = ['s1', 's1', 's2', 's2'].map((owner, index) => rangeOf(`r${index}`, owner));
+  const shards = reporting([busy, idle, shardOf('s3')], table);
+  assert.deepEqual(
+    planAssignments(table, shards, new Set()).map(({ range, shard }) => [range.owner, shard.id]),
+    [['s1', 's3']],
   );
 });
 

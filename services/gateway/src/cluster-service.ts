@@ -10,6 +10,7 @@ import type { Log } from '@chappe/log/log';
 import type { Range } from '@chappe/ranges/range';
 import { drainPrefix, type RangeLoad, type ShardInfo } from '@chappe/ranges/shard-info';
 import type { Callers } from './callers.ts';
+import { rangeProblem, shardProblem } from './cluster-problems.ts';
 
 export interface ClusterServiceDependencies {
   readonly callers: Callers;
@@ -42,6 +43,7 @@ export function clusterService({
         lag: BigInt(await lagOf(range)),
         rate: loadOf(range)?.rate ?? 0,
         zone: ownerOf(range)?.zone ?? '',
+        problem: rangeProblem(range, table.shards()) ?? '',
       }));
       return { ranges: await Promise.all(ranges), generation: BigInt(known.generation) };
     },
@@ -51,20 +53,25 @@ export function clusterService({
       const ranges = table.current()?.ranges ?? [];
       const drains = await answeringOutages(() => coordination.list(drainPrefix));
       const drained = new Set(drains.entries.map(({ key }) => key.slice(drainPrefix.length)));
-      const shards = [...table.shards().values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
-      return {
-        // Its ranges by the table: its own report may be some seconds old.
-        shards: shards.map(({ id, address, zone, capacity, rate, attachedDevices, isLeaving }) => ({
-          id,
-          address,
-          zone,
-          capacity,
-          rate,
-          attachedDevices,
-          draining: isLeaving === true || drained.has(id),
-          ranges: ranges.filter(({ owner }) => owner === id).length,
-        })),
-      };
+      // By the table: a shard's own report may be some seconds old.
+      const heldBy = Map.groupBy(ranges, ({ owner }) => owner ?? '');
+      const known = table.shards();
+      const silent = [...heldBy.keys()].filter((id) => id !== '' && !known.has(id));
+      const shards = [...known.values(), ...silent.map(silentShard)].map((shard) => {
+        const held = heldBy.get(shard.id) ?? [];
+        return {
+          id: shard.id,
+          address: shard.address,
+          zone: shard.zone,
+          capacity: shard.capacity,
+          rate: shard.rate,
+          attachedDevices: shard.attachedDevices,
+          draining: shard.isLeaving === true || drained.has(shard.id),
+          ranges: held.length,
+          problem: shardProblem(shard.id, held, known) ?? '',
+        };
+      });
+      return { shards: shards.toSorted((a, b) => compareText(a.zone, b.zone) || compareText(a.id, b.id)) };
     },
 
     drainShard: async ({ shard, undo }, { bearer }) => {
@@ -89,14 +96,23 @@ export function clusterService({
 
   /** Against the log's end, where the log answers. */
   async function lagOf(range: Range): Promise<number> {
-    const load = loadOf(range);
-    if (load === undefined) return appender.lagOf(range);
+    const nextOffset = loadOf(range)?.nextOffset;
+    if (nextOffset === undefined) return appender.lagOf(range);
     try {
-      return Math.max(0, (await log.end(range.topic)) - load.nextOffset);
+      return Math.max(0, (await log.end(range.topic)) - nextOffset);
     } catch {
       return appender.lagOf(range);
     }
   }
+}
+
+function silentShard(id: string): Omit<ShardInfo, 'instance' | 'load' | 'ranges'> {
+  return { id, address: '', zone: '', capacity: 0, rate: 0, attachedDevices: 0 };
+}
+
+function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }
 
 /** @throws ChappeError `notReady` while coordination is away */

@@ -15,7 +15,8 @@ export interface SenderEvents {
   claimRefused(range: string, epoch: number, rowEpoch: number): void;
   turnCommitted(range: string, commands: number, changes: Changes, times: TurnTimes): void;
   turnRefused(range: string, error: unknown): void;
-  clockAhead(range: string, aheadMs: number): void;
+  /** @param logAheadMs of append times over this process's clock; negative: they are behind */
+  clocksApart(range: string, logAheadMs: number): void;
   deadRecord(range: string, offset: number, reason: string): void;
   commandHeld(range: string, offset: number, reason: string): void;
   undecryptable(range: string, reason: string): void;
@@ -81,8 +82,8 @@ export function openSenderEvents(shard: string, logger: Logger, metrics: Registr
       refused.inc({ shard });
       logger.warn({ shard, range, err: error }, 'turn refused, it is made again');
     },
-    clockAhead: (range, aheadMs) =>
-      alarm('clock', { range, aheadMs }, "append times are ahead of this process's clock"),
+    clocksApart: (range, logAheadMs) =>
+      alarm('clock', { range, logAheadMs }, "append times and this process's clock are apart"),
     deadRecord: (range, offset, reason) => alarm('dead_record', { range, offset, reason }, 'a record was passed over'),
     commandHeld: (range, offset, reason) => alarm('command_held', { range, offset, reason }, 'a contact is held'),
     undecryptable: (_range, reason) => unreadable.inc({ shard, reason: knownReasons.has(reason) ? reason : 'other' }),

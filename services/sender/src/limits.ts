@@ -58,7 +58,7 @@ export const pendingDeviceWorkMax = 20_000;
 /** Commands of one contact that wait behind a poison one; then sends fail with `laneFull`. */
 export const heldRecordsMax = 1_000;
 
-/** Append stamps may be so far ahead of the worker's clock: then an alarm, then the range waits. */
+/** Append stamps and the worker's clock may be so far apart: then an alarm; beyond 10 min a range waits whose stamps are ahead. */
 export const clockAlarmMs = 5_000;
 export const clockWaitMs = 10 * 60_000;
 
@@ -90,6 +90,9 @@ export const handOverLookMs = 10;
 
 /** Loads change slowly; 500 shards make 500 small writes a second at most. */
 export const reportIntervalMs = 1_000;
+
+/** Of a range's problem, in that report: a sentence, and 100 ranges of a shard stay far below etcd's 1.5 MiB. */
+export const problemCharactersMax = 200;
 
 /** At the end all devices are refused and a relay's stream has nothing more to say: time for its last frame. */
 export const closeGraceMs = 50;

@@ -39,6 +39,7 @@ import {
   pendingDeviceWorkMax,
   retryMs,
 } from './limits.ts';
+import { LogClock } from './log-clock.ts';
 import { OutboxPublisher } from './outbox-publisher.ts';
 import { prepareTurn, type Turn } from './prepare-turn.ts';
 import { readCommand, type ReadCommand } from './read-commands.ts';
@@ -80,6 +81,7 @@ export class RangeWorker {
   readonly #cache = new ContactCache(cacheBytesMax);
   readonly #attachments: Attachments;
   readonly #publisher: OutboxPublisher;
+  readonly #clock: LogClock;
   #progress: Progress;
   #commands: ReadCommand[] = [];
   #deviceWork: DeviceWork[] = [];
@@ -98,6 +100,7 @@ export class RangeWorker {
     this.#progress = progress;
     this.#dependencies = dependencies;
     const { store, log, logger } = dependencies;
+    this.#clock = new LogClock(dependencies.now);
     this.#attachments = new Attachments({
       store,
       epoch: progress.epoch,
@@ -125,7 +128,12 @@ export class RangeWorker {
 
   /** Why it does not get on now; it tries again by itself. */
   get problem(): string | undefined {
-    return this.#problem ?? this.#publisher.problem;
+    return this.#problem ?? this.#publisher.problem ?? this.#clockProblem();
+  }
+
+  /** The time, for what is not decided by append times: never later than the log's clock can be. */
+  nowMs(): number {
+    return this.#clock.nowMs();
   }
 
   /** Starts to work; resolves when it has ended, for whatever reason. */
@@ -241,9 +249,12 @@ export class RangeWorker {
         continue;
       }
       try {
+        const askedAtMs = performance.now();
         const records = await reader.read(readLimits, signal);
         waitMs = retryMs.first;
-        if (records.length === 0) continue;
+        const [first] = records;
+        if (first === undefined) continue;
+        this.#clock.sawRecord(first.appendTimeMs, askedAtMs);
         this.#commands.push(...records.map(readCommand));
         this.#problem = undefined;
         this.#wake.resolve();
@@ -296,7 +307,10 @@ export class RangeWorker {
       // What devices say goes on: a batch ends before the command.
       if (this.#publisher.hasRoom && this.#deviceWork.length > 0) return true;
     } else if (next !== undefined && next.record.appendTimeMs - this.#dependencies.now() > clockWaitMs) {
-      this.#problem = 'append times are over 10 min ahead of this clock: set the clocks';
+      // Said once, however often it is looked at.
+      if (this.#problem === undefined) this.#watchClock(next.record);
+      this.#problem =
+        "the log's append times are over 10 min ahead of this sender's clock: it waits; set the clocks of brokers and sender";
     } else if (this.#publisher.hasRoom && (next !== undefined || this.#forgets)) {
       return true;
     } else if (this.#publisher.hasRoom && this.#deviceWork.length > 0) {
@@ -338,7 +352,7 @@ export class RangeWorker {
 
   /** One turn. What it took is given back unless it commits. */
   async #turn(): Promise<Outcome> {
-    const { events, now } = this.#dependencies;
+    const { events } = this.#dependencies;
     const startedAt = performance.now();
     const deviceWork = this.#deviceWork.splice(0, batchRecordsMax);
     // What is read while contacts are loaded belongs to the next turn.
@@ -364,7 +378,7 @@ export class RangeWorker {
         range: this.range,
         incarnation: this.#progress.incarnation,
         lastTimeMs: this.#progress.lastTimeMs,
-        receivedMs: Math.max(now(), this.#progress.lastTimeMs),
+        receivedMs: Math.max(this.nowMs(), this.#progress.lastTimeMs),
         attachments: this.#attachments,
         commands,
         deviceWork,
@@ -437,9 +451,7 @@ export class RangeWorker {
         publishedNo > held.publishedNo
           ? tx.run('DELETE FROM outbox WHERE range_id = ? AND event_no <= ?', [this.range.id, publishedNo])
           : undefined;
-      const forgotten = forgets
-        ? forgetMessages(tx, this.range, this.#dependencies.now() - messageRetentionMs)
-        : undefined;
+      const forgotten = forgets ? forgetMessages(tx, this.range, this.nowMs() - messageRetentionMs) : undefined;
       await Promise.all([published, forgotten, writeRows(tx, rows)]);
     });
     const known = outcome.kind === 'unknown' ? await this.#resolveUnknown(held) : outcome;
@@ -476,7 +488,15 @@ export class RangeWorker {
   #watchClock(last: LogRecord | undefined): void {
     if (last === undefined) return;
     const aheadMs = last.appendTimeMs - this.#dependencies.now();
-    if (aheadMs > clockAlarmMs) this.#dependencies.events.clockAhead(this.range.id, aheadMs);
+    const behindMs = this.#clock.ownAheadMs();
+    if (Math.max(aheadMs, behindMs) <= clockAlarmMs) return;
+    this.#dependencies.events.clocksApart(this.range.id, aheadMs > clockAlarmMs ? aheadMs : -behindMs);
+  }
+
+  /** Nothing is decided by this clock, so the range goes on. */
+  #clockProblem(): string | undefined {
+    if (this.#clock.ownAheadMs() <= clockWaitMs) return undefined;
+    return "this sender's clock is over 10 min ahead of the log's append times: set the clocks of brokers and sender";
   }
 }
 

@@ -14,7 +14,7 @@ import { formatRefusedClaim, refusedClaimPrefix } from '@chappe/ranges/refused-c
 import { formatShardInfo, shardPrefix, type RangeLoad, type ShardInfo } from '@chappe/ranges/shard-info';
 import type { TableWatcher } from '@chappe/ranges/table-watcher';
 import { claimRange } from './fence.ts';
-import { capacity, handOverLookMs, leaseTtlMs, reportIntervalMs, retryMs } from './limits.ts';
+import { capacity, handOverLookMs, leaseTtlMs, problemCharactersMax, reportIntervalMs, retryMs } from './limits.ts';
 import { RangeWorker, type RangeWorkerDependencies, type WorkerEnd } from './range-worker.ts';
 import { tickDueContacts } from './tick-due-contacts.ts';
 
@@ -32,11 +32,19 @@ export interface ShardOptions {
   readonly worker: RangeWorkerDependencies;
 }
 
+interface Alarm {
+  readonly epoch: number;
+  readonly reason: string;
+  readonly nextOffset: number;
+}
+
 export class Shard implements AsyncDisposable {
   readonly #options: ShardOptions;
   readonly #workers = new Map<string, RangeWorker>();
   /** Ranges that stopped with an alarm: a person must look, and they stay as they are under this epoch. */
-  readonly #alarms = new Map<string, { readonly epoch: number; readonly reason: string }>();
+  readonly #alarms = new Map<string, Alarm>();
+  /** Ranges that could not be taken, and why; tried again. */
+  readonly #untaken = new Map<string, string>();
   readonly #rates = new Map<string, { readonly nextOffset: number; readonly atMs: number; readonly rate: number }>();
   /** By range: the contact up to which due ones were ticked. */
   readonly #tickedTo = new Map<string, string>();
@@ -46,6 +54,8 @@ export class Shard implements AsyncDisposable {
   #isLeaving = false;
   #problem: string | undefined = 'not registered yet';
   #wake = Promise.withResolvers<void>();
+  /** Resolved when what the shard has to say does not wait for the next report. */
+  #report = Promise.withResolvers<void>();
   #loops: Promise<unknown> | undefined;
 
   constructor(options: ShardOptions) {
@@ -77,6 +87,7 @@ export class Shard implements AsyncDisposable {
     if (this.#problem !== undefined) problems['shard'] = this.#problem;
     for (const [id, worker] of this.#workers)
       if (worker.problem !== undefined) problems[`range ${id}`] = worker.problem;
+    for (const [id, reason] of this.#untaken) problems[`range ${id}`] = `not taken yet: ${reason}`;
     for (const [id, { reason }] of this.#alarms) problems[`range ${id}`] = `stopped: ${reason}`;
     return problems;
   }
@@ -85,6 +96,7 @@ export class Shard implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#handOver();
     this.#stopping.abort();
+    this.#report.resolve();
     this.#tableChange[Symbol.dispose]();
     this.#wake.resolve();
     await this.#loops;
@@ -118,6 +130,7 @@ export class Shard implements AsyncDisposable {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       const woken = this.#wake.promise;
+      const heldBefore = [...this.#workers.keys()].join(' ');
       let settled = true;
       try {
         await this.#register();
@@ -128,6 +141,7 @@ export class Shard implements AsyncDisposable {
         this.#problem = error instanceof Error ? error.message : 'unknown';
         this.#options.worker.events.shardProblem('the shard could not be brought in line with the table', error);
       }
+      if ([...this.#workers.keys()].join(' ') !== heldBefore) this.#report.resolve();
       if (settled) await woken;
       else await Promise.race([woken, sleep(retryMs.longest / 4, undefined, { ref: false })]);
       this.#wake = Promise.withResolvers<void>();
@@ -138,29 +152,53 @@ export class Shard implements AsyncDisposable {
     if (this.#lease !== undefined && !this.#lease.lost.aborted) return;
     const { coordination, id } = this.#options;
     const lease = await coordination.grantLease(leaseTtlMs);
-    await coordination.transact(
-      [],
-      [{ kind: 'put', key: shardPrefix + id, value: formatShardInfo(this.#info()), lease }],
-    );
+    try {
+      await coordination.transact(
+        [],
+        [{ kind: 'put', key: shardPrefix + id, value: formatShardInfo(this.#info()), lease }],
+      );
+    } catch (error) {
+      await lease[Symbol.asyncDispose]();
+      throw error;
+    }
     lease.lost.addEventListener('abort', () => this.#wake.resolve(), { once: true });
     this.#lease = lease;
   }
 
   /** Whether everything is as the table says. */
   async #reconcile(): Promise<boolean> {
-    const { table, id, instance } = this.#options;
-    const mine = new Map<string, Range>();
-    for (const range of table.current()?.ranges ?? []) {
-      if (range.owner === id && range.ownerInstance === instance && isAppendable(range)) mine.set(range.id, range);
-    }
+    const mine = new Map(this.#given().map((range) => [range.id, range]));
     const gone = [...this.#workers.values()].filter((worker) => mine.get(worker.range.id)?.epoch !== worker.epoch);
     await Promise.all(gone.map((worker) => worker.stop()));
     for (const [rangeId, { epoch }] of this.#alarms) {
       if (mine.get(rangeId)?.epoch !== epoch) this.#alarms.delete(rangeId);
     }
     const fresh = [...mine.values()].filter((range) => !this.#workers.has(range.id) && !this.#alarms.has(range.id));
-    const taken = await Promise.all(fresh.map((range) => this.#take(range)));
+    for (const rangeId of this.#untaken.keys()) if (!mine.has(rangeId)) this.#untaken.delete(rangeId);
+    const taken = await Promise.all(fresh.map((range) => this.#tryToTake(range)));
     return taken.every(Boolean);
+  }
+
+  /** The ranges that the table gives to this process. */
+  #given(): Range[] {
+    const { table, id, instance } = this.#options;
+    const ranges = table.current()?.ranges ?? [];
+    return ranges.filter((range) => range.owner === id && range.ownerInstance === instance && isAppendable(range));
+  }
+
+  /** What keeps one range from being taken keeps the others from nothing, and is said once. */
+  async #tryToTake(range: Range): Promise<boolean> {
+    try {
+      const isTaken = await this.#take(range);
+      this.#untaken.delete(range.id);
+      return isTaken;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : 'unknown';
+      if (this.#untaken.get(range.id) !== reason)
+        this.#options.worker.events.shardProblem(`range ${range.id} could not be taken, it is tried again`, error);
+      this.#untaken.set(range.id, reason);
+      return false;
+    }
   }
 
   async #take(range: Range): Promise<boolean> {
@@ -177,7 +215,7 @@ export class Shard implements AsyncDisposable {
     const { progress } = claim;
     const tail = await lostTail(dependencies, range, progress);
     if (tail !== undefined) {
-      this.#workerEnded(range, { kind: 'alarm', reason: tail });
+      this.#workerEnded(range, { kind: 'alarm', reason: tail }, progress.nextOffset);
       return true;
     }
     const reader = await log.openReader(range.topic, progress.nextOffset, `${range.id}-${range.epoch}`);
@@ -186,7 +224,7 @@ export class Shard implements AsyncDisposable {
     events.workerStarted(range.id, range.epoch, progress.nextOffset);
     void worker.run(reader).then(async (end) => {
       this.#workers.delete(range.id);
-      this.#workerEnded(range, end);
+      this.#workerEnded(range, end, worker.nextOffset);
       if (end.kind === 'failed') {
         await sleep(retryMs.longest, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       }
@@ -195,9 +233,9 @@ export class Shard implements AsyncDisposable {
     return true;
   }
 
-  #workerEnded(range: Range, end: WorkerEnd): void {
+  #workerEnded(range: Range, end: WorkerEnd, nextOffset: number): void {
     this.#options.worker.events.workerEnded(range.id, end);
-    if (end.kind === 'alarm') this.#alarms.set(range.id, { epoch: range.epoch, reason: end.reason });
+    if (end.kind === 'alarm') this.#alarms.set(range.id, { epoch: range.epoch, reason: end.reason, nextOffset });
   }
 
   async #reportLoop(): Promise<void> {
@@ -205,7 +243,8 @@ export class Shard implements AsyncDisposable {
     const { coordination, id } = this.#options;
     let last = '';
     while (!signal.aborted) {
-      await sleep(reportIntervalMs, undefined, { signal, ref: false }).catch(() => undefined);
+      await Promise.race([sleep(reportIntervalMs, undefined, { ref: false }), this.#report.promise]);
+      this.#report = Promise.withResolvers<void>();
       const lease = this.#lease;
       if (signal.aborted || lease === undefined || lease.lost.aborted) continue;
       const value = formatShardInfo(this.#info());
@@ -228,7 +267,8 @@ export class Shard implements AsyncDisposable {
         worker.forgetOldMessages();
         const { id } = worker.range;
         try {
-          const last = await tickDueContacts(this.#options.worker, worker.range, this.#tickedTo.get(id) ?? '');
+          const by = { ...this.#options.worker, now: () => worker.nowMs() };
+          const last = await tickDueContacts(by, worker.range, this.#tickedTo.get(id) ?? '');
           this.#tickedTo.set(id, last);
         } catch (error) {
           this.#options.worker.events.shardProblem('due contacts could not be ticked', error);
@@ -239,12 +279,7 @@ export class Shard implements AsyncDisposable {
 
   #info(): ShardInfo {
     const { id, instance, address, zone } = this.#options;
-    const load: Record<string, RangeLoad> = {};
-    let rate = 0;
-    for (const worker of this.#workers.values()) {
-      load[worker.range.id] = { nextOffset: worker.nextOffset, rate: this.#rateOf(worker) };
-      rate += load[worker.range.id]?.rate ?? 0;
-    }
+    const load = this.#load();
     return {
       id,
       instance,
@@ -252,11 +287,32 @@ export class Shard implements AsyncDisposable {
       zone,
       capacity,
       ranges: this.#workers.size,
-      rate,
+      rate: Object.values(load).reduce((sum, { rate }) => sum + rate, 0),
       attachedDevices: this.attachedDevices,
       ...(this.#isLeaving ? { isLeaving: true } : {}),
       load,
     };
+  }
+
+  /** What it works on, and what it was given but does not get on with. */
+  #load(): Record<string, RangeLoad> {
+    const load: Record<string, RangeLoad> = {};
+    const problem = this.#problem?.slice(0, problemCharactersMax);
+    if (problem !== undefined) for (const { id } of this.#given()) load[id] = { rate: 0, problem };
+    for (const [id, reason] of this.#untaken)
+      load[id] = { rate: 0, problem: `not taken yet: ${reason}`.slice(0, problemCharactersMax) };
+    for (const [id, { reason, nextOffset }] of this.#alarms)
+      load[id] = { nextOffset, rate: 0, problem: `stopped: ${reason}`.slice(0, problemCharactersMax) };
+    for (const worker of this.#workers.values()) {
+      const { nextOffset } = worker;
+      const own = worker.problem?.slice(0, problemCharactersMax);
+      load[worker.range.id] = {
+        nextOffset,
+        rate: this.#rateOf(worker),
+        ...(own === undefined ? {} : { problem: own }),
+      };
+    }
+    return load;
   }
 
   /** Commands a second since the last report, rounded so that an idle shard reports nothing new. */

@@ -3,9 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { create } from '@bufbuild/protobuf';
+import { setTimeout as pause } from 'node:timers/promises';
+import { create, toBinary } from '@bufbuild/protobuf';
+import type { Log } from '@chappe/log/log';
 import { openSqliteLog } from '@chappe/log/sqlite-log';
 import { ResumeSchema } from '@chappe/proto/device/device_service';
+import { CommandSchema } from '@chappe/proto/internal/commands';
 import { CryptoService } from '@chappe/proto/internal/crypto_service';
 import { PreKeyService } from '@chappe/proto/internal/pre_key_service';
 import { DeviceRefSchema } from '@chappe/proto/internal/sender_service';
@@ -14,9 +17,11 @@ import { Channel } from '@chappe/rpc/client';
 import { openSqliteStore } from '@chappe/store/sqlite-store';
 import type { Store } from '@chappe/store/store';
 import { openTelemetry } from '@chappe/telemetry/telemetry';
+import type { Registry } from 'prom-client';
 import type { DeviceWork } from '../src/device-work.ts';
 import { openSenderEvents } from '../src/events.ts';
 import { RangeWorker, type WorkerEnd } from '../src/range-worker.ts';
+import { commandVersion } from '../src/read-commands.ts';
 import { claim, migrateSender, range } from './one-range.ts';
 
 const freeBook: PriceBook = {
@@ -28,7 +33,15 @@ const freeBook: PriceBook = {
   countries: {},
 };
 
-async function startWorker(t: TestContext): Promise<{ store: Store; worker: RangeWorker; ended: Promise<WorkerEnd> }> {
+interface Started {
+  readonly store: Store;
+  readonly log: Log;
+  readonly metrics: Registry;
+  readonly worker: RangeWorker;
+  readonly ended: Promise<WorkerEnd>;
+}
+
+async function startWorker(t: TestContext, now: () => number = Date.now): Promise<Started> {
   const folder = await mkdtemp(join(tmpdir(), 'chappe-worker-'));
   const store = await openSqliteStore({ path: join(folder, 'store.sqlite') });
   const log = await openSqliteLog({ path: join(folder, 'log.sqlite') });
@@ -46,7 +59,7 @@ async function startWorker(t: TestContext): Promise<{ store: Store; worker: Rang
     events: openSenderEvents('s1', logger, metrics, { ranges: () => 1, attachedDevices: () => 0 }),
     logger,
     eventBuckets: 1,
-    now: Date.now,
+    now,
   });
   const ended = worker.run(await log.openReader(range.topic, 0, 'test'));
   t.after(async () => {
@@ -56,7 +69,7 @@ async function startWorker(t: TestContext): Promise<{ store: Store; worker: Rang
     await store[Symbol.asyncDispose]();
     await rm(folder, { recursive: true });
   });
-  return { store, worker, ended };
+  return { store, log, metrics, worker, ended };
 }
 
 /** A device that attaches, and what its relay is told. */
@@ -75,6 +88,62 @@ function attachOf(contact: string): { work: DeviceWork; refusals: string[] } {
   };
   return { work, refusals };
 }
+
+/** A command that needs neither crypto nor prekeys. */
+async function appendTick(log: Log, id: string): Promise<void> {
+  const value = toBinary(CommandSchema, create(CommandSchema, { kind: { case: 'tick', value: {} } }));
+  const record = { key: '33612345678', headers: { kind: 'tick', id, version: commandVersion }, value };
+  const [result] = await log.append([{ topic: range.topic, records: [record] }]);
+  assert.equal(result?.kind, 'appended');
+}
+
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await pause(5);
+}
+
+async function clockAlarms(metrics: Registry): Promise<number> {
+  const metric = await metrics.getSingleMetric('chappe_sender_alarms_total')?.get();
+  return metric?.values.find(({ labels }) => labels['alarm'] === 'clock')?.value ?? 0;
+}
+
+const dayAndHourMs = 25 * 3_600_000;
+
+test('a sender whose clock is 25 h behind decides nothing, says why, and goes on once the clock is set (3.6)', async (t) => {
+  let apartMs = -dayAndHourMs;
+  const { store, log, metrics, worker } = await startWorker(t, () => Date.now() + apartMs);
+  await appendTick(log, 't1');
+  await until(() => worker.problem !== undefined);
+  assert.match(worker.problem ?? '', /10 min ahead of this sender's clock: it waits; set the clocks/);
+  assert.equal(await clockAlarms(metrics), 1);
+  assert.equal(worker.nextOffset, 0);
+  const [row] = await store.query('SELECT next_offset FROM range_progress');
+  assert.equal(row?.['next_offset'], 0);
+  apartMs = 0;
+  await until(() => worker.nextOffset === 1);
+  assert.equal(worker.problem, undefined);
+});
+
+test('a sender whose clock is 25 h ahead goes by the clock of the log, and says that the clocks are apart', async (t) => {
+  const { log, metrics, worker } = await startWorker(t, () => Date.now() + dayAndHourMs);
+  let appended = 0;
+  await until(async () => {
+    if (worker.problem !== undefined) return true;
+    appended += 1;
+    await appendTick(log, `t${appended}`);
+    await until(() => worker.nextOffset === appended);
+    // Longer each time: the worker must have waited for the record.
+    await pause(100 * appended);
+    return false;
+  });
+  assert.match(
+    worker.problem ?? '',
+    /this sender's clock is over 10 min ahead of the log's append times: set the clocks/,
+  );
+  assert.ok(worker.nowMs() - Date.now() < 10_000, 'what it does by the clock, it does by that of the log');
+  await appendTick(log, 'last');
+  await until(() => worker.nextOffset === appended + 1);
+  assert.ok((await clockAlarms(metrics)) > 0);
+});
 
 test('a relay whose device came to a worker that has ended hears that it is not the owner', async (t) => {
   const { worker, ended } = await startWorker(t);

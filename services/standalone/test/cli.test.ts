@@ -187,6 +187,14 @@ test('operators see ranges and shards, businesses prices and charges', async () 
   const { shards } = await json('shards');
   assert.ok(Array.isArray(ranges) && ranges.length >= 4);
   assert.ok(Array.isArray(shards) && shards.length === 2);
+  const screen = (await run('ranges')).out.trimEnd().split('\n');
+  assert.match(screen[0] ?? '', /^ +RANGE +FROM +TO +SHARD +ZONE +EPOCH +LAG +PER SECOND +STATE$/);
+  assert.match(screen.at(-1) ?? '', /^\d+ ranges on 2 shards, lag 0, \d+\.\d per second, no problems, generation 1$/);
+  assert.match((await run('ranges', '--problems')).out, /^no range has a problem; generation 1$/m);
+  assert.match(
+    (await run('shards')).out,
+    /^zone local: 2 shards, \d+ ranges, \d+\.\d of 3,000 per second, \d+ devices$/m,
+  );
   const { country } = await json('quote', contact);
   assert.equal(country, 'FR');
   assert.equal((await run('ledger')).code, 0);

@@ -44,6 +44,30 @@ const bodies = (phone: TestPhone | undefined): (string | undefined)[] =>
   phone?.shown.map(({ message }) => message.body) ?? [];
 
 describe('a range topic', () => {
+  test('that is missing stops its own range alone, and health says so', async () => {
+    await using rig = await Rig.start();
+    await rig.log.deleteTopic('range-r1');
+    const shard = await rig.startShard('s1', { waits: false });
+    await until(() => shard.notReady()['range r1'] !== undefined);
+    assert.match(shard.notReady()['range r1'] ?? '', /not taken yet: there is no topic range-r1/);
+    await until(async () => Object.keys(shard.notReady()).length === 1);
+    const { ranges } = await rig.admin.cluster.listRanges({});
+    assert.deepEqual(
+      ranges.map(({ id, owner }) => [id, owner]),
+      [
+        ['r1', 's1'],
+        ['r2', 's1'],
+      ],
+    );
+    await until(
+      async () => (await rig.admin.cluster.listRanges({})).ranges[0]?.problem.startsWith('not taken') === true,
+    );
+    await until(async () => (await rig.admin.cluster.listRanges({})).ranges[1]?.problem === '');
+    assert.equal((await rig.admin.cluster.listShards({})).shards[0]?.problem, '1 of its ranges do not get on');
+    await using phone = (await prepared(rig, other)).phones[0];
+    assert.ok(phone !== undefined);
+  });
+
   test('ONCE: whose records come again changes nothing', async () => {
     await using rig = await Rig.start();
     await rig.startShard('s1');

@@ -1,5 +1,11 @@
 /** `chappe ranges`, `chappe shards` and `chappe drain`: what the cluster looks like, and emptying a shard. For the operator. */
-import { ListRangesResponseSchema, ListShardsResponseSchema } from '@chappe/proto/v1/cluster_service';
+import {
+  ListRangesResponseSchema,
+  ListShardsResponseSchema,
+  type ListRangesResponse,
+  type Range,
+  type Shard,
+} from '@chappe/proto/v1/cluster_service';
 import type { Command } from 'commander';
 import { setTimeout as pause } from 'node:timers/promises';
 import { withOperator } from '../connect.ts';
@@ -13,9 +19,16 @@ import { formatTable } from '../table.ts';
 const drainMsMax = 15_000;
 const drainLookMs = 100;
 
+interface RangeOptions extends OperatorOptions {
+  readonly problems?: boolean;
+}
+
 export function clusterCommands(program: Command): void {
   asOperator(
-    program.command('ranges').description('which ranges of numbers exist, and who works on them (operator)'),
+    program
+      .command('ranges')
+      .description('which ranges of numbers exist, and who works on them (operator)')
+      .option('--problems', 'only those that nobody gets on with'),
   ).action(ranges);
   asOperator(program.command('shards').description('the senders and their load (operator)')).action(shards);
   asOperator(
@@ -53,65 +66,106 @@ async function drain(shard: string, options: OperatorOptions & { readonly undo?:
   });
 }
 
-async function ranges(options: OperatorOptions): Promise<void> {
+async function ranges(options: RangeOptions): Promise<void> {
   const response = await withOperator(options, (client) => client.cluster.listRanges({}));
+  if (options.problems === true) response.ranges = response.ranges.filter(({ problem }) => problem !== '');
   printMessage(options, ListRangesResponseSchema, response, (answer) =>
-    [
-      formatTable(
-        [
-          { title: 'RANGE' },
-          { title: 'FROM' },
-          { title: 'TO' },
-          { title: 'STATE' },
-          { title: 'SHARD' },
-          { title: 'ZONE' },
-          { title: 'EPOCH', align: 'right' },
-          { title: 'LAG', align: 'right' },
-          { title: 'PER SECOND', align: 'right' },
-          { title: 'TOPIC' },
-        ],
-        answer.ranges.map((range) => [
-          range.id,
-          range.start === '' ? 'first' : `+${range.start}`,
-          range.end === '' || range.end === ':' ? 'last' : `+${range.end}`,
-          range.state,
-          range.owner || '-',
-          range.zone || '-',
-          String(range.epoch),
-          formatCount(range.lag),
-          range.rate.toFixed(1),
-          range.topic,
-        ]),
-      ),
-      `generation ${answer.generation}`,
-    ].join('\n'),
+    answer.ranges.length === 0
+      ? `no range has a problem; generation ${answer.generation}`
+      : `${rangeTable(answer.ranges)}\n\n${rangeTotals(answer)}`,
   );
+}
+
+/** Ordered by number; what does not get on is marked at both ends of its line. */
+function rangeTable(all: readonly Range[]): string {
+  return formatTable(
+    [
+      { title: '' },
+      { title: 'RANGE' },
+      { title: 'FROM' },
+      { title: 'TO' },
+      { title: 'SHARD' },
+      { title: 'ZONE' },
+      { title: 'EPOCH', align: 'right' },
+      { title: 'LAG', align: 'right' },
+      { title: 'PER SECOND', align: 'right' },
+      { title: 'STATE' },
+    ],
+    all.map((range) => [
+      range.problem === '' ? ' ' : '!',
+      range.id,
+      range.start === '' ? 'first' : `+${range.start}`,
+      range.end === '' ? 'last' : `+${range.end}`,
+      range.owner || '-',
+      range.zone || '-',
+      String(range.epoch),
+      formatCount(range.lag),
+      range.rate.toFixed(1),
+      range.problem === '' ? range.state : range.problem,
+    ]),
+  );
+}
+
+function rangeTotals({ ranges: all, generation }: ListRangesResponse): string {
+  const lag = all.reduce((sum, range) => sum + range.lag, 0n);
+  const rate = all.reduce((sum, range) => sum + range.rate, 0);
+  const owners = new Set(all.flatMap(({ owner }) => (owner === '' ? [] : [owner]))).size;
+  const problems = all.filter(({ problem }) => problem !== '').length;
+  return [
+    `${formatCount(all.length)} ranges on ${owners} shards`,
+    `lag ${formatCount(lag)}`,
+    `${rate.toFixed(1)} per second`,
+    problems === 0 ? 'no problems' : `${formatCount(problems)} with a problem (!)`,
+    `generation ${generation}`,
+  ].join(', ');
 }
 
 async function shards(options: OperatorOptions): Promise<void> {
   const response = await withOperator(options, (client) => client.cluster.listShards({}));
   printMessage(options, ListShardsResponseSchema, response, (answer) =>
-    formatTable(
-      [
-        { title: 'SHARD' },
-        { title: 'ADDRESS' },
-        { title: 'ZONE' },
-        { title: 'RANGES', align: 'right' },
-        { title: 'CAPACITY', align: 'right' },
-        { title: 'PER SECOND', align: 'right' },
-        { title: 'DEVICES', align: 'right' },
-        { title: 'STATE' },
-      ],
-      answer.shards.map((shard) => [
-        shard.id,
-        shard.address || '-',
-        shard.zone || '-',
-        String(shard.ranges),
-        formatCount(shard.capacity),
-        shard.rate.toFixed(1),
-        formatCount(shard.attachedDevices),
-        shard.draining ? 'draining' : 'active',
-      ]),
-    ),
+    answer.shards.length === 0
+      ? 'no shard is there, and none has ranges'
+      : `${shardTable(answer.shards)}\n\n${zoneTotals(answer.shards)}`,
   );
+}
+
+function shardTable(all: readonly Shard[]): string {
+  return formatTable(
+    [
+      { title: '' },
+      { title: 'ZONE' },
+      { title: 'SHARD' },
+      { title: 'ADDRESS' },
+      { title: 'RANGES', align: 'right' },
+      { title: 'PER SECOND', align: 'right' },
+      { title: 'CAPACITY', align: 'right' },
+      { title: 'DEVICES', align: 'right' },
+      { title: 'STATE' },
+    ],
+    all.map((shard) => [
+      shard.problem === '' ? ' ' : '!',
+      shard.zone || '-',
+      shard.id,
+      shard.address || '-',
+      String(shard.ranges),
+      shard.rate.toFixed(1),
+      formatCount(shard.capacity),
+      formatCount(shard.attachedDevices),
+      [shard.draining ? 'draining' : '', shard.problem].filter(Boolean).join(', ') || 'active',
+    ]),
+  );
+}
+
+/** A line for each zone: whether one of them alone could carry the load is read off here. */
+function zoneTotals(all: readonly Shard[]): string {
+  const total = (members: readonly Shard[], of: (shard: Shard) => number): number =>
+    members.reduce((sum, shard) => sum + of(shard), 0);
+  return [...Map.groupBy(all, ({ zone }) => zone || '-')]
+    .map(
+      ([zone, members]) =>
+        `zone ${zone}: ${members.length} shards, ${total(members, (shard) => shard.ranges)} ranges, ` +
+        `${total(members, (shard) => shard.rate).toFixed(1)} of ${formatCount(total(members, (shard) => shard.capacity))} per second, ` +
+        `${formatCount(total(members, (shard) => shard.attachedDevices))} devices`,
+    )
+    .join('\n');
 }

@@ -12,7 +12,7 @@ import { openEtcdCoordination } from '../../src/etcd-coordination.ts';
 import { EtcdLease } from '../../src/etcd-lease.ts';
 
 const endpoints = process.env['CHAPPE_ETCD_ENDPOINTS']?.split(',') ?? [];
-const skip = endpoints.length === 0 && 'set CHAPPE_ETCD_ENDPOINTS to host:port of an etcd';
+const skip = endpoints.length === 0 && 'CHAPPE_ETCD_ENDPOINTS is not set: `make test` does';
 
 interface OwnPrefix extends AsyncDisposable {
   readonly options: EtcdCoordinationOptions;

@@ -11,8 +11,7 @@ import { openEtcdCoordination } from '../../src/etcd-coordination.ts';
 import { etcdCallMs } from '../../src/limits.ts';
 import { OwnEtcd } from './own-etcd.ts';
 
-const skip =
-  process.env['CHAPPE_ETCD_ENDPOINTS'] === undefined && 'set CHAPPE_ETCD_ENDPOINTS; these start an etcd of their own';
+const skip = process.env['CHAPPE_ETCD_ENDPOINTS'] === undefined && 'CHAPPE_ETCD_ENDPOINTS is not set: `make test` does';
 
 function open(etcd: OwnEtcd): Promise<Coordination> {
   return openEtcdCoordination({ endpoints: [etcd.endpoint], prefix: '/chappe', clusterId: 'test' });

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { endingWithStarter } from '../../../../load-tests/stack/process-record.ts';
 import { EtcdEndpoints } from '../../src/etcd-endpoints.ts';
 
 export class OwnEtcd implements AsyncDisposable {
@@ -56,7 +57,8 @@ export class OwnEtcd implements AsyncDisposable {
         '--key-file': join(this.#folder, 'server.key'),
       }),
     };
-    this.#process = spawn('etcd', Object.entries(options).flat(), { stdio: 'ignore' });
+    const [command, ...args] = [...endingWithStarter, 'etcd', ...Object.entries(options).flat()];
+    this.#process = spawn(command, args, { stdio: 'ignore' });
     using endpoints = new EtcdEndpoints({ endpoints: [this.endpoint], tls: this.tls });
     const answers = (): Promise<boolean> =>
       endpoints

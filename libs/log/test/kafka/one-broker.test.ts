@@ -1,6 +1,7 @@
 /** The log in Kafka when its only broker is killed, paused, or changed behind its back. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { Kafka, logLevel } from 'kafkajs';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   append,
@@ -58,6 +59,19 @@ describe('a single broker', { skip: stackKafka().skip }, () => {
     await append(log, topic, makeRecords(2, 3));
     assert.deepEqual(idsOf(await reader.read(noLimits, never)), ['3', '4']);
     assert.deepEqual(idsOf(await readAll(log, topic)), ['0', '1', '2', '3', '4']);
+  });
+
+  test('a topic that somebody gave a second partition is refused everywhere, and nothing of it is read or appended', async () => {
+    await using log = await openKafkaLog(own.options);
+    const topic = uniqueTopic();
+    const admin = new Kafka({ brokers: [...own.options.brokers], logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+    await admin.createTopics({ topics: [{ topic, numPartitions: 2 }], waitForLeaders: true });
+    await admin.disconnect();
+    await rejectsAs('invalid', log.end(topic));
+    await rejectsAs('invalid', log.openReader(topic, 0, 'test'));
+    await assert.rejects(log.readAt(topic, 0, 1), /has 2 partitions: a topic of the log has one/);
+    assert.equal(await appendFailure(log, topic, makeRecords(1)), 'invalid');
   });
 
   test('a log that lost its tail and grew again past a reader is a gap, and not more records', async () => {

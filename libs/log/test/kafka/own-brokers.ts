@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { brokerAddresses, nodeName, startKafkaNode } from '../../../../load-tests/stack/kafka-node.ts';
 import type { KafkaCluster as Brokers, KafkaNode } from '../../../../load-tests/stack/kafka-node.ts';
 import { kafkaJarsFolder } from '../../../../load-tests/stack/kafka.ts';
-import { serversOf, signalServer, stopServer } from '../../../../load-tests/stack/process-record.ts';
+import { accepts, serversOf, signalServer, stopServer } from '../../../../load-tests/stack/process-record.ts';
 import { stackContext } from '../../../../load-tests/stack/stack-context.ts';
 import type { KafkaLogOptions } from '../../src/kafka-log.ts';
 
@@ -28,16 +28,16 @@ export interface OwnBrokers extends AsyncDisposable {
   readonly restore: (broker: KafkaNode) => Promise<void>;
 }
 
-const controller: KafkaNode = { id: 9, rack: 'witness', controllerPort: 29_192 };
-
 export async function startBrokers(
   count: number,
   set: Pick<Brokers, 'settings' | 'scramUsers'> = {},
 ): Promise<OwnBrokers> {
-  const brokers = Array.from({ length: count }, (_, index) => ({
+  const [controllerPort, ...brokerPorts] = await freePorts(count + 1);
+  const controller: KafkaNode = { id: 9, rack: 'witness', controllerPort };
+  const brokers = brokerPorts.map((brokerPort, index) => ({
     id: index + 1,
     rack: index % 2 === 0 ? 'a' : 'b',
-    brokerPort: 29_092 + index,
+    brokerPort,
   }));
   const cluster: Brokers = {
     dataFolder: await mkdtemp(join(tmpdir(), 'chappe-kafka-')),
@@ -45,6 +45,7 @@ export async function startBrokers(
     nodes: [controller, ...brokers],
     replicationFactor: count,
     minInSyncReplicas: Math.min(2, count),
+    endsWithStarter: true,
     ...set,
   };
   const { dataFolder } = cluster;
@@ -84,6 +85,18 @@ export async function startBrokers(
   } catch (error) {
     await own[Symbol.asyncDispose]();
     throw error;
+  }
+}
+
+/**
+ * Ports in a row that nobody listens on. They lie below those that the kernel gives to clients, so that a broker
+ * which is started again finds its own free, and differ between test files that run side by side.
+ */
+async function freePorts(count: number): Promise<[number, ...number[]]> {
+  for (let first = 22_000 + (process.pid % 900) * 10; ; first += 10) {
+    const others = Array.from({ length: count - 1 }, (_, index) => first + 1 + index);
+    const taken = await Promise.all([first, ...others].map(accepts));
+    if (!taken.some(Boolean)) return [first, ...others];
   }
 }
 

@@ -1,4 +1,4 @@
-/** Where the brokers of the stack are, as `make test-drivers` says in the environment; without it tests are skipped. */
+/** Where the brokers of the stack are, as `make test` says in the environment; without it tests are skipped. */
 import type { KafkaLogOptions } from '../../src/kafka-log.ts';
 
 export function stackKafka(): { options: KafkaLogOptions; skip: string | false } {
@@ -11,6 +11,6 @@ export function stackKafka(): { options: KafkaLogOptions; skip: string | false }
       replicationFactor,
       minInSyncReplicas: Math.min(2, replicationFactor),
     },
-    skip: brokers === undefined && 'CHAPPE_KAFKA_BROKERS is not set: run `make test-drivers`',
+    skip: brokers === undefined && 'CHAPPE_KAFKA_BROKERS is not set: `make test` does',
   };
 }

@@ -5,8 +5,7 @@ import { mysqlServerOf, openMysqlStore } from '../../src/mysql-store.ts';
 
 const url = process.env['CHAPPE_MYSQL_URL'];
 
-export const skipWithoutServer =
-  url === undefined && 'set CHAPPE_MYSQL_URL to mysql://user:password@host:port/database of a server for tests';
+export const skipWithoutServer = url === undefined && 'CHAPPE_MYSQL_URL is not set: `make test` does';
 
 export interface OwnDatabase extends AsyncDisposable {
   readonly options: MysqlStoreOptions;

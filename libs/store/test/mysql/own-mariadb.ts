@@ -7,6 +7,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { endingWithStarter } from '../../../../load-tests/stack/process-record.ts';
 import type { MysqlStoreOptions } from '../../src/mysql-store.ts';
 
 const [database, user, password] = ['chappe', 'chappe', 'a password'];
@@ -59,7 +60,8 @@ export class OwnMariadb implements AsyncDisposable {
       `--ssl-key=${join(this.#folder, 'server.key')}`,
       ...asSelf,
     ];
-    this.#process = spawn('mariadbd', args, { stdio: 'ignore' });
+    const [command, ...before] = [...endingWithStarter, 'mariadbd'];
+    this.#process = spawn(command, [...before, ...args], { stdio: 'ignore' });
     while (!(await accepts(this.options.port))) await pause(20);
   }
 
