@@ -109,4 +109,4 @@ proto-image: setup
 	buf build proto -o proto/released.binpb
 
 clean:
-	rm -rf node_modules libs/proto/src/gen load-tests/results data
+	rm -rf node_modules libs/proto/src/gen load-tests/results load-tests/cluster/.compile-cache data
