@@ -11,6 +11,7 @@ import { mkdir } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { isInNamespace, runInNamespace } from './namespace.ts';
+import { prepareMachine } from './tools.ts';
 
 const folder = fileURLToPath(new URL('.data', import.meta.url));
 const reportsFolder = fileURLToPath(new URL('../reports', import.meta.url));
@@ -46,5 +47,6 @@ if (isInNamespace()) {
   });
   process.exit();
 } else {
+  await prepareMachine((line) => process.stdout.write(`${line}\n`));
   process.exitCode = await runInNamespace();
 }

@@ -9,7 +9,7 @@ import { toChappeError } from '@chappe/errors/chappe-error';
 import { setTimeout as pause } from 'node:timers/promises';
 import { addressesOf, preKeyAddresses } from '../../cluster/layout.ts';
 import type { Phone } from '../people.ts';
-import { bothOf, recoversWithin, refusesNothing } from '../row.ts';
+import { bothOf, noNoteSaysNo, recoversWithin, refusesNothing } from '../row.ts';
 import type { Row, RowContext } from '../row.ts';
 
 /** Whose handset is lost, drained or restored; not those with two. */
@@ -66,7 +66,7 @@ function reinstalled(no: number, identityPolicy: IdentityPolicy, name: string): 
 }
 
 export const reinstalledHeld = reinstalled(25, IdentityPolicy.HOLD, 'hold, acknowledged after 5 s');
-export const reinstalledResent = reinstalled(25.5, IdentityPolicy.RESEND, 'resend');
+export const reinstalledResent = reinstalled(25.1, IdentityPolicy.RESEND, 'resend');
 
 const claimsInAll = 10_000;
 const claimsPerCall = 500;
@@ -88,7 +88,7 @@ export const preKeysDrained: Row = {
   },
   inject: () => Promise.resolve(),
   heal: () => Promise.resolve(),
-  acceptance: bothOf(refusesNothing, ({ notes }) => notes.filter((text) => text.startsWith('NO'))),
+  acceptance: bothOf(refusesNothing, noNoteSaysNo),
 };
 
 async function drain({ contact, handset }: Phone): Promise<{ twice: number; lastResorts: number }> {
