@@ -12,6 +12,7 @@ import { environmentOf, identityOfCluster, makeDatabase } from '../cluster/envir
 import { addressesOf, adminPortOf, dataFolder, members } from '../cluster/layout.ts';
 import type { Member } from '../cluster/layout.ts';
 import { etcd } from '../stack/etcd.ts';
+import { Kafka, logLevel } from 'kafkajs';
 import { kafka } from '../stack/kafka.ts';
 import { mariadb } from '../stack/mariadb.ts';
 import {
@@ -264,6 +265,15 @@ export class FaultCluster implements AsyncDisposable {
     const line = (await this.said(0)).findLast(({ msg }) => msg === 'leads');
     if (line === undefined) throw new Error('no coordinator leads');
     return line.process;
+  }
+
+  /** Takes a topic away behind the cluster's back, as an operator's mistake does. */
+  async deleteTopic(topic: string): Promise<void> {
+    const client = new Kafka({ brokers: ['127.0.0.1:19092'], logLevel: logLevel.NOTHING });
+    const admin = client.admin();
+    await admin.connect();
+    await admin.deleteTopics({ topics: [`${this.#name}.${topic}`] });
+    await admin.disconnect();
   }
 
   /** The sum of a counter over all processes that answer. */

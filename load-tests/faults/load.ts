@@ -13,6 +13,8 @@ import { MessageState } from '@chappe/proto/v1/event';
 import { MessageService } from '@chappe/proto/v1/message_service';
 import { Channel } from '@chappe/rpc/client';
 import { setTimeout as pause } from 'node:timers/promises';
+import { CiphertextType } from '@chappe/proto/device/device_service';
+import { messageKeyOf } from '../checker/message-keys.ts';
 import { Tally, type State } from '../checker/tally.ts';
 import { addressesOf } from '../cluster/layout.ts';
 import type { People } from './people.ts';
@@ -104,6 +106,10 @@ export class Load implements AsyncDisposable {
         if (text !== undefined) this.tally.noteReplied(text);
       },
       onUndecryptable: (_device, reason) => count(this.undecryptable, reason),
+      onEnvelope: (device, { from, ciphertext, type }) => {
+        if (`+${from}` !== settings.number) return;
+        this.tally.noteEnvelope(device, messageKeyOf(ciphertext, type === CiphertextType.PRE_KEY), ciphertext);
+      },
     });
     this.#listening = this.#listen();
   }
