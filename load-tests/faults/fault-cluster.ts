@@ -61,7 +61,8 @@ export class FaultCluster implements AsyncDisposable {
   readonly #zones: 1 | 2;
   /** Over the usual environment, of processes that break a rule on purpose. */
   readonly #environments = new Map<string, Readonly<Record<string, string>>>();
-  readonly #cuts = new Set<string>();
+  /** What is done to the cluster now, by name: how each of it ends. */
+  readonly #inForce = new Map<string, () => Promise<void>>();
   #admin: AdminClient | undefined;
   #name = '';
 
@@ -94,10 +95,7 @@ export class FaultCluster implements AsyncDisposable {
   /** A new cluster, with nobody in it, on the same servers, whatever was done to them. */
   async startNew(): Promise<void> {
     await this.#endMembers();
-    for (const cut of this.#cuts) {
-      const [name = '', server = ''] = cut.split(' ');
-      await this.mend(name, server as Server);
-    }
+    for (const fault of [...this.#inForce.keys()]) await this.#end(fault);
     for (const name of this.#serverNames()) {
       await this.thaw(name).catch(() => undefined);
       await this.start(name);
@@ -198,17 +196,24 @@ export class FaultCluster implements AsyncDisposable {
     await this.stop(server);
     const disk = await moveToSmallDisk(this.#filesOf(server)[0], spareBytes, holes);
     await this.start(server);
+    this.#inForce.set(`disk of ${server}`, () => disk.empty());
     const remove = async (): Promise<void> => {
       await this.stop(server);
+      this.#inForce.delete(`disk of ${server}`);
       await disk.remove();
       await this.start(server);
     };
     return { ...disk, remove };
   }
 
-  /** Holds a process to a share of one processor until the result is disposed of. */
-  async limitCpu(name: string, share: number): Promise<AsyncDisposable> {
-    return limitCpu(await this.#pidOf(name), share);
+  /** Holds a process to a share of one processor. */
+  async limitCpu(name: string, share: number): Promise<void> {
+    const limit = await limitCpu(await this.#pidOf(name), share);
+    this.#inForce.set(`limit ${name}`, async () => limit[Symbol.asyncDispose]());
+  }
+
+  async endLimit(name: string): Promise<void> {
+    await this.#end(`limit ${name}`);
   }
 
   /** Resident memory of every process of Chappe that runs, by name. */
@@ -241,19 +246,37 @@ export class FaultCluster implements AsyncDisposable {
 
   /** Drops what a process sends to a server. */
   async cut(name: string, server: Server): Promise<void> {
-    this.#cuts.add(`${name} ${server}`);
-    await this.#filter('-A', name, server);
+    const group = String(firstGroup + members.indexOf(memberOf(name)));
+    const packets = ['--dport', String(servers[server].port), '-m', 'owner', '--gid-owner', group];
+    await this.#filter(`cut ${name} ${server}`, [...packets, '-j', 'DROP']);
   }
 
   async mend(name: string, server: Server): Promise<void> {
-    if (this.#cuts.delete(`${name} ${server}`)) await this.#filter('-D', name, server);
+    await this.#end(`cut ${name} ${server}`);
   }
 
-  async #filter(verb: '-A' | '-D', name: string, server: Server): Promise<void> {
-    const group = firstGroup + members.indexOf(memberOf(name));
-    const port = String(servers[server].port);
-    const match = ['-o', 'lo', '-p', 'tcp', '--dport', port, '-m', 'owner', '--gid-owner', String(group)];
-    await runCommand('iptables', ['-w', verb, 'OUTPUT', ...match, '-j', 'DROP']);
+  /** Whoever talks to a process finds the connection reset, and gets no other one. */
+  async reset(name: string): Promise<void> {
+    const packets = ['--dport', String(memberOf(name).port)];
+    await this.#filter(`reset ${name}`, [...packets, '-j', 'REJECT', '--reject-with', 'tcp-reset']);
+  }
+
+  async endReset(name: string): Promise<void> {
+    await this.#end(`reset ${name}`);
+  }
+
+  async #filter(fault: string, rule: readonly string[]): Promise<void> {
+    const filter = async (verb: '-A' | '-D'): Promise<void> => {
+      await runCommand('iptables', ['-w', verb, 'OUTPUT', '-o', 'lo', '-p', 'tcp', ...rule]);
+    };
+    await filter('-A');
+    this.#inForce.set(fault, () => filter('-D'));
+  }
+
+  async #end(fault: string): Promise<void> {
+    const end = this.#inForce.get(fault);
+    this.#inForce.delete(fault);
+    await end?.();
   }
 
   async ranges(): Promise<readonly RangeStatus[]> {

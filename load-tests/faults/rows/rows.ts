@@ -21,11 +21,13 @@ import {
   cryptoKilled,
   cryptoPaused,
   cryptoSlow,
+  devicePathLost,
   gatewayKilled,
   relayKilled,
 } from './services.ts';
 
 const rows: readonly Row[] = [
+  devicePathLost,
   senderKilled,
   senderStopped,
   senderPaused,

@@ -98,7 +98,6 @@ export const databaseBursts: Row = {
 };
 
 const databaseShare = 0.05;
-let databaseLimit: AsyncDisposable | undefined;
 
 export const databaseSlow: Row = {
   no: 17.1,
@@ -108,10 +107,10 @@ export const databaseSlow: Row = {
   afterMs: 12_000,
   inject: async (context) => {
     refusedBefore = await refusals(context);
-    databaseLimit = await context.cluster.limitCpu('mariadb-a', databaseShare);
+    await context.cluster.limitCpu('mariadb-a', databaseShare);
   },
   heal: async (context) => {
-    await databaseLimit?.[Symbol.asyncDispose]();
+    await context.cluster.endLimit('mariadb-a');
     await noteRefusals(context);
   },
   acceptance: bothOf(recoversAfterHealing(10_000), sheds),

@@ -13,10 +13,19 @@ import type { Row } from '../row.ts';
 
 export const relayKilled: Row = {
   no: 7,
-  name: 'relay dies; device path lost',
+  name: 'relay dies',
   injection: 'kill -9 relay-a',
   inject: ({ cluster }) => cluster.kill('relay-a'),
   heal: ({ cluster }) => cluster.start('relay-a'),
+  acceptance: bothOf(recoversWithin(2_000), refusesNothing),
+};
+
+export const devicePathLost: Row = {
+  no: 7.1,
+  name: 'device path lost',
+  injection: 'RST to whoever talks to relay-a, for 5 s',
+  inject: ({ cluster }) => cluster.reset('relay-a'),
+  heal: ({ cluster }) => cluster.endReset('relay-a'),
   acceptance: bothOf(recoversWithin(2_000), refusesNothing),
 };
 
@@ -110,7 +119,6 @@ export const cryptoPaused: Row = {
 };
 
 const cryptoShare = 0.1;
-let cryptoLimits: AsyncDisposable[] = [];
 
 export const cryptoSlow: Row = {
   no: 11.2,
@@ -118,10 +126,10 @@ export const cryptoSlow: Row = {
   injection: 'a tenth of a processor for each crypto, for 15 s',
   faultMs: 15_000,
   inject: async ({ cluster }) => {
-    cryptoLimits = await Promise.all(bothCrypto.map((name) => cluster.limitCpu(name, cryptoShare)));
+    await Promise.all(bothCrypto.map((name) => cluster.limitCpu(name, cryptoShare)));
   },
-  heal: async () => {
-    await Promise.all(cryptoLimits.map((limit) => limit[Symbol.asyncDispose]()));
+  heal: async ({ cluster }) => {
+    await Promise.all(bothCrypto.map((name) => cluster.endLimit(name)));
   },
   acceptance: bothOf(recoversAfterHealing(5_000), pushesBack),
 };
