@@ -95,7 +95,7 @@ export class FaultCluster implements AsyncDisposable {
   /** A new cluster, with nobody in it, on the same servers, whatever was done to them. */
   async startNew(): Promise<void> {
     await this.#endMembers();
-    for (const fault of [...this.#inForce.keys()]) await this.#end(fault);
+    for (const fault of this.#inForce.keys()) await this.#end(fault);
     for (const name of this.#serverNames()) {
       await this.thaw(name).catch(() => undefined);
       await this.start(name);
