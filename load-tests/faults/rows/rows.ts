@@ -63,7 +63,7 @@ const rows: readonly Row[] = [
 ].toSorted((a, b) => a.no - b.no);
 
 /** Of each kind of fault one, in some minutes. */
-const short = '1,2,8,9,16';
+const short = '1,2,8,16';
 
 /** `1,2,3`, `short`, `all` or `none`; a whole number names its further forms (`11.1`) as well. @throws Error for a number that is no row */
 export function chooseRows(text: string): readonly Row[] {
