@@ -16,7 +16,7 @@ UNIT_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/{bil
 DRIVER_TESTS := 'libs/log/test/kafka/*.test.ts' 'libs/coordination/test/etcd/*.test.ts' 'libs/store/test/mysql/*.test.ts' 'services/sender/test/mysql/*.test.ts'
 ALL_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/*/test/**/*.test.ts'
 
-.PHONY: help setup demo test test-drivers check load bench clean faults proto-image stack-setup stack-up stack-down stack-status \
+.PHONY: help setup demo test test-drivers check load bench bench-cluster clean faults proto-image stack-setup stack-up stack-down stack-status \
   cluster-up cluster-down cluster-status cluster-demo
 .DEFAULT_GOAL := help
 
@@ -26,7 +26,8 @@ help:
 	@echo 'make test              all tests'
 	@echo 'make check             proto lint and breaking changes, types, lint, format, dead code, unit tests'
 	@echo 'make load [SCENARIO=steady MODE=standalone]  open-loop load, real handsets, a checker: load-tests/README.md'
-	@echo 'make bench             throughput, latency and memory of the standalone node: a table and JSON'
+	@echo 'make bench [QUICK=1]    what the standalone node does: rates, latency, memory, start'
+	@echo 'make bench-cluster [QUICK=1]  what the cluster does: rates, latency, memory, takeover, hand-over, planning'
 	@echo 'make stack-up [ZONES=2] Kafka, etcd and MariaDB on this machine (idempotent); stack-down, stack-status'
 	@echo 'make cluster-up         the cluster on that stack, a process per service and replica; cluster-down, cluster-status'
 	@echo 'make cluster-demo       the demo in a new cluster, with a sender killed in the middle'
@@ -66,8 +67,9 @@ check: setup
 
 # SCENARIO, MODE, and whatever of the rest is set: load-tests/README.md.
 LOAD := node load-tests/load/main.ts
-LOAD_OPTIONS = $(foreach name,rate seconds contacts exponent shape ranges fleets streams seed profile repeats,\
-  $(if $($(shell echo $(name) | tr a-z A-Z)),--$(name) $($(shell echo $(name) | tr a-z A-Z))))
+LOAD_NAMES := RATE SECONDS MESSAGES CONTACTS EXPONENT SHAPE RANGES FLEETS STREAMS SEED PROFILE REPEATS PARTS
+lower = $(shell echo $(1) | tr A-Z a-z)
+LOAD_OPTIONS = $(foreach name,$(LOAD_NAMES),$(if $($(name)),--$(call lower,$(name)) $($(name)))) $(if $(QUICK),--quick)
 SCENARIO ?= steady
 MODE ?= standalone
 
@@ -75,7 +77,10 @@ load: setup
 	@$(LOAD) --scenario $(SCENARIO) --mode $(MODE) $(LOAD_OPTIONS)
 
 bench: setup
-	@$(LOAD) --scenario knee --mode standalone $(LOAD_OPTIONS)
+	@$(LOAD) --scenario bench --mode standalone $(LOAD_OPTIONS)
+
+bench-cluster: setup
+	@$(LOAD) --scenario bench --mode cluster $(LOAD_OPTIONS)
 
 STACK := node load-tests/stack/main.ts
 ZONES ?= 1

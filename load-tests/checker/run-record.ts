@@ -16,7 +16,7 @@ export type State = (typeof states)[number];
 
 /** The states that may directly follow one; a transition names every state that it enters. */
 const next: Readonly<Record<State, readonly State[]>> = {
-  accepted: ['sent', 'delivered', 'failed', 'expired', 'cancelled'],
+  accepted: ['sent', 'failed', 'expired', 'cancelled'],
   sent: ['delivered', 'failed', 'expired', 'cancelled'],
   delivered: ['read'],
   read: [],
@@ -34,6 +34,7 @@ const wasRefused = 2;
 const wasGivenUp = 3;
 
 export interface RecordedMessage {
+  readonly message: number;
   readonly lane: number;
   /** What was handed over on one stream has an order. */
   readonly stream: number;
@@ -46,6 +47,12 @@ export interface RecordedShowing {
   /** Of the device and of the number that it says the message is from. */
   readonly lane: number;
   readonly atMs: number;
+}
+
+export interface RecordOptions {
+  readonly names?: Names;
+  /** False: a message ends when it is shown, and nobody is told or charged. Absent: true. */
+  readonly hasEvents?: boolean;
 }
 
 /** How problems name things. */
@@ -63,6 +70,7 @@ const placeNames: Names = {
 
 export class RunRecord {
   readonly #names: Names;
+  readonly #hasEvents: boolean;
   readonly #lane = new Column(-1);
   readonly #stream = new Column();
   readonly #submittedMs = new Column();
@@ -80,8 +88,9 @@ export class RunRecord {
   readonly #problems: string[] = [];
   readonly #counts = { accepted: 0, refused: 0, delivered: 0, ended: 0, booked: 0 };
 
-  constructor(names: Names = placeNames) {
+  constructor({ names = placeNames, hasEvents = true }: RecordOptions = {}) {
     this.#names = names;
+    this.#hasEvents = hasEvents;
   }
 
   get submitted(): number {
@@ -110,17 +119,20 @@ export class RunRecord {
     return this.#counts.ended;
   }
 
+  /** Accepted messages that ended without having been delivered. */
+  get failed(): number {
+    return this.#hasEvents ? this.#counts.ended - this.#counts.delivered : 0;
+  }
+
   get booked(): number {
     return this.#counts.booked;
   }
 
-  /** @returns the message's place */
-  noteSubmitted({ lane, stream, atMs }: RecordedMessage): number {
-    const message = this.submitted;
-    this.#lane.push(lane);
+  /** Those of one stream in the order of their places; others may come in between. */
+  noteSubmitted({ message, lane, stream, atMs }: RecordedMessage): void {
+    this.#lane.set(message, lane);
     this.#stream.set(message, stream);
     this.#submittedMs.set(message, atMs);
-    return message;
   }
 
   noteAccepted(message: number, atMs: number): void {
@@ -140,7 +152,9 @@ export class RunRecord {
     this.#shownMessage.push(message);
     this.#shownDevice.push(device);
     this.#shownLane.push(lane);
-    if (Number.isNaN(this.#firstShownMs.get(message))) this.#firstShownMs.set(message, atMs);
+    if (!Number.isNaN(this.#firstShownMs.get(message))) return;
+    this.#firstShownMs.set(message, atMs);
+    if (!this.#hasEvents) this.#counts.ended += 1;
   }
 
   noteState(message: number, state: State): void {
@@ -168,6 +182,10 @@ export class RunRecord {
 
   lastState(message: number): State | undefined {
     return states[this.#lastTold.get(message)];
+  }
+
+  lane(message: number): number {
+    return this.#lane.get(message);
   }
 
   submittedMs(message: number): number {
@@ -205,10 +223,11 @@ export class RunRecord {
       const name = this.#names.message(message);
       if (this.#outcome.get(message) === open) yield `NO-LOSS: ${name} was never answered`;
       if (this.#outcome.get(message) !== wasAccepted) continue;
-      if (!hasEnded(told)) {
+      const isShown = !Number.isNaN(this.#firstShownMs.get(message));
+      if (this.#hasEvents ? !hasEnded(told) : !isShown) {
         const to = this.#names.lane(this.#lane.get(message));
         yield `NO-LOSS: ${name} to ${to} was accepted and is ${this.lastState(message) ?? 'nowhere'}`;
-      } else if (isDelivered(told) && Number.isNaN(this.#firstShownMs.get(message))) {
+      } else if (isDelivered(told) && !isShown) {
         const to = this.#names.lane(this.#lane.get(message));
         yield `NO-LOSS: ${name} to ${to} is delivered and nobody was shown it`;
       }

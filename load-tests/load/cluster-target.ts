@@ -25,6 +25,8 @@ export interface ClusterTarget extends Target {
   stop(name: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   /** Resolves when every process says that it is ready. */
   ready(): Promise<void>;
+  /** The names of Chappe's own processes. */
+  readonly services: readonly string[];
 }
 
 /** @param folder of the servers; what an earlier run left there is ended and removed */
@@ -85,6 +87,7 @@ export async function startClusterTarget({ profiled }: TargetOptions, folder: st
     },
     stop: (name, signal) => stopServer(dataFolder, name, signal),
     ready: () => untilReady(members),
+    services: members.map(({ name }) => name),
     [Symbol.asyncDispose]: () => endAll('SIGKILL'),
   };
 }

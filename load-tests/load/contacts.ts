@@ -30,6 +30,15 @@ export function numberAt(place: number): string {
   return `+${country}${digit}${String(rest).padStart(restDigits, '0')}`;
 }
 
+/** The place of a number that `numberAt` made. NaN: of another one. */
+export function placeOf(number: string): number {
+  const country = countries.findIndex((prefix) => number.startsWith(`+${prefix}`));
+  const rest = number.slice(1 + (countries[country]?.length ?? 0));
+  const digit = digits.findIndex((candidate) => rest.startsWith(candidate));
+  if (country < 0 || digit < 0) return NaN;
+  return (Number(rest.slice(1)) - firstRest) * shares + digit * countries.length + country;
+}
+
 /** Bounds, with commas between, that give each range the same number of people. */
 export function boundsFor(rangeCount: RangeCount): string {
   const step = shares / rangeCount;

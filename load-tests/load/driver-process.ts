@@ -4,13 +4,13 @@
  */
 import { ChappeClient } from '@chappe/client/chappe-client';
 import { toChappeError } from '@chappe/errors/chappe-error';
-import { createHistogram } from 'node:perf_hooks';
-import { setTimeout as pause } from 'node:timers/promises';
 import { seededRandom } from '../faults/seeded-random.ts';
 import { numberAt } from './contacts.ts';
-import type { Driven, DriverRequest, Lateness } from './driver.ts';
+import type { DriverRequest } from './driver.ts';
 import { idHash } from './id-hash.ts';
+import { LatenessMeter, type Driven } from './lateness.ts';
 import { nowMs } from './monotonic-clock.ts';
+import { onSchedule } from './pacer.ts';
 import { businessesOf, countOf, placesOf, scheduleOf, type Plan } from './plan.ts';
 import { Notes, serveParent } from './serve-parent.ts';
 import { requestMaker, templates } from './texts.ts';
@@ -22,8 +22,6 @@ interface Business {
   readonly streams: SendStream[];
 }
 
-/** What is due is handed over this often; latency is measured from when each message was due, so this is in it. */
-const tickMs = 4;
 const optInsPerCall = 1_000;
 
 /** Rows: message, business, contact, stream, due, handed over. */
@@ -73,9 +71,8 @@ async function drive(plan: Plan, firstMessage: number): Promise<Driven> {
   const random = seededRandom(plan.seed);
   const [nextPlace, nextBusiness] = [placesOf(plan, random), businessesOf(plan, random)];
   const makeRequest = requestMaker(random);
-  /** Microseconds. */
-  const lateness = createHistogram({ lowest: 1, highest: 600_000_000, figures: 3 });
-  const handOver = (no: number, dueMs: number | undefined): SendStream => {
+  const lateness = new LatenessMeter();
+  const handOver = (no: number, dueMs: number): SendStream => {
     const place = nextPlace(no);
     const businessNo = nextBusiness();
     const message = firstMessage + no;
@@ -83,28 +80,20 @@ async function drive(plan: Plan, firstMessage: number): Promise<Driven> {
     const stream = businesses[businessNo]?.streams[streamNo];
     if (stream === undefined) throw new Error('start comes first');
     const atMs = nowMs();
-    submitted.add(message, businessNo, place, businessNo * plan.streams + streamNo, dueMs ?? atMs, atMs);
-    lateness.record(Math.max(1, Math.round((atMs - (dueMs ?? atMs)) * 1_000)));
+    submitted.add(message, businessNo, place, businessNo * plan.streams + streamNo, dueMs, atMs);
+    lateness.note(atMs - dueMs);
     send(stream, message, makeRequest(message, numberAt(place)));
     return stream;
   };
 
-  const startMs = nowMs() + tickMs;
+  const startMs = nowMs();
   const schedule = scheduleOf(plan);
-  for (let no = 0; no < countOf(plan);) {
-    if (schedule === undefined) {
-      await handOver(no, undefined).ready();
-      no += 1;
-      continue;
-    }
-    const elapsedMs = nowMs() - startMs;
-    for (; no < schedule.count && schedule.dueMs(no) <= elapsedMs; no += 1) handOver(no, startMs + schedule.dueMs(no));
-    if (no < schedule.count) await pause(Math.max(tickMs, startMs + schedule.dueMs(no) - nowMs()));
-  }
+  if (schedule === undefined) for (let no = 0; no < countOf(plan); no += 1) await handOver(no, nowMs()).ready();
+  else await onSchedule(schedule, startMs, handOver);
   const handedOverMs = nowMs();
   if (openAnswers > 0) await new Promise<void>((resolve) => (whenAnswered = resolve));
   for (const notes of [submitted, accepted, refused]) notes.tell();
-  return { startMs, handedOverMs, lateness: latenessOf(lateness) };
+  return { startMs, handedOverMs, lateness: lateness.read() };
 }
 
 function send(stream: SendStream, message: number, request: Parameters<SendStream['send']>[0]): void {
@@ -122,11 +111,6 @@ function send(stream: SendStream, message: number, request: Parameters<SendStrea
       openAnswers -= 1;
       if (openAnswers === 0) whenAnswered?.();
     });
-}
-
-function latenessOf(histogram: ReturnType<typeof createHistogram>): Lateness {
-  const msAt = (percentile: number): number => histogram.percentile(percentile) / 1_000;
-  return { p50Ms: msAt(50), p99Ms: msAt(99), maxMs: histogram.max / 1_000 };
 }
 
 serveParent(take);

@@ -1,5 +1,6 @@
 /** Figures of a run as lines of text. */
 import { formatTable } from '@chappe/cli/table';
+import { keepsLimit, type Figure } from './figures.ts';
 import type { Latency } from './latency.ts';
 import type { ProcessFigures, WindowResult } from './run-window.ts';
 
@@ -31,7 +32,12 @@ export function formatWindow(result: WindowResult): string {
     cpuUs.toFixed(0),
     `${ms(result.lateness.p99Ms)} ms`,
   ]);
-  return [line, ...verdict.reasons.map((reason) => `    ! ${reason}`), ...result.problems.slice(0, 5)].join('\n');
+  const groups = Object.entries(result.groups).map(
+    ([group, latency]) => `    ${group}: shown ${latencyText(latency)} ms`,
+  );
+  return [line, ...groups, ...verdict.reasons.map((reason) => `    ! ${reason}`), ...result.problems.slice(0, 5)].join(
+    '\n',
+  );
 }
 
 export function formatProcesses(processes: readonly ProcessFigures[]): string {
@@ -58,6 +64,22 @@ export function formatProcesses(processes: readonly ProcessFigures[]): string {
   );
 }
 
+export function formatFigures(figures: readonly Figure[]): string {
+  return formatTable(
+    [{ title: 'FIGURE' }, { title: 'MEASURED', align: 'right' }, { title: 'LIMIT', align: 'right' }, { title: '' }],
+    figures.map((figure) => {
+      const { name, unit, limit, better, values } = figure;
+      const isKept = keepsLimit(figure);
+      return [
+        name,
+        `${values.map((value) => short(value)).join(', ')} ${unit}`,
+        limit === undefined ? '' : `${better === 'higher' ? 'at least' : 'at most'} ${limit} ${unit}`,
+        isKept === false ? 'MISSED' : '',
+      ];
+    }),
+  );
+}
+
 /** @param parts microseconds by part */
 export function formatParts(parts: ReadonlyMap<string, number>): string {
   const total = [...parts.values()].reduce((sum, micros) => sum + micros, 0);
@@ -78,7 +100,10 @@ function row(cells: readonly string[]): string {
 }
 
 function ms(value: number | undefined): string {
-  if (value === undefined) return '-';
+  return value === undefined ? '-' : short(value);
+}
+
+function short(value: number): string {
   return value < 10 ? value.toFixed(1) : value.toFixed(0);
 }
 

@@ -3,7 +3,18 @@ import { parseArgs } from 'node:util';
 import type { RangeCount } from './contacts.ts';
 import type { Mode } from './target.ts';
 
-export const scenarioNames = ['steady', 'knee'] as const;
+export const scenarioNames = [
+  'steady',
+  'knee',
+  'new-contacts',
+  'replies',
+  'burst',
+  'hot-contact',
+  'hot-business',
+  'campaign',
+  'soak',
+  'bench',
+] as const;
 
 export type ScenarioName = (typeof scenarioNames)[number];
 
@@ -13,6 +24,8 @@ export interface Options {
   /** Messages a second. */
   readonly rate: number;
   readonly seconds: number;
+  /** Messages of a campaign. */
+  readonly messages: number;
   readonly contacts: number;
   /** Of Zipf's law. */
   readonly exponent: number;
@@ -26,6 +39,10 @@ export interface Options {
   /** The process that writes a CPU profile. */
   readonly profiled: string | undefined;
   readonly repeats: number;
+  /** Of the bench: these parts only. Absent: all. */
+  readonly parts: readonly string[] | undefined;
+  /** Of the bench: everything shorter. */
+  readonly isQuick: boolean;
 }
 
 /** @throws Error with what is wrong */
@@ -37,6 +54,7 @@ export function readOptions(args: readonly string[]): Options {
       mode: { type: 'string', default: 'standalone' },
       rate: { type: 'string', default: '500' },
       seconds: { type: 'string', default: '20' },
+      messages: { type: 'string', default: '1000000' },
       contacts: { type: 'string', default: '1000' },
       exponent: { type: 'string', default: '0.8' },
       shape: { type: 'string', default: 'small' },
@@ -46,6 +64,8 @@ export function readOptions(args: readonly string[]): Options {
       seed: { type: 'string', default: '1' },
       profile: { type: 'string' },
       repeats: { type: 'string', default: '1' },
+      parts: { type: 'string' },
+      quick: { type: 'boolean', default: false },
     },
   });
   return {
@@ -53,6 +73,7 @@ export function readOptions(args: readonly string[]): Options {
     mode: oneOf('mode', values.mode, ['standalone', 'cluster']),
     rate: numberAbove0('rate', values.rate),
     seconds: numberAbove0('seconds', values.seconds),
+    messages: Math.trunc(numberAbove0('messages', values.messages)),
     contacts: Math.trunc(numberAbove0('contacts', values.contacts)),
     exponent: numberAbove0('exponent', values.exponent),
     shape: oneOf('shape', values.shape, ['small', 'full']),
@@ -62,6 +83,8 @@ export function readOptions(args: readonly string[]): Options {
     seed: Number(values.seed),
     profiled: values.profile,
     repeats: Math.trunc(numberAbove0('repeats', values.repeats)),
+    parts: values.parts?.split(','),
+    isQuick: values.quick,
   };
 }
 

@@ -1,4 +1,7 @@
-/** What one window of a load test sends: when, to whom, from which business. Plain data, handed to the driver's process. */
+/**
+ * What one window of a load test sends: when, to whom, from which business. Plain data, handed to the processes
+ * that send. People may be the senders too: then a window is of replies, each to its business.
+ */
 import { inBursts, steadily, type Schedule } from './schedule.ts';
 import { zipf } from './zipf.ts';
 
@@ -21,6 +24,8 @@ export type People =
   | { readonly kind: 'hot'; readonly count: number; readonly share: number };
 
 export interface Plan {
+  /** Absent: messages of businesses. */
+  readonly areReplies?: boolean;
   readonly pace: Pace;
   readonly people: People;
   /** How much of the messages each business sends; they add up to 1. */

@@ -2,6 +2,7 @@
 import { ChappeClient } from '@chappe/client/chappe-client';
 import { MessageState, type Event } from '@chappe/proto/v1/event';
 import { states, type State } from '../checker/run-record.ts';
+import { placeOf } from './contacts.ts';
 import { idHash } from './id-hash.ts';
 import { nowMs } from './monotonic-clock.ts';
 import type { ReaderRequest } from './reader.ts';
@@ -25,18 +26,18 @@ const stateOf: Readonly<Record<MessageState, State | undefined>> = {
 const told = new Notes('told');
 /** Rows: id of the message. */
 const booked = new Notes('booked');
-/** Rows: number in the text, read at. */
+/** Rows: reply by its text, contact, business, read at. */
 const received = new Notes('received');
 const businesses: { readonly client: ChappeClient; entries: bigint }[] = [];
 
 async function take(request: ReaderRequest): Promise<unknown> {
   switch (request.kind) {
     case 'start':
-      for (const apiKey of request.apiKeys) {
+      for (const [business, apiKey] of request.apiKeys.entries()) {
         const client = new ChappeClient({ address: request.address, apiKey });
         businesses.push({ client, entries: 0n });
         const opened = Promise.withResolvers<void>();
-        void read(client, opened.resolve);
+        void read(client, business, opened.resolve);
         await opened.promise;
       }
       return;
@@ -50,12 +51,12 @@ async function take(request: ReaderRequest): Promise<unknown> {
 }
 
 /** For as long as this process runs: what does not pass ends it. */
-async function read(client: ChappeClient, onOpen: () => void): Promise<void> {
-  for await (const event of client.subscribe({ start: 'now', onOpen })) note(event);
+async function read(client: ChappeClient, business: number, onOpen: () => void): Promise<void> {
+  for await (const event of client.subscribe({ start: 'now', onOpen })) note(event, business);
 }
 
-function note({ kind }: Event): void {
-  if (kind.case === 'received') received.add(numberIn(kind.value.text), nowMs());
+function note({ kind, contact }: Event, business: number): void {
+  if (kind.case === 'received') received.add(numberIn(kind.value.text), placeOf(contact), business, nowMs());
   if (kind.case !== 'state') return;
   const state = stateOf[kind.value.state];
   if (state === undefined) return;

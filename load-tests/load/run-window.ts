@@ -3,8 +3,7 @@
  * second, and at the end, when all of it has come to its end, the checker speaks.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Column } from '../checker/column.ts';
-import type { Driven, Lateness } from './driver.ts';
+import { latest, type Driven, type Lateness } from './lateness.ts';
 import { latencyOf, type Latency } from './latency.ts';
 import { nowMs } from './monotonic-clock.ts';
 import { countOf, type Plan } from './plan.ts';
@@ -24,20 +23,26 @@ export interface WindowResult {
   readonly accepted: number;
   /** By code. */
   readonly refused: Readonly<Record<string, number>>;
-  /** Shown in the second after the ramp until the last was handed over, per second. */
+  /** Accepted, and ended otherwise than delivered. */
+  readonly failed: number;
+  /** Shown per second, from the end of the ramp until the last message was handed over. */
   readonly shownPerSecond: number;
-  /** From when a message was due until the answer, the first showing, the event `delivered`. */
+  /** From when a message was due until the answer, the first showing, the event `delivered`. Of replies: until the business has it. */
   readonly toAccepted: Latency | undefined;
   readonly toShown: Latency | undefined;
   readonly toDelivered: Latency | undefined;
+  /** Until shown, of parts of the messages: a hot contact and the others, a hot business and the others. */
+  readonly groups: Readonly<Record<string, Latency | undefined>>;
   readonly eventsPerMessage: number;
   /** CPU microseconds a message, and memory, of every process. */
   readonly processes: readonly ProcessFigures[];
   readonly lateness: Lateness;
   /** Until everything had come to its end, after the last message. */
   readonly drainedMs: number;
-  readonly backlog: readonly Backlog[];
+  /** `atMs` from the start of the window. */
+  readonly looks: readonly Look[];
   readonly bySecond: readonly Second[];
+  /** The first of them; `problemCount` says how many there were. */
   readonly problems: readonly string[];
   readonly problemCount: number;
   readonly verdict: Verdict;
@@ -51,6 +56,11 @@ export interface ProcessFigures {
   readonly peakBytes: number;
 }
 
+export interface Look extends Backlog {
+  /** Resident bytes by process. */
+  readonly resident: Readonly<Record<string, number>>;
+}
+
 /** One second of a window, by when messages were due. */
 export interface Second {
   readonly second: number;
@@ -59,47 +69,46 @@ export interface Second {
   readonly p99Ms: number;
 }
 
+export interface WindowOptions {
+  /** What else happens while messages are sent; the window ends when both are done. */
+  readonly during?: (notes: WindowRecord) => Promise<void>;
+}
+
 const lookMs = 1_000;
 const drainLookMs = 50;
 const drainMsMax = 60_000;
 const ledgerMsMax = 20_000;
 const problemsListedMax = 20;
-/** The first of a window is not looked at: queues and batches find their size. */
+/** The first of a window is not judged: queues and batches find their size. */
 const rampMs = 2_000;
 
-export async function runWindow(stage: Stage, name: string, plan: Plan): Promise<WindowResult> {
-  const count = countOf(plan);
+export async function runWindow(
+  stage: Stage,
+  name: string,
+  plan: Plan,
+  { during }: WindowOptions = {},
+): Promise<WindowResult> {
   const first = stage.nextMessage;
-  stage.nextMessage += count;
-  const notes = new WindowRecord(first, stage.businesses);
+  stage.nextMessage += countOf(plan);
+  const notes = new WindowRecord(first, stage.businesses, plan.areReplies === true);
   stage.listen((topic, rows) => notes.take(topic, rows));
-  const before = await stage.usage();
+  const { record } = notes;
 
-  const backlog: Backlog[] = [];
-  const driving = stage.driver.ask<Driven>({ kind: 'drive', plan, firstMessage: first });
-  const looking = lookUntil(driving, stage, notes, backlog);
-  const driven = await driving;
-  await looking;
+  const before = await stage.usage();
+  const looks: Look[] = [];
+  const [driven] = await lookingOn(Promise.all([drive(stage, plan, first), during?.(notes)]), async () =>
+    looks.push(await look(stage, notes)),
+  );
   const drainStartMs = nowMs();
   const isDrained = await drain(notes);
   const drainedMs = nowMs() - drainStartMs;
   const after = await stage.usage();
-  await readLedgers(stage, notes);
+  if (plan.areReplies !== true) await readLedgers(stage, notes);
 
-  const { record } = notes;
   const problems = [...record.problems()];
-  const lastShownMs = last(record.submitted, (place) => record.firstShownMs(place));
-  const seconds = (lastShownMs - driven.startMs) / 1_000;
-  const perSecond = plan.pace.kind === 'asReady' ? count / seconds : plan.pace.perSecond;
-  const steadyFrom = driven.startMs + rampMs;
-  const judged = {
-    backlog: backlog.filter(({ atMs }) => atMs >= steadyFrom && atMs <= driven.handedOverMs),
-    perSecond,
-    lateness: driven.lateness,
-    refused: record.refused,
-    isDrained,
-    problems: problems.length,
-  };
+  const seconds = (notes.lastShownMs() - driven.startMs) / 1_000;
+  const perSecond = plan.pace.kind === 'asReady' ? record.submitted / seconds : plan.pace.perSecond;
+  const steadyFromMs = driven.startMs + rampMs;
   return {
     name,
     plan,
@@ -108,46 +117,67 @@ export async function runWindow(stage: Stage, name: string, plan: Plan): Promise
     submitted: record.submitted,
     accepted: record.accepted,
     refused: Object.fromEntries(notes.refusals),
-    shownPerSecond: shownBetween(record.submitted, record.firstShownMs.bind(record), steadyFrom, driven.handedOverMs),
-    toAccepted: latencyOf(since(notes.dueMs, (place) => record.answeredMs(place))),
-    toShown: latencyOf(since(notes.dueMs, (place) => record.firstShownMs(place))),
-    toDelivered: latencyOf(since(notes.dueMs, (place) => notes.deliveredMs.get(place))),
+    failed: record.failed,
+    shownPerSecond: notes.shownPerSecond(steadyFromMs, driven.handedOverMs),
+    toAccepted: latencyOf(notes.latencies((place) => record.answeredMs(place))),
+    toShown: latencyOf(notes.latencies((place) => record.firstShownMs(place))),
+    toDelivered: latencyOf(notes.latencies((place) => notes.deliveredMs.get(place))),
+    groups: groupsOf(plan, notes),
     eventsPerMessage: notes.events / Math.max(1, record.accepted),
     processes: figuresOf(before, after, record.accepted),
     lateness: driven.lateness,
     drainedMs,
-    backlog: backlog.map((look) => ({ ...look, atMs: look.atMs - driven.startMs })),
+    looks: looks.map((one) => ({ ...one, atMs: one.atMs - driven.startMs })),
     bySecond: secondsOf(notes, driven.startMs),
     problems: problems.slice(0, problemsListedMax),
     problemCount: problems.length,
-    verdict: verdictOf(judged),
+    verdict: verdictOf({
+      backlog: looks.filter(({ atMs }) => atMs >= steadyFromMs && atMs <= driven.handedOverMs),
+      perSecond,
+      isPaced: plan.pace.kind === 'steadily',
+      lateness: driven.lateness,
+      refused: record.refused,
+      failed: record.failed,
+      isDrained,
+      problems: problems.length,
+    }),
   };
 }
 
-/** What waits where, once a second, until the driver is done. */
-async function lookUntil(
-  driving: Promise<unknown>,
-  stage: Stage,
-  { record }: WindowRecord,
-  backlog: Backlog[],
-): Promise<void> {
-  let isOver = false;
-  const over = driving.then(
-    () => (isOver = true),
-    () => (isOver = true),
-  );
-  for (;;) {
-    await Promise.race([over, pause(lookMs)]);
-    if (isOver) return;
-    const { ranges } = await stage.admin.cluster.listRanges({}).catch(() => ({ ranges: [] }));
-    backlog.push({
-      atMs: nowMs(),
-      lag: ranges.reduce((sum, { lag }) => sum + Number(lag), 0),
-      unanswered: record.submitted - record.accepted - record.refused,
-      unshown: record.accepted - record.shown,
-      untold: record.shown - record.delivered,
-    });
-  }
+async function drive(stage: Stage, plan: Plan, firstMessage: number): Promise<Driven> {
+  if (plan.areReplies !== true) return stage.driver.ask<Driven>({ kind: 'drive', plan, firstMessage });
+  const startMs = nowMs();
+  const request = { kind: 'reply', plan, firstMessage, startMs } as const;
+  return latest(await Promise.all(stage.fleets.map((fleet) => fleet.ask<Driven>(request))));
+}
+
+/** @param onLook once a second until the work is done */
+async function lookingOn<T>(work: Promise<T>, onLook: () => Promise<unknown>): Promise<T> {
+  const over = new AbortController();
+  const ended = work.finally(() => over.abort());
+  const looking = (async () => {
+    for (;;) {
+      await pause(lookMs, undefined, { signal: over.signal }).catch(() => undefined);
+      if (over.signal.aborted) return;
+      await onLook();
+    }
+  })();
+  const result = await ended;
+  await looking;
+  return result;
+}
+
+async function look(stage: Stage, { record }: WindowRecord): Promise<Look> {
+  const { ranges } = await stage.admin.cluster.listRanges({}).catch(() => ({ ranges: [] }));
+  const usages = await stage.usage();
+  return {
+    atMs: nowMs(),
+    lag: ranges.reduce((sum, { lag }) => sum + Number(lag), 0),
+    unanswered: record.submitted - record.accepted - record.refused,
+    unshown: record.accepted - record.failed - record.shown,
+    untold: Math.max(0, record.shown - record.delivered),
+    resident: Object.fromEntries(usages.map(({ name, residentBytes }) => [name, residentBytes])),
+  };
 }
 
 async function drain({ record }: WindowRecord): Promise<boolean> {
@@ -169,25 +199,14 @@ async function readLedgers(stage: Stage, { record }: WindowRecord): Promise<void
   } while (nowMs() < endMs);
 }
 
-function since(dueMs: Column, atMs: (place: number) => number): Float64Array {
-  const values = dueMs.toArray();
-  for (const [place, due] of values.entries()) values[place] = atMs(place) - due;
-  return values.filter((value) => Number.isFinite(value));
-}
-
-function last(count: number, atMs: (place: number) => number): number {
-  let latest = -Infinity;
-  for (let place = 0; place < count; place += 1) if (atMs(place) > latest) latest = atMs(place);
-  return latest;
-}
-
-function shownBetween(count: number, atMs: (place: number) => number, fromMs: number, toMs: number): number {
-  let shown = 0;
-  for (let place = 0; place < count; place += 1) {
-    const at = atMs(place);
-    if (at >= fromMs && at < toMs) shown += 1;
-  }
-  return toMs > fromMs ? (shown * 1_000) / (toMs - fromMs) : 0;
+function groupsOf({ people, businessShares }: Plan, notes: WindowRecord): Record<string, Latency | undefined> {
+  const of = (isIn: (contact: number, business: number) => boolean): Latency | undefined =>
+    latencyOf(notes.latencies((place) => notes.record.firstShownMs(place), isIn));
+  if (people.kind === 'hot')
+    return { 'the hot contact': of((contact) => contact === 0), 'the others': of((contact) => contact !== 0) };
+  if (businessShares.length > 1)
+    return { 'the hot business': of((_, business) => business === 0), 'the others': of((_, business) => business > 0) };
+  return {};
 }
 
 function secondsOf({ record, dueMs }: WindowRecord, startMs: number): Second[] {
@@ -206,6 +225,7 @@ function secondsOf({ record, dueMs }: WindowRecord, startMs: number): Second[] {
   });
 }
 
+/** A process that started meanwhile has used all of its time in the window. */
 function figuresOf(
   before: readonly ProcessUsage[],
   after: readonly ProcessUsage[],

@@ -68,8 +68,9 @@ export class Stage implements AsyncDisposable {
     await driver.ask({ kind: 'start', address: target.gateway, apiKeys });
     await reader.ask({ kind: 'start', address: target.gateway, apiKeys });
     const businessNumbers = numbers.map((number) => number.slice(1));
-    for (const fleet of handsets)
-      await fleet.ask({ kind: 'start', address: target.devices, codesFile: target.codesFile, businessNumbers });
+    const { devices: address, codesFile } = target;
+    for (const [part, fleet] of handsets.entries())
+      await fleet.ask({ kind: 'start', address, codesFile, part, parts: fleets, businessNumbers });
     return new Stage({ target, admin, driver, reader, fleets: handsets, businesses, hub }, resources.move());
   }
 
@@ -84,6 +85,11 @@ export class Stage implements AsyncDisposable {
     this.#resources = resources;
   }
 
+  /** How many people have a handset. */
+  get registered(): number {
+    return this.#registered;
+  }
+
   /** From here on notes go to it. */
   listen(sink: NotesSink): void {
     this.#hub.sink = sink;
@@ -94,22 +100,21 @@ export class Stage implements AsyncDisposable {
     const startedMs = performance.now();
     const from = this.#registered;
     if (count <= from) return { registered: 0, tookMs: 0 };
-    const places = Array.from({ length: count - from }, (_, index) => from + index);
+    const span = { from, count: count - from };
     await Promise.all([
-      ...this.fleets.map((fleet, part) =>
-        fleet.ask({
-          kind: 'register',
-          places: places.filter((place) => place % this.fleets.length === part),
-          preKeyCount,
-        }),
-      ),
-      this.driver.ask({ kind: 'optIn', from, count: count - from }),
+      ...this.fleets.map((fleet) => fleet.ask({ kind: 'register', ...span, preKeyCount })),
+      this.driver.ask({ kind: 'optIn', ...span }),
     ]);
     this.#registered = count;
-    return { registered: places.length, tookMs: performance.now() - startedMs };
+    return { registered: span.count, tookMs: performance.now() - startedMs };
   }
 
-  /** Every process that has a part in it. */
+  /** Contacts without a device, up to so many people in all. */
+  async optIn(count: number): Promise<void> {
+    await this.driver.ask({ kind: 'optIn', from: this.#registered, count: count - this.#registered });
+  }
+
+  /** Every process that has a part in it; without those that end meanwhile. */
   async usage(): Promise<readonly ProcessUsage[]> {
     const own: TargetProcess[] = [
       { name: 'driver', part: 'driver', pid: this.driver.pid },
@@ -118,7 +123,13 @@ export class Stage implements AsyncDisposable {
       { name: 'checker', part: 'checker', pid: process.pid },
     ];
     const all = [...(await this.target.processes()), ...own];
-    return Promise.all(all.map(async (one) => ({ ...one, ...(await usageOf(one.pid)) })));
+    const usages = await Promise.all(
+      all.map(async (one) => {
+        const usage = await usageOf(one.pid).catch(() => undefined);
+        return usage === undefined ? [] : [{ ...one, ...usage }];
+      }),
+    );
+    return usages.flat();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

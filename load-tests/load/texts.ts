@@ -72,6 +72,11 @@ export function requestMaker(
   };
 }
 
+/** What a person answers. */
+export function replyText(no: number): string {
+  return `${refOf(no)} Thank you, that suits me. Could you leave it with the neighbour if nobody opens?`;
+}
+
 /** The message's number as it stands in its text and in its echo. */
 function refOf(no: number): string {
   return no.toString(36);

@@ -1,5 +1,5 @@
 /** Whether a window's rate counts: it was really offered, it was carried, and nothing was lost, repeated or out of order. */
-import type { Lateness } from './driver.ts';
+import type { Lateness } from './lateness.ts';
 import { grows } from './trend.ts';
 
 /** What waited where at a moment. */
@@ -29,8 +29,12 @@ export interface Judged {
   /** In the part of the window that counts. */
   readonly backlog: readonly Backlog[];
   readonly perSecond: number;
+  /** False: there was no rate to fall behind, or it came in bursts, and what waits goes up and down. */
+  readonly isPaced: boolean;
   readonly lateness: Lateness;
   readonly refused: number;
+  /** Accepted, and ended otherwise than delivered. */
+  readonly failed: number;
   /** Everything came to its end after the last message. */
   readonly isDrained: boolean;
   /** What the checker found. */
@@ -47,19 +51,19 @@ const waiting = {
   untold: 'events that the business has not read grow',
 } as const;
 
-export function verdictOf({ backlog, perSecond, lateness, refused, isDrained, problems }: Judged): Verdict {
+export function verdictOf(judged: Judged): Verdict {
+  const { backlog, perSecond, isPaced, lateness, refused, failed, isDrained, problems } = judged;
   const isVoid = lateness.p99Ms > latenessP99MsMax;
   const isBroken = problems > 0;
-  const growing = (Object.keys(waiting) as (keyof typeof waiting)[]).filter((what) =>
-    grows(
-      backlog.map((look) => ({ atMs: look.atMs, value: look[what] })),
-      perSecond,
-    ),
-  );
+  const growing = (Object.keys(waiting) as (keyof typeof waiting)[]).filter((what) => {
+    const samples = backlog.map((look) => ({ atMs: look.atMs, value: look[what] }));
+    return isPaced && grows(samples, perSecond);
+  });
   const reasons = [
     ...(isVoid ? [`the driver was late by ${Math.round(lateness.p99Ms)} ms (p99)`] : []),
     ...(isBroken ? [`the checker found ${problems} problems`] : []),
     ...(refused > 0 ? [`${refused} were refused`] : []),
+    ...(failed > 0 ? [`${failed} were accepted and failed`] : []),
     ...(isDrained ? [] : ['not everything came to its end']),
     ...growing.map((what) => waiting[what]),
   ];

@@ -6,7 +6,7 @@ import { Column } from '../checker/column.ts';
 import { RunRecord, states } from '../checker/run-record.ts';
 
 /** Widths of the rows of each topic; the processes that note them say what is in them. */
-const widths = { submitted: 6, accepted: 3, refused: 3, shown: 5, told: 4, booked: 1 } as const;
+const widths = { submitted: 6, accepted: 3, refused: 3, shown: 5, received: 4, told: 4, booked: 1 } as const;
 
 type Topic = keyof typeof widths;
 
@@ -23,15 +23,16 @@ export class WindowRecord {
   readonly #businesses: number;
   #placeOfId: Map<number, number> | undefined;
 
-  /** @param first number of the window's first message */
-  constructor(first: number, businesses: number) {
+  /** @param first number of the window's first message @param areReplies nobody is told or charged */
+  constructor(first: number, businesses: number, areReplies: boolean) {
     this.#first = first;
     this.#businesses = businesses;
-    this.record = new RunRecord({
-      message: (place) => `message ${first + place}`,
-      lane: (lane) => `contact ${Math.trunc(lane / businesses)} of business ${lane % businesses}`,
-      device: (contact) => `of contact ${contact}`,
-    });
+    const names = {
+      message: (place: number) => `${areReplies ? 'reply' : 'message'} ${first + place}`,
+      lane: (lane: number) => `contact ${Math.trunc(lane / businesses)} of business ${lane % businesses}`,
+      device: (contact: number) => (areReplies ? 'to the business' : `of contact ${contact}`),
+    };
+    this.record = new RunRecord({ names, hasEvents: !areReplies });
   }
 
   /** Rows of one topic, in the order in which they were noted. Unknown topics are somebody else's. */
@@ -39,6 +40,43 @@ export class WindowRecord {
     if (!isTopic(topic)) return;
     const width = widths[topic];
     for (let at = 0; at < rows.length; at += width) this.#takeRow(topic, (place) => rows[at + place] ?? NaN);
+  }
+
+  /** From when messages were due until a moment of each; without those that have none. @param isIn absent: all */
+  latencies(
+    atMs: (place: number) => number,
+    isIn: (contact: number, business: number) => boolean = () => true,
+  ): Float64Array {
+    const values = this.dueMs.toArray();
+    for (const [place, dueMs] of values.entries()) {
+      const lane = this.record.lane(place);
+      const counts = isIn(this.contactOf(place), lane % this.#businesses);
+      values[place] = counts ? atMs(place) - dueMs : NaN;
+    }
+    return values.filter((value) => Number.isFinite(value));
+  }
+
+  /** To whom, or from whom a reply. */
+  contactOf(place: number): number {
+    return Math.trunc(this.record.lane(place) / this.#businesses);
+  }
+
+  lastShownMs(): number {
+    let latestMs = -Infinity;
+    for (let place = 0; place < this.record.submitted; place += 1) {
+      const atMs = this.record.firstShownMs(place);
+      if (atMs > latestMs) latestMs = atMs;
+    }
+    return latestMs;
+  }
+
+  shownPerSecond(fromMs: number, toMs: number): number {
+    let count = 0;
+    for (let place = 0; place < this.record.submitted; place += 1) {
+      const atMs = this.record.firstShownMs(place);
+      if (atMs >= fromMs && atMs < toMs) count += 1;
+    }
+    return toMs > fromMs ? (count * 1_000) / (toMs - fromMs) : 0;
   }
 
   #takeRow(topic: Topic, field: (place: number) => number): void {
@@ -50,7 +88,12 @@ export class WindowRecord {
     }
     switch (topic) {
       case 'submitted':
-        this.record.noteSubmitted({ lane: this.#laneOf(field(2), field(1)), stream: field(3), atMs: field(5) });
+        this.record.noteSubmitted({
+          message,
+          lane: this.#laneOf(field(2), field(1)),
+          stream: field(3),
+          atMs: field(5),
+        });
         this.dueMs.set(message, field(4));
         return;
       case 'accepted':
@@ -64,6 +107,9 @@ export class WindowRecord {
       case 'shown':
         this.record.noteShown({ message, device: field(1), lane: this.#laneOf(field(1), field(2)), atMs: field(4) });
         this.#noteId(message, field(3));
+        return;
+      case 'received':
+        this.record.noteShown({ message, device: 0, lane: this.#laneOf(field(1), field(2)), atMs: field(3) });
         return;
       case 'told': {
         const state = states[field(1)];
