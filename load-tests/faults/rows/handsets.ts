@@ -7,7 +7,7 @@ import { IdentityPolicy } from '@chappe/proto/v1/business_service';
 import { Channel } from '@chappe/rpc/client';
 import { toChappeError } from '@chappe/errors/chappe-error';
 import { setTimeout as pause } from 'node:timers/promises';
-import { inParallel } from '../../bench/in-parallel.ts';
+import { inParallel } from '../in-parallel.ts';
 import { addressesOf, preKeyAddresses } from '../../cluster/layout.ts';
 import type { Phone } from '../people.ts';
 import { bothOf, noNoteSaysNo, recoversWithin, refusesNothing } from '../row.ts';

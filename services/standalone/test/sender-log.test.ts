@@ -60,7 +60,7 @@ describe('a range topic', () => {
       ],
     );
     await until(
-      async () => (await rig.admin.cluster.listRanges({})).ranges[0]?.problem.startsWith('not taken') === true,
+      async () => (await rig.admin.cluster.listRanges({})).ranges[0]?.problem.startsWith('not taken') ?? false,
     );
     await until(async () => (await rig.admin.cluster.listRanges({})).ranges[1]?.problem === '');
     assert.equal((await rig.admin.cluster.listShards({})).shards[0]?.problem, '1 of its ranges do not get on');

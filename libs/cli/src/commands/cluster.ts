@@ -156,10 +156,12 @@ function shardTable(all: readonly Shard[]): string {
   );
 }
 
+function total(shards: readonly Shard[], of: (shard: Shard) => number): number {
+  return shards.reduce((sum, shard) => sum + of(shard), 0);
+}
+
 /** A line for each zone: whether one of them alone could carry the load is read off here. */
 function zoneTotals(all: readonly Shard[]): string {
-  const total = (members: readonly Shard[], of: (shard: Shard) => number): number =>
-    members.reduce((sum, shard) => sum + of(shard), 0);
   return [...Map.groupBy(all, ({ zone }) => zone || '-')]
     .map(
       ([zone, members]) =>

@@ -17,7 +17,6 @@ import {
 } from '../../src/conformance-harness.ts';
 import { KafkaCluster, parseBrokers } from '../../src/kafka-cluster.ts';
 import { openKafkaLog } from '../../src/kafka-log.ts';
-import { Kafka, logLevel } from 'kafkajs';
 import { createTopicRequest, deleteTopicRequest } from '../../src/kafka-protocol.ts';
 import { startBrokers, until } from './own-brokers.ts';
 import type { OwnBrokers } from './own-brokers.ts';
