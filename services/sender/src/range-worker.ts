@@ -51,7 +51,8 @@ export interface RangeWorkerDependencies {
   readonly store: Store;
   readonly crypto: Client<typeof CryptoService>;
   readonly preKeys: Client<typeof PreKeyService>;
-  readonly books: PriceBooks;
+  /** The price books that are published now. */
+  readonly books: () => PriceBooks;
   readonly events: SenderEvents;
   readonly logger: Logger;
   readonly eventBuckets: number;

@@ -158,8 +158,6 @@ function shardTable(all: readonly Shard[]): string {
 
 /** A line for each zone: whether one of them alone could carry the load is read off here. */
 function zoneTotals(all: readonly Shard[]): string {
-  const total = (members: readonly Shard[], of: (shard: Shard) => number): number =>
-    members.reduce((sum, shard) => sum + of(shard), 0);
   return [...Map.groupBy(all, ({ zone }) => zone || '-')]
     .map(
       ([zone, members]) =>
@@ -168,4 +166,8 @@ function zoneTotals(all: readonly Shard[]): string {
         `${formatCount(total(members, (shard) => shard.attachedDevices))} devices`,
     )
     .join('\n');
+}
+
+function total(members: readonly Shard[], of: (shard: Shard) => number): number {
+  return members.reduce((sum, shard) => sum + of(shard), 0);
 }
