@@ -95,4 +95,5 @@ export class MysqlTransaction implements Transaction {
   }
 }
 
-const isDdl = /^\s*(create|alter|drop|rename|optimize)\b/i;
+/** `EXECUTE`: of what a migration has prepared, see CONTRIBUTING.md. */
+const isDdl = /^\s*(create|alter|drop|rename|optimize|execute)\b/i;
