@@ -60,3 +60,15 @@ test('a clock that was set right is believed again', () => {
   apartMs = 0;
   assert.equal(own.ownAheadMs(), 0);
 });
+
+test('a machine that slept, so that both clocks went on and the monotonic one did not, is not taken for a wrong clock', () => {
+  let mono = 0;
+  let sleptMs = 0;
+  const log = (): number => 1_000_000 + mono + sleptMs;
+  const own = new LogClock(log, () => mono);
+  mono += 500;
+  own.sawRecord(log(), 0);
+  sleptMs += 3_600_000;
+  assert.equal(own.ownAheadMs(), 0);
+  assert.equal(own.nowMs(), log());
+});
