@@ -117,9 +117,10 @@ export async function runRow(
   };
   const pushedBefore = await cluster.count(pushedMetric);
   const refusedTurnsBefore = await cluster.count(refusedTurnsMetric);
-  const startedMs = performance.now();
   load.start();
-  // The first messages start sessions: what is measured comes after them.
+  // The first messages start sessions, and new processes are slow: what is measured comes after them.
+  if (!(await load.warm(signal))) note('the load was not shown within a second before the fault: a busy machine');
+  const warmAt = performance.now();
   await pause(beforeMs * (0.75 + random() / 2), undefined, { signal });
   await using memory = await MemoryWatch.start(cluster);
   const faultAt = performance.now();
@@ -141,9 +142,7 @@ export async function runRow(
   if (forgiven > 0) note(`${forgiven} messages are lost with what the server lost`);
   const pushed = (await cluster.count(pushedMetric)) - pushedBefore;
   const passages = tally.passages();
-  const warm = passages.filter(
-    ({ submittedMs }) => submittedMs > startedMs + beforeMs / 3 && submittedMs < faultAt - 500,
-  );
+  const warm = passages.filter(({ submittedMs }) => submittedMs > warmAt && submittedMs < faultAt - 500);
   const others = passages.filter(
     ({ contact, submittedMs }) =>
       submittedMs > faultAt && submittedMs < healingAt && !affected.some((range) => holds(range, contact)),
