@@ -30,7 +30,7 @@ export function clusterCommands(program: Command): void {
       .description('which ranges of numbers exist, and who works on them (operator)')
       .option('--problems', 'only those that nobody gets on with'),
   ).action(ranges);
-  asOperator(program.command('shards').description('the senders and their load (operator)')).action(shards);
+  asOperator(program.command('shards').description('the senders and their load (operator)')).action(listShards);
   asOperator(
     program
       .command('drain')
@@ -120,7 +120,7 @@ function rangeTotals({ ranges: all, generation }: ListRangesResponse): string {
   ].join(', ');
 }
 
-async function shards(options: OperatorOptions): Promise<void> {
+async function listShards(options: OperatorOptions): Promise<void> {
   const response = await withOperator(options, (client) => client.cluster.listShards({}));
   printMessage(options, ListShardsResponseSchema, response, (answer) =>
     answer.shards.length === 0
