@@ -32,9 +32,9 @@ export class LogClock {
     return Math.max(0, this.#now() - this.#latestMs());
   }
 
-  /** The own clock, held back to what the log's can show. */
+  /** The own clock, held back to what the log's can show: whole milliseconds, as everything that is stored has them. */
   nowMs(): number {
-    return Math.min(this.#now(), this.#latestMs());
+    return Math.floor(Math.min(this.#now(), this.#latestMs()));
   }
 
   #latestMs(): number {
