@@ -63,7 +63,7 @@ export interface RowResult {
   /** Turns that range workers could not finish and made again. */
   readonly turnsRefused: number;
   readonly memory: Growth;
-  /** Messages that were accepted while the fault lasted, but for its first 1.5 s. */
+  /** Messages that were accepted while the fault was in force, but for what was in flight when it came. */
   readonly answeredDuring: number;
   /** The longest that a client waited for an answer, of what was unanswered at the fault or handed over after it. */
   readonly answerMaxMs: number;
@@ -84,6 +84,8 @@ export interface RowResult {
 }
 
 const beforeMs = 4_000;
+/** Answers that are on their way to the client when a fault comes. */
+const inFlightMs = 1_500;
 const defaultFaultMs = 5_000;
 const defaultAfterMs = 8_000;
 const drainMsMax = 60_000;
@@ -105,6 +107,7 @@ export async function runRow(
   const marker = markerOf(settings.seed);
   await using load = await Load.prepare(cluster.admin, people, { number, perSecond, random, business, marker });
   let affected: readonly RangeStatus[] = await cluster.ranges();
+  let inForceAt = 0;
   const context = {
     cluster,
     people,
@@ -113,6 +116,7 @@ export async function runRow(
     affect: async (sender: string): Promise<void> => {
       affected = (await cluster.ranges()).filter(({ owner }) => owner === sender);
     },
+    inForce: () => void (inForceAt = performance.now()),
     note,
   };
   const pushedBefore = await cluster.count(pushedMetric);
@@ -158,8 +162,9 @@ export async function runRow(
     refused: Object.fromEntries(load.refusals),
     healedMs,
     readyMs,
-    answeredDuring: passages.filter(({ answeredMs = 0 }) => answeredMs > faultAt + 1_500 && answeredMs < healingAt)
-      .length,
+    answeredDuring: passages.filter(
+      ({ answeredMs = 0 }) => answeredMs > Math.max(faultAt, inForceAt) + inFlightMs && answeredMs < healingAt,
+    ).length,
     recovery: recoveryOf(affected, passages, faultAt),
     takeover: takeoverOf(
       await cluster.said(faultAtMs),
