@@ -41,8 +41,8 @@ export class LogClock {
     return hasStepped ? 0 : this.#aheadMs;
   }
 
-  /** The own clock, held back to what the log's can show. */
+  /** The own clock, held back to what the log's can show: whole milliseconds, as everything that is stored has them. */
   nowMs(): number {
-    return this.#now() - this.ownAheadMs();
+    return Math.floor(this.#now() - this.ownAheadMs());
   }
 }

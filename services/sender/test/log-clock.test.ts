@@ -26,6 +26,16 @@ test('a clock that is ahead is seen by a record that was waited for, and held ba
   assert.ok(Math.abs(own.nowMs() - log()) <= 2_000, 'it goes on with the log');
 });
 
+test('a time that is held back is whole milliseconds, whatever the monotonic clock counts in', () => {
+  const { log, pass, mono, own } = clocks(dayMs);
+  pass(0.25);
+  const askedAtMs = mono();
+  pass(1_000.5);
+  own.sawRecord(Math.floor(log()), askedAtMs);
+  assert.ok(own.ownAheadMs() > 0);
+  assert.ok(Number.isInteger(own.nowMs()));
+});
+
 test('a backlog says nothing about the clock, however old it is', () => {
   const { log, pass, mono, own } = clocks(0);
   const askedAtMs = mono();
