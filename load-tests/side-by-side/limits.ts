@@ -1,0 +1,22 @@
+/** What the runs are held to, each with its reason. */
+
+/**
+ * HTTP requests, or calls, that one application has under way: with answers after 5 to 20 ms, enough for 3,000 a
+ * second, and below the 100 or so connections at which all three still answer without refusing.
+ */
+export const requestsInFlight = 64;
+
+/** Messages handed to a stream and not accepted: a stream has no request to wait for; a quarter of its client's own bound. */
+export const streamedInFlight = 1_024;
+
+/** Receipts that the message centre sends on a connection without an answer: larger than any window of the gateways (100). */
+export const receiptsInFlight = 200;
+
+/**
+ * After so long without anything new, what is missing is lost: Jasmin looks for the message of a receipt again after
+ * 10 s, twice, and Kannel fetches a report's URL again after 10 s.
+ */
+export const quietMs = 35_000;
+
+/** People who are written to in turn: enough that nobody gets two messages within the bounds above. */
+export const contacts = 2_000;

@@ -1,0 +1,5 @@
+/** What stands side by side, in the order of the table. */
+import type { System } from '../system.ts';
+import { kannelFake, kannelSmpp } from './kannel.ts';
+
+export const systems: readonly System[] = [kannelSmpp, kannelFake];
