@@ -1,5 +1,6 @@
 /** What stands side by side, in the order of the table. */
 import type { System } from '../system.ts';
+import { jasmin } from './jasmin.ts';
 import { kannelFake, kannelSmpp } from './kannel.ts';
 
-export const systems: readonly System[] = [kannelSmpp, kannelFake];
+export const systems: readonly System[] = [kannelSmpp, kannelFake, jasmin];
