@@ -16,7 +16,7 @@ UNIT_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/{bil
 DRIVER_TESTS := 'libs/log/test/kafka/*.test.ts' 'libs/coordination/test/etcd/*.test.ts' 'libs/store/test/mysql/*.test.ts' 'services/sender/test/mysql/*.test.ts'
 ALL_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/*/test/**/*.test.ts'
 
-.PHONY: help setup demo test test-drivers check bench clean faults proto-image stack-setup stack-up stack-down stack-status \
+.PHONY: help setup demo test test-drivers check load bench clean faults proto-image stack-setup stack-up stack-down stack-status \
   cluster-up cluster-down cluster-status cluster-demo
 .DEFAULT_GOAL := help
 
@@ -25,6 +25,7 @@ help:
 	@echo 'make demo [FILE=x.csv] two businesses, 25 handsets, the files of examples/ (or yours), a table'
 	@echo 'make test              all tests'
 	@echo 'make check             proto lint and breaking changes, types, lint, format, dead code, unit tests'
+	@echo 'make load [SCENARIO=steady MODE=standalone]  open-loop load, real handsets, a checker: load-tests/README.md'
 	@echo 'make bench             throughput, latency and memory of the standalone node: a table and JSON'
 	@echo 'make stack-up [ZONES=2] Kafka, etcd and MariaDB on this machine (idempotent); stack-down, stack-status'
 	@echo 'make cluster-up         the cluster on that stack, a process per service and replica; cluster-down, cluster-status'
@@ -63,8 +64,18 @@ check: setup
 	knip
 	node --test --test-concurrency=2 $(UNIT_TESTS)
 
+# SCENARIO, MODE, and whatever of the rest is set: load-tests/README.md.
+LOAD := node load-tests/load/main.ts
+LOAD_OPTIONS = $(foreach name,rate seconds contacts exponent shape ranges fleets streams seed profile repeats,\
+  $(if $($(shell echo $(name) | tr a-z A-Z)),--$(name) $($(shell echo $(name) | tr a-z A-Z))))
+SCENARIO ?= steady
+MODE ?= standalone
+
+load: setup
+	@$(LOAD) --scenario $(SCENARIO) --mode $(MODE) $(LOAD_OPTIONS)
+
 bench: setup
-	@node load-tests/bench/main.ts
+	@$(LOAD) --scenario knee --mode standalone $(LOAD_OPTIONS)
 
 STACK := node load-tests/stack/main.ts
 ZONES ?= 1
