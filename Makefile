@@ -16,7 +16,7 @@ UNIT_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/{bil
 DRIVER_TESTS := 'libs/log/test/kafka/*.test.ts' 'libs/coordination/test/etcd/*.test.ts' 'libs/store/test/mysql/*.test.ts' 'services/sender/test/mysql/*.test.ts'
 ALL_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/*/test/**/*.test.ts'
 
-.PHONY: help setup demo test test-drivers check load bench clean faults proto-image stack-setup stack-up stack-down stack-status \
+.PHONY: help setup demo test test-drivers check load side-by-side bench clean faults proto-image stack-setup stack-up stack-down stack-status \
   cluster-up cluster-down cluster-status cluster-demo
 .DEFAULT_GOAL := help
 
@@ -31,6 +31,7 @@ help:
 	@echo 'make cluster-up         the cluster on that stack, a process per service and replica; cluster-down, cluster-status'
 	@echo 'make cluster-demo       the demo in a new cluster, with a sender killed in the middle'
 	@echo 'make test-drivers      the drivers of the cluster against the real servers of the stack'
+	@echo 'make side-by-side       the same job on Chappe, Kannel and Jasmin: load-tests/side-by-side/README.md'
 	@echo 'make faults [ROWS=all]  faults done to a real cluster under load, held against an independent checker'
 	@echo 'make proto-image       at a release: renew what `make check` compares the proto files with'
 	@echo 'make clean             remove what setup and the runs have made'
@@ -115,6 +116,10 @@ ROWS ?= 1,2,8,9
 CONTROLS ?= none
 faults: setup
 	@node load-tests/faults/main.ts --rows $(ROWS) --controls $(CONTROLS) $(if $(SEED),--seed $(SEED))
+
+# Needs root: it installs Debian's packages and makes a network namespace of its own.
+side-by-side: setup
+	@node load-tests/side-by-side/main.ts $(if $(SYSTEMS),--systems $(SYSTEMS)) $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(RUNS),--runs $(RUNS))
 
 proto-image: setup
 	buf build proto -o proto/released.binpb

@@ -4,8 +4,9 @@
  */
 import { Agent, createServer, request, type Server } from 'node:http';
 import { once } from 'node:events';
+import { nowMs } from '../load/monotonic-clock.ts';
 import { requestsInFlight } from './limits.ts';
-import { nowMs, type Observer } from './system.ts';
+import type { Observer } from './system.ts';
 
 export interface HttpApplicationOptions {
   /** Where the gateway takes messages. */

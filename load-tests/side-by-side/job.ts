@@ -3,10 +3,12 @@
  * rate; then everything is awaited that must come of them.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { quietMs } from './limits.ts';
+import { numberAt } from '../load/contacts.ts';
+import { nowMs } from '../load/monotonic-clock.ts';
+import { contacts, quietMs } from './limits.ts';
 import { resetPeaks, usageOf, type Part } from './process-usage.ts';
 import type { Figures, JobRecord } from './record.ts';
-import { nowMs, type RunningSystem } from './system.ts';
+import type { RunningSystem } from './system.ts';
 
 export interface PartFigures {
   readonly part: string;
@@ -26,7 +28,6 @@ export interface JobResult {
 export interface Job {
   readonly system: RunningSystem;
   readonly record: JobRecord;
-  readonly contacts: readonly string[];
   readonly firstIndex: number;
   readonly messages: number;
   readonly perSecond?: number;
@@ -34,7 +35,7 @@ export interface Job {
 
 export async function runJob(job: Job): Promise<JobResult> {
   const { system, record, messages, perSecond } = job;
-  const parts: Part[] = [...system.parts, { name: 'application', pid: process.pid, isDriver: true }];
+  const parts: Part[] = [...system.parts, { name: 'application', pid: process.pid, isDriver: true, isAlone: true }];
   await resetPeaks(parts);
   const before = await usageOf(parts);
   await (perSecond === undefined ? handOverAll(job) : handOverAtRate(job, perSecond));
@@ -43,7 +44,7 @@ export async function runJob(job: Job): Promise<JobResult> {
   return {
     messages,
     ...(perSecond === undefined ? {} : { perSecond }),
-    figures: record.figures(),
+    figures: record.figures(system.receiptDelayMs),
     parts: parts.map(({ name, isDriver }, place) => ({
       part: name,
       isDriver: isDriver === true,
@@ -78,9 +79,9 @@ async function handOverAtRate(job: Job, perSecond: number): Promise<void> {
   await Promise.all(answers);
 }
 
-async function handOver({ system, record, contacts, firstIndex }: Job, place: number, dueMs: number): Promise<void> {
+async function handOver({ system, record, firstIndex }: Job, place: number, dueMs: number): Promise<void> {
   const index = firstIndex + place;
-  const contact = contacts[index % contacts.length] ?? '';
+  const contact = numberAt(index % contacts);
   record.submitted(index, contact, dueMs, nowMs());
   const isAccepted = await system.submit(index, contact).then(
     () => true,

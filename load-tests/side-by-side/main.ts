@@ -11,9 +11,8 @@ import { mkdir } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { isInNamespace, runInNamespace } from '../faults/namespace.ts';
-import { install } from './install.ts';
+import { boundsFor } from '../load/contacts.ts';
 import { dataFolder } from './settings.ts';
-import { runSideBySide } from './run-side-by-side.ts';
 
 const { values } = parseArgs({
   options: {
@@ -26,7 +25,11 @@ const { values } = parseArgs({
   },
 });
 
+// Before anything is imported that reads them.
+process.env['CHAPPE_CLUSTER_DATA'] = `${dataFolder}/chappe-cluster`;
+process.env['CHAPPE_CLUSTER_BOUNDS'] = boundsFor(16);
 if (isInNamespace()) {
+  const { runSideBySide } = await import('./run-side-by-side.ts');
   await runSideBySide({
     names: values.systems === 'all' ? undefined : values.systems.split(','),
     messages: Number(values.messages),
@@ -39,6 +42,11 @@ if (isInNamespace()) {
   process.exit();
 } else {
   await mkdir(dataFolder, { recursive: true });
+  const [{ install }, { installServers }] = await Promise.all([
+    import('./install.ts'),
+    import('../load/cluster-target.ts'),
+  ]);
   await install((line) => void process.stdout.write(`${line}\n`));
+  await installServers();
   process.exitCode = await runInNamespace();
 }

@@ -1,17 +1,21 @@
-/** The messages of the job, the same for every system: 105 characters, one SMS, with its index in the parcel's number. */
+/** The messages of the job, the same text for every system: one SMS, with the message's index at its start. */
 
-const firstParcel = 1_000_000;
+export const template = {
+  name: 'parcel',
+  language: 'en',
+  category: 1,
+  body: '{{ref}} Hello {{name}}, your parcel comes today between {{from}} and {{to}}. Not at home? Answer this message.',
+} as const;
 
+export const parameters = { name: 'Ada', from: '14:00', to: '16:00' } as const;
+
+/** 99 characters, from the hundredth message on. */
 export function textOf(index: number): string {
-  return `Hello Ada, your parcel ${parcelOf(index)} comes today between 14:00 and 16:00. Not at home? Answer this message.`;
+  const filled = Object.entries({ ref: refOf(index), ...parameters });
+  return filled.reduce<string>((text, [name, value]) => text.replace(`{{${name}}}`, value), template.body);
 }
 
-export function parcelOf(index: number): string {
-  return `CH${firstParcel + index}`;
-}
-
-/** Undefined for a text that is not of the job. */
-export function indexOfText(text: string): number | undefined {
-  const found = /\bCH(\d{7})\b/.exec(text)?.[1];
-  return found === undefined ? undefined : Number(found) - firstParcel;
+/** What `numberIn` reads. */
+export function refOf(index: number): string {
+  return index.toString(36);
 }

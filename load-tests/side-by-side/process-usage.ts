@@ -6,6 +6,8 @@ export interface Part {
   readonly pid: number;
   /** Ours: the sending application, the message centre or the handsets. */
   readonly isDriver?: true;
+  /** Its children are parts of their own. */
+  readonly isAlone?: true;
 }
 
 export interface Usage {
@@ -20,8 +22,8 @@ const tickMs = 10;
 /** Makes what is resident now the peak. */
 export async function resetPeaks(parts: readonly Part[]): Promise<void> {
   const childrenOf = await processTree();
-  for (const { pid } of parts) {
-    for (const member of membersOf(pid, childrenOf)) {
+  for (const part of parts) {
+    for (const member of membersOf(part, childrenOf)) {
       // A child may have ended since it was listed.
       await writeFile(`/proc/${member}/clear_refs`, '5').catch(() => undefined);
     }
@@ -31,11 +33,12 @@ export async function resetPeaks(parts: readonly Part[]): Promise<void> {
 export async function usageOf(parts: readonly Part[]): Promise<Usage[]> {
   const childrenOf = await processTree();
   return Promise.all(
-    parts.map(async ({ pid }) => {
+    parts.map(async (part) => {
       let [ticks, peakKib] = [0, 0];
-      for (const member of membersOf(pid, childrenOf)) {
+      for (const member of membersOf(part, childrenOf)) {
         const fields = await statOf(member);
-        for (const field of fields?.slice(11, 15) ?? []) ticks += Number(field);
+        // User and system time; the same of children that have ended.
+        for (const field of fields?.slice(11, part.isAlone === true ? 13 : 15) ?? []) ticks += Number(field);
         const status = await readFile(`/proc/${member}/status`, 'utf8').catch(() => '');
         peakKib += Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0);
       }
@@ -44,8 +47,12 @@ export async function usageOf(parts: readonly Part[]): Promise<Usage[]> {
   );
 }
 
-function membersOf(pid: number, childrenOf: ReadonlyMap<number, readonly number[]>): number[] {
-  return [pid, ...(childrenOf.get(pid) ?? []).flatMap((child) => membersOf(child, childrenOf))];
+function membersOf(
+  { pid, isAlone }: Pick<Part, 'pid' | 'isAlone'>,
+  childrenOf: ReadonlyMap<number, readonly number[]>,
+): number[] {
+  if (isAlone === true) return [pid];
+  return [pid, ...(childrenOf.get(pid) ?? []).flatMap((child) => membersOf({ pid: child }, childrenOf))];
 }
 
 async function processTree(): Promise<Map<number, number[]>> {

@@ -1,5 +1,5 @@
 /**
- * What happened to each message of a job, and the figures that follow from it. Times are milliseconds since 1970
+ * What happened to each message of a job, and the figures that follow from it. Times are milliseconds on one clock,
  * with fractions. Pure: whoever observes says when.
  */
 
@@ -92,7 +92,8 @@ export class JobRecord {
     return this.#delivered >= expected && this.#reported >= expected;
   }
 
-  figures(): Figures {
+  /** @param receiptDelayMs what the other side waits between the two: taken off */
+  figures(receiptDelayMs: number): Figures {
     const messages = [...this.#messages.values()];
     const firstMs = Math.min(...messages.slice(0, 1).map(({ submittedMs }) => submittedMs));
     const accepted = messages.flatMap(({ acceptedMs }) => acceptedMs ?? []);
@@ -105,8 +106,9 @@ export class JobRecord {
       reported: reported.length,
       lost: messages.filter(({ acceptedMs, deliveredMs }) => acceptedMs !== undefined && deliveredMs === undefined)
         .length,
-      unreported: messages.filter(({ deliveredMs, reportedMs }) => deliveredMs !== undefined && reportedMs === undefined)
-        .length,
+      unreported: messages.filter(
+        ({ deliveredMs, reportedMs }) => deliveredMs !== undefined && reportedMs === undefined,
+      ).length,
       deliveredAgain: this.#deliveredAgain,
       reportedAgain: this.#reportedAgain,
       overtakes: overtakesOf(messages),
@@ -116,7 +118,9 @@ export class JobRecord {
       dueToAccepted: percentilesOf(messages, ({ dueMs, acceptedMs }) => between(dueMs, acceptedMs)),
       acceptedToDelivered: percentilesOf(messages, ({ acceptedMs, deliveredMs }) => between(acceptedMs, deliveredMs)),
       dueToDelivered: percentilesOf(messages, ({ dueMs, deliveredMs }) => between(dueMs, deliveredMs)),
-      deliveredToReported: percentilesOf(messages, ({ deliveredMs, reportedMs }) => between(deliveredMs, reportedMs)),
+      deliveredToReported: percentilesOf(messages, ({ deliveredMs, reportedMs }) =>
+        between(deliveredMs, reportedMs, receiptDelayMs),
+      ),
     };
   }
 }
@@ -143,8 +147,8 @@ function overtakesOf(messages: readonly MessageTimes[]): number {
 }
 
 /** A delivery may be seen a moment before the answer "accepted" is: that is no time at all. */
-function between(fromMs: number | undefined, toMs: number | undefined): number | undefined {
-  return fromMs === undefined || toMs === undefined ? undefined : Math.max(0, toMs - fromMs);
+function between(fromMs: number | undefined, toMs: number | undefined, offMs = 0): number | undefined {
+  return fromMs === undefined || toMs === undefined ? undefined : Math.max(0, toMs - fromMs - offMs);
 }
 
 function percentilesOf(

@@ -1,8 +1,9 @@
 /** Each system alone, started empty for each run: a warm-up, as fast as it goes, then the common rate. */
-import { contacts as contactCount } from './limits.ts';
+import { contacts, pacedSeconds } from './limits.ts';
 import { runJob, type JobResult } from './job.ts';
 import { JobRecord } from './record.ts';
-import { formatResult } from './report.ts';
+import { versions } from './install.ts';
+import { formatJob, writeReport, type SystemReport } from './report.ts';
 import type { System } from './system.ts';
 import { systems } from './systems/systems.ts';
 
@@ -18,26 +19,27 @@ export interface SideBySideOptions {
   readonly say: (line: string) => void;
 }
 
-export interface SystemRun {
-  readonly fast: JobResult;
-  readonly paced: JobResult;
-}
-
 export async function runSideBySide(options: SideBySideOptions): Promise<void> {
   const { names, runs, say } = options;
   const chosen = systems.filter(({ name }) => names === undefined || names.includes(name));
+  const results = chosen.map((system) => ({ system, runs: [] as SystemReport['runs'][number][] }));
   for (let run = 1; run <= runs; run += 1) {
-    for (const system of chosen) {
+    for (const { system, runs: done } of results) {
       say(`run ${run} of ${runs}: ${system.title}`);
       const result = await runSystem(system, options);
-      say(formatResult(result.fast));
-      say(formatResult(result.paced));
+      done.push(result);
+      say(formatJob(result.fast));
+      say(formatJob(result.paced));
     }
   }
+  const page = await writeReport(results, await versions(), options.reportsFolder);
+  say(`the page: ${page}`);
 }
 
-async function runSystem(system: System, { messages, perSecond, warmUp }: SideBySideOptions): Promise<SystemRun> {
-  const contacts = Array.from({ length: contactCount }, (_, index) => `+336${10_000_000 + index}`);
+async function runSystem(
+  system: System,
+  { messages, perSecond, warmUp }: SideBySideOptions,
+): Promise<SystemReport['runs'][number]> {
   let record = new JobRecord();
   const observer = {
     delivered: (index: number, atMs: number) => record.delivered(index, atMs),
@@ -52,7 +54,6 @@ async function runSystem(system: System, { messages, perSecond, warmUp }: SideBy
     return runJob({
       system: running,
       record,
-      contacts,
       firstIndex: from,
       messages: count,
       ...(rate === undefined ? {} : { perSecond: rate }),
@@ -60,6 +61,6 @@ async function runSystem(system: System, { messages, perSecond, warmUp }: SideBy
   };
   await job(warmUp);
   const fast = await job(messages);
-  const paced = await job(Math.min(messages, perSecond * 20), perSecond);
+  const paced = await job(perSecond * pacedSeconds, perSecond);
   return { fast, paced };
 }

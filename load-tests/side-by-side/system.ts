@@ -2,7 +2,7 @@
 import type { Part } from './process-usage.ts';
 
 export interface Observer {
-  /** The other side has it. Times are milliseconds since 1970 with fractions. */
+  /** The other side has it. Times are those of the monotonic clock, in milliseconds. */
   delivered(index: number, atMs: number): void;
   /** The sending application has heard that it was delivered. */
   reported(index: number, atMs: number): void;
@@ -11,6 +11,8 @@ export interface Observer {
 export interface RunningSystem extends AsyncDisposable {
   /** Its processes and those of the other side. */
   readonly parts: readonly Part[];
+  /** What the other side waits before it says "delivered": no part of the system. */
+  readonly receiptDelayMs: number;
   /** Messages that are handed over and not accepted, at most. */
   readonly inFlight: number;
   /**
@@ -26,12 +28,10 @@ export interface System {
   readonly title: string;
   /** What is on which disk when a message counts as accepted. */
   readonly durability: string;
-  /** What the job's promises are on it, and what it has that the others have not. */
+  /** What it promises besides, and what it does not do. */
   readonly promises: string;
-  /** Starts it empty. */
-  start(observer: Observer, contacts: readonly string[]): Promise<RunningSystem>;
-}
-
-export function nowMs(): number {
-  return performance.timeOrigin + performance.now();
+  /** How messages are handed over. */
+  readonly takes: string;
+  /** Starts it empty. @param contacts how many people it is to know: the first places of `numberAt` */
+  start(observer: Observer, contacts: number): Promise<RunningSystem>;
 }

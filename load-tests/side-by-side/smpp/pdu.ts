@@ -99,10 +99,7 @@ export function decodeSubmit(body: Buffer): SubmittedMessage {
 
 /** The body of the deliver_sm that says "delivered": appendix B's text, and both TLVs that replace it. */
 export function encodeReceipt(message: SubmittedMessage, messageId: string, doneAt: Date): Buffer {
-  const day = doneAt
-    .toISOString()
-    .replace(/[-T:]/g, '')
-    .slice(2, 12);
+  const day = doneAt.toISOString().replace(/[-T:]/g, '').slice(2, 12);
   const text = `id:${messageId} sub:001 dlvrd:001 submit date:${day} done date:${day} stat:DELIVRD err:000 text:`;
   return Buffer.concat([
     cString(''),

@@ -1,12 +1,13 @@
 /**
- * A message centre (SMSC) in a process of its own: takes binds of any name, answers every submit_sm, and sends
- * the receipt "delivered" for it at once. Driven by its parent over IPC (smsc.ts).
+ * A message centre (SMSC) in a process of its own: takes binds of any name, answers every submit_sm at once, and
+ * sends the receipt "delivered" for it a moment later. Driven by its parent over IPC (smsc.ts).
  *
  * It keeps nothing on a disk and is much faster than the gateways, so that what is measured is theirs.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import { indexOfText } from '../message.ts';
-import { receiptsInFlight } from '../limits.ts';
+import { nowMs } from '../../load/monotonic-clock.ts';
+import { numberIn } from '../../load/texts.ts';
+import { receiptDelayMs, receiptsInFlight } from '../limits.ts';
 import { command, cString, decodeSubmit, encodePdu, encodeReceipt, splitPdus } from './pdu.ts';
 import type { SmscAnswer, SmscRequest } from './smsc.ts';
 
@@ -21,14 +22,16 @@ function serve(socket: Socket): void {
   let sequence = 0;
   let unanswered = 0;
   // Bounded by the messages of a run: the peer may take its time over each receipt.
-  const receipts: Buffer[] = [];
+  const receipts: { readonly dueMs: number; readonly body: Buffer }[] = [];
   const sendReceipts = (): void => {
-    while (unanswered < receiptsInFlight && receipts.length > 0) {
-      const body = receipts.shift();
-      if (body === undefined) return;
+    const latestMs = nowMs();
+    while (unanswered < receiptsInFlight) {
+      const [next] = receipts;
+      if (next === undefined || next.dueMs > latestMs) return;
+      receipts.shift();
       unanswered += 1;
       sequence += 1;
-      socket.write(encodePdu(command.deliverSm, sequence, body));
+      socket.write(encodePdu(command.deliverSm, sequence, next.body));
     }
   };
   socket.setNoDelay(true);
@@ -45,7 +48,10 @@ function serve(socket: Socket): void {
           const messageId = String(lastMessageId);
           socket.write(encodePdu(command.submitSm + command.response, pdu.sequence, cString(messageId)));
           note(message.text);
-          if (message.wantsReceipt) receipts.push(encodeReceipt(message, messageId, new Date()));
+          if (message.wantsReceipt) {
+            const body = encodeReceipt(message, messageId, new Date());
+            receipts.push({ dueMs: nowMs() + receiptDelayMs, body });
+          }
           break;
         }
         case command.bindReceiver:
@@ -66,13 +72,12 @@ function serve(socket: Socket): void {
     }
     sendReceipts();
     socket.uncork();
+    if (receipts.length > 0) setTimeout(sendReceipts, receiptDelayMs + 1);
   });
 }
 
 function note(text: string): void {
-  const index = indexOfText(text);
-  if (index === undefined) return;
-  received.push([index, performance.timeOrigin + performance.now()]);
+  received.push([numberIn(text), nowMs()]);
   if (received.length === 1) setImmediate(tell);
 }
 

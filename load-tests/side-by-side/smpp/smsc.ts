@@ -9,7 +9,7 @@ export interface SmscRequest {
 
 export type SmscAnswer =
   | { readonly kind: 'listening' }
-  /** Indexes of messages with the time of their submit_sm, milliseconds since 1970 with fractions. */
+  /** Indexes of messages with the time of their submit_sm on the monotonic clock. */
   | { readonly kind: 'received'; readonly messages: readonly (readonly [number, number])[] };
 
 export class Smsc implements AsyncDisposable {

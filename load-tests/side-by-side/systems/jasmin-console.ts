@@ -13,11 +13,6 @@ export interface JasminSettings {
 /** @throws Error with what the console said, if it refuses something or is silent for a minute */
 export async function configureJasmin({ port, smppPort, connectors }: JasminSettings): Promise<void> {
   const ids = Array.from({ length: connectors }, (_, index) => `centre${index + 1}`);
-  const add = (thing: string, settings: Readonly<Record<string, string>>): string[] => [
-    `${thing} -a`,
-    ...Object.entries(settings).map(([key, value]) => `${key} ${value}`),
-    'ok',
-  ];
   await typeIn(port, [
     ...add('filter', { type: 'TransparentFilter', fid: 'everybody' }),
     ...add('group', { gid: 'applications' }),
@@ -28,17 +23,17 @@ export async function configureJasmin({ port, smppPort, connectors }: JasminSett
       `smppccm -1 ${cid}`,
     ]),
     ...add('mtrouter', {
-      type: connectors === 1 ? 'DefaultRoute' : 'RandomRoundrobinMTRoute',
-      ...routeOf(ids),
+      type: 'RandomRoundrobinMTRoute',
+      order: '10',
+      filters: 'everybody',
+      connectors: ids.map((id) => `smppc(${id})`).join(';'),
       rate: '0.0',
     }),
   ]);
 }
 
-function routeOf(ids: readonly string[]): Readonly<Record<string, string>> {
-  const [only] = ids;
-  if (ids.length === 1) return { connector: `smppc(${only})` };
-  return { order: '10', filters: 'everybody', connectors: ids.map((id) => `smppc(${id})`).join(';') };
+function add(thing: string, settings: Readonly<Record<string, string>>): string[] {
+  return [`${thing} -a`, ...Object.entries(settings).map(([key, value]) => `${key} ${value}`), 'ok'];
 }
 
 /** The prompt of the console, or of one of its forms. */

@@ -5,7 +5,7 @@
 import { chown, mkdir, rm } from 'node:fs/promises';
 import { HttpApplication } from '../http-application.ts';
 import { venvFolder } from '../install.ts';
-import { requestsInFlight } from '../limits.ts';
+import { receiptDelayMs, requestsInFlight } from '../limits.ts';
 import { textOf } from '../message.ts';
 import type { Part } from '../process-usage.ts';
 import { dataFolder, writeSettings } from '../settings.ts';
@@ -23,7 +23,8 @@ const connectors = 4;
 
 export const jasmin: System = {
   name: 'jasmin',
-  title: 'Jasmin, HTTP',
+  title: 'Jasmin',
+  takes: `HTTP, ${requestsInFlight} requests at a time`,
   durability:
     'queues in RabbitMQ that are not durable, messages that are not persistent and not confirmed (Jasmin has no setting for it): the death of RabbitMQ loses them',
   promises:
@@ -38,7 +39,8 @@ async function start(observer: Observer): Promise<RunningSystem> {
     spec: `${(await sitePackages()).trim()}/txamqp/specs/standard/amqp0-9-1.stripped.xml`,
   };
   await rm(folder, { recursive: true, force: true });
-  for (const name of ['etc/jasmin/store', 'redis', 'rabbitmq', 'log']) await mkdir(`${folder}/${name}`, { recursive: true });
+  for (const name of ['etc/jasmin/store', 'redis', 'rabbitmq', 'log'])
+    await mkdir(`${folder}/${name}`, { recursive: true });
   for (const file of ['jasmin.cfg', 'jasmin-dlr.cfg', 'redis.conf', 'rabbitmq.conf']) {
     await writeSettings([file], `${folder}/${file}`, values);
   }
@@ -59,6 +61,7 @@ async function start(observer: Observer): Promise<RunningSystem> {
   const owned = resources.move();
   return {
     parts,
+    receiptDelayMs,
     inFlight: requestsInFlight,
     submit: (index, contact) => application.submit(index, contact),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
@@ -125,5 +128,8 @@ async function serversOfJasmin(): Promise<Server[]> {
 }
 
 function sitePackages(): Promise<string> {
-  return runCommand(`${venvFolder}/bin/python`, ['-c', 'import txamqp, pathlib; print(pathlib.Path(txamqp.__file__).parent.parent)']);
+  return runCommand(`${venvFolder}/bin/python`, [
+    '-c',
+    'import txamqp, pathlib; print(pathlib.Path(txamqp.__file__).parent.parent)',
+  ]);
 }

@@ -7,12 +7,14 @@ import { once } from 'node:events';
 import { mkdir, rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { HttpApplication } from '../http-application.ts';
-import { requestsInFlight } from '../limits.ts';
-import { indexOfText, textOf } from '../message.ts';
+import { receiptDelayMs, requestsInFlight } from '../limits.ts';
+import { textOf } from '../message.ts';
 import type { Part } from '../process-usage.ts';
 import { dataFolder, writeSettings } from '../settings.ts';
 import { Smsc } from '../smpp/smsc.ts';
-import { nowMs, type Observer, type RunningSystem, type System } from '../system.ts';
+import type { Observer, RunningSystem, System } from '../system.ts';
+import { nowMs } from '../../load/monotonic-clock.ts';
+import { numberIn } from '../../load/texts.ts';
 import { startServer, stopServer } from '../../stack/process-record.ts';
 import { pidOf } from './pid-of.ts';
 
@@ -27,6 +29,7 @@ const promises =
 export const kannelSmpp: System = {
   name: 'kannel-smpp',
   title: 'Kannel, SMPP',
+  takes: `HTTP, ${requestsInFlight} requests at a time`,
   durability,
   promises,
   start: (observer) => start(observer, 'kannel-smpp.conf', startSmsc),
@@ -35,23 +38,21 @@ export const kannelSmpp: System = {
 export const kannelFake: System = {
   name: 'kannel-fakesmsc',
   title: 'Kannel, fakesmsc',
+  takes: `HTTP, ${requestsInFlight} requests at a time`,
   durability,
   promises: `${promises}; bearerbox itself makes the report, as soon as the message is in the socket of fakesmsc`,
   start: (observer) => start(observer, 'kannel-fake.conf', startFakeSmsc),
 };
 
 interface OtherSide extends AsyncDisposable {
+  readonly receiptDelayMs: number;
   readonly part: Part;
 }
 
 /** When bearerbox is there: the SMPP driver connects to its centre, fakesmsc connects to its driver. */
 type StartOtherSide = (observer: Observer, startBearerbox: () => Promise<void>) => Promise<OtherSide>;
 
-async function start(
-  observer: Observer,
-  smscSettings: string,
-  startOtherSide: StartOtherSide,
-): Promise<RunningSystem> {
+async function start(observer: Observer, smscSettings: string, startOtherSide: StartOtherSide): Promise<RunningSystem> {
   await using resources = new AsyncDisposableStack();
   await rm(folder, { recursive: true, force: true });
   for (const name of ['spool', 'reports']) await mkdir(`${folder}/${name}`, { recursive: true });
@@ -76,6 +77,7 @@ async function start(
   const owned = resources.move();
   return {
     parts,
+    receiptDelayMs: otherSide.receiptDelayMs,
     inFlight: requestsInFlight,
     submit: (index, contact) => application.submit(index, contact),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
@@ -113,6 +115,7 @@ async function startSmsc(observer: Observer, startBearerbox: () => Promise<void>
   await startBearerbox();
   const owned = resources.move();
   return {
+    receiptDelayMs,
     part: { name: 'message centre', pid: smsc.pid, isDriver: true },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
@@ -130,10 +133,11 @@ async function startFakeSmsc(observer: Observer, startBearerbox: () => Promise<v
   await once(child, 'spawn');
   const ended = once(child, 'exit');
   createInterface({ input: child.stderr }).on('line', (line) => {
-    const index = line.includes('Got message') ? indexOfText(line) : undefined;
-    if (index !== undefined) observer.delivered(index, nowMs());
+    const text = /Got message \d+: <\S+ \S+ text (.*)>$/.exec(line)?.[1];
+    if (text !== undefined) observer.delivered(numberIn(text), nowMs());
   });
   return {
+    receiptDelayMs: 0,
     part: { name: 'fakesmsc', pid: child.pid ?? 0, isDriver: true },
     [Symbol.asyncDispose]: async () => {
       child.kill('SIGKILL');
