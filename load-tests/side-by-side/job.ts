@@ -54,6 +54,16 @@ export async function runJob(job: Job): Promise<JobResult> {
   };
 }
 
+/** Everything is accepted while nobody is at the other side; then the system crashes, and all is awaited that it kept. */
+export async function runCrash(job: Job): Promise<Figures> {
+  const { system, record } = job;
+  if (system.crash === undefined) throw new Error('a system that was started closed can crash');
+  await handOverAll(job);
+  await system.crash();
+  await untilDone(record);
+  return record.figures(system.receiptDelayMs);
+}
+
 async function handOverAll(job: Job): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {

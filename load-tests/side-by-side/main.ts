@@ -29,6 +29,8 @@ const { values } = parseArgs({
 process.env['CHAPPE_CLUSTER_DATA'] = `${dataFolder}/chappe-cluster`;
 process.env['CHAPPE_CLUSTER_BOUNDS'] = boundsFor(16);
 if (isInNamespace()) {
+  const stopped = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort());
   const { runSideBySide } = await import('./run-side-by-side.ts');
   await runSideBySide({
     names: values.systems === 'all' ? undefined : values.systems.split(','),
@@ -37,6 +39,7 @@ if (isInNamespace()) {
     runs: Number(values.runs),
     warmUp: Number(values['warm-up']),
     reportsFolder: values.reports,
+    signal: stopped.signal,
     say: (line) => void process.stdout.write(`${line}\n`),
   });
   process.exit();

@@ -47,7 +47,8 @@ export async function usageOf(parts: readonly Part[]): Promise<Usage[]> {
   );
 }
 
-function membersOf(
+/** A process and its descendants; only itself if it is alone. */
+export function membersOf(
   { pid, isAlone }: Pick<Part, 'pid' | 'isAlone'>,
   childrenOf: ReadonlyMap<number, readonly number[]>,
 ): number[] {
@@ -55,7 +56,8 @@ function membersOf(
   return [pid, ...(childrenOf.get(pid) ?? []).flatMap((child) => membersOf({ pid: child }, childrenOf))];
 }
 
-async function processTree(): Promise<Map<number, number[]>> {
+/** The children of every process. */
+export async function processTree(): Promise<Map<number, number[]>> {
   const childrenOf = new Map<number, number[]>();
   for (const entry of await readdir('/proc')) {
     if (!/^\d+$/.test(entry)) continue;

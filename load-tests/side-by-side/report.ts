@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import type { JobResult, PartFigures } from './job.ts';
-import type { Percentiles } from './record.ts';
+import type { Figures, Percentiles } from './record.ts';
 import type { System } from './system.ts';
 import { systems } from './systems/systems.ts';
 
@@ -15,6 +15,8 @@ export interface SystemReport {
   readonly commit: string;
   readonly versions: readonly string[];
   readonly runs: readonly { readonly fast: JobResult; readonly paced: JobResult }[];
+  /** After SIGKILL with every message waiting. Absent: not done with this system. */
+  readonly crashed?: Figures;
 }
 
 interface Report {
@@ -36,9 +38,13 @@ export function formatJob({ messages, perSecond, figures, parts }: JobResult): s
   ].join('\n');
 }
 
+export function formatCrash(figures: Figures): string {
+  return `killed with ${figures.accepted} accepted messages waiting: delivered ${figures.delivered}, ${faultsOf(figures)}`;
+}
+
 /** @returns the path of the page */
 export async function writeReport(
-  results: readonly { readonly system: System; readonly runs: SystemReport['runs'] }[],
+  results: readonly (Pick<SystemReport, 'runs' | 'crashed'> & { readonly system: System })[],
   versions: readonly string[],
   folder: string,
 ): Promise<string> {
@@ -48,7 +54,7 @@ export async function writeReport(
   const kept = earlier === undefined ? {} : (JSON.parse(earlier) as Report).systems;
   const at = new Date().toISOString();
   const commit = execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim();
-  const now = results.map(({ system, runs }) => [system.name, { at, commit, versions, runs }] as const);
+  const now = results.map(({ system, ...measured }) => [system.name, { at, commit, versions, ...measured }] as const);
   const report: Report = { machine: machineOf(), systems: { ...kept, ...Object.fromEntries(now) } };
   await writeFile(`${path}.json`, `${JSON.stringify(report, undefined, 1)}\n`);
   await writeFile(`${path}.md`, pageOf(report));
@@ -128,6 +134,25 @@ ${rows
   .join('\n')}
 
 In italics: not the system, but the sending application and the other side.
+
+## Killed while everything waits
+
+With nobody at the other side the system accepts messages; then all its processes, the servers that it uses included, end by
+SIGKILL, are started again on what they left, and find the other side open. The machine's page cache survives this: the
+loss of power takes more from whoever does not sync.
+
+| system | accepted | delivered | lost | delivered again | reported |
+|---|---|---|---|---|---|
+${rows
+  .flatMap(({ system, measured: { crashed } }) => {
+    if (crashed === undefined) return [];
+    const { accepted, delivered, lost, deliveredAgain, reported } = crashed;
+    return [`| ${[system.title, accepted, delivered, lost, deliveredAgain, reported].join(' | ')} |`];
+  })
+  .join('\n')}
+
+Chappe's processes are killed by tests of their own (\`services/standalone/test/kill.test.ts\`, \`make faults\`), which hold what
+handsets showed against what was accepted.
 
 ## What each is
 

@@ -21,6 +21,8 @@ export interface RunningSystem extends AsyncDisposable {
    * @throws Error if it refuses
    */
   submit(index: number, contact: string): Promise<void>;
+  /** Ends every process of the system with SIGKILL, opens the other side and starts them again on what they left. */
+  crash?(): Promise<void>;
 }
 
 export interface System {
@@ -34,4 +36,6 @@ export interface System {
   readonly takes: string;
   /** Starts it empty. @param contacts how many people it is to know: the first places of `numberAt` */
   start(observer: Observer, contacts: number): Promise<RunningSystem>;
+  /** The same with nobody at the other side, for a crash while everything waits. Absent: not made for this run. */
+  startClosed?(observer: Observer): Promise<RunningSystem>;
 }

@@ -29,6 +29,8 @@ export async function configureJasmin({ port, smppPort, connectors }: JasminSett
       connectors: ids.map((id) => `smppc(${id})`).join(';'),
       rate: '0.0',
     }),
+    // Kept for the next start.
+    'persist',
   ]);
 }
 

@@ -2,18 +2,19 @@
  * Jasmin: jasmind takes messages over HTTP, puts them into RabbitMQ and hands them to the message centre over SMPP;
  * dlrlookupd finds the message of a receipt in Redis, dlrd fetches the URLs of reports.
  */
-import { chown, mkdir, rm } from 'node:fs/promises';
+import { chown } from 'node:fs/promises';
 import { HttpApplication } from '../http-application.ts';
 import { venvFolder } from '../install.ts';
+import { killTrees } from '../kill-trees.ts';
 import { receiptDelayMs, requestsInFlight } from '../limits.ts';
 import { textOf } from '../message.ts';
-import type { Part } from '../process-usage.ts';
 import { dataFolder, writeSettings } from '../settings.ts';
 import { Smsc } from '../smpp/smsc.ts';
 import type { Observer, RunningSystem, System } from '../system.ts';
 import { runCommand, startServer, stopServer, type Server } from '../../stack/process-record.ts';
+import { emptyFolder } from './empty-folder.ts';
 import { configureJasmin } from './jasmin-console.ts';
-import { pidOf } from './pid-of.ts';
+import { partsOf } from './parts-of.ts';
 
 const folder = `${dataFolder}/jasmin`;
 const [smppPort, sendPort, consolePort, reportPort] = [12_775, 1_401, 8_990, 18_080];
@@ -29,41 +30,44 @@ export const jasmin: System = {
     'queues in RabbitMQ that are not durable, messages that are not persistent and not confirmed (Jasmin has no setting for it): the death of RabbitMQ loses them',
   promises:
     'no encryption, no windows; a price by route; no order over several connectors; what a connector had submitted without an answer is sent again',
-  start,
+  start: (observer) => start(observer, 'open'),
+  startClosed: (observer) => start(observer, 'closed'),
 };
 
-async function start(observer: Observer): Promise<RunningSystem> {
+async function start(observer: Observer, otherSide: 'open' | 'closed'): Promise<RunningSystem> {
   await using resources = new AsyncDisposableStack();
   const values = {
     data: folder,
     spec: `${(await sitePackages()).trim()}/txamqp/specs/standard/amqp0-9-1.stripped.xml`,
   };
-  await rm(folder, { recursive: true, force: true });
-  for (const name of ['etc/jasmin/store', 'redis', 'rabbitmq', 'log'])
-    await mkdir(`${folder}/${name}`, { recursive: true });
+  await emptyFolder(folder, ['etc/jasmin/store', 'redis', 'rabbitmq', 'log']);
   for (const file of ['jasmin.cfg', 'jasmin-dlr.cfg', 'redis.conf', 'rabbitmq.conf']) {
     await writeSettings([file], `${folder}/${file}`, values);
   }
 
   const smsc = resources.use(new Smsc((index, atMs) => observer.delivered(index, atMs)));
-  await smsc.listen(smppPort);
+  if (otherSide === 'open') await smsc.listen(smppPort);
   const application = resources.use(new HttpApplication(httpOptions, observer));
   await application.listen();
-  for (const server of await serversOfJasmin()) {
+  const servers = await serversOfJasmin();
+  for (const server of servers) {
     resources.defer(() => stopServer(folder, server.name));
     await startServer(folder, server);
   }
   await configureJasmin({ port: consolePort, smppPort, connectors });
 
-  const names = ['jasmind', 'dlrlookupd', 'dlrd', 'rabbitmq', 'redis'];
-  const parts: Part[] = await Promise.all(names.map(async (name) => ({ name, pid: await pidOf(folder, name) })));
-  parts.push({ name: 'message centre', pid: smsc.pid, isDriver: true });
+  const own = await partsOf(folder, ['jasmind', 'dlrlookupd', 'dlrd', 'rabbitmq', 'redis']);
   const owned = resources.move();
   return {
-    parts,
+    parts: [...own, { name: 'message centre', pid: smsc.pid, isDriver: true }],
     receiptDelayMs,
     inFlight: requestsInFlight,
     submit: (index, contact) => application.submit(index, contact),
+    crash: async () => {
+      await killTrees(own.map(({ pid }) => pid));
+      await smsc.listen(smppPort);
+      for (const server of servers) await startServer(folder, server);
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

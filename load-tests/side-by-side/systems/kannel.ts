@@ -4,9 +4,9 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { HttpApplication } from '../http-application.ts';
+import { killTrees } from '../kill-trees.ts';
 import { receiptDelayMs, requestsInFlight } from '../limits.ts';
 import { textOf } from '../message.ts';
 import type { Part } from '../process-usage.ts';
@@ -15,8 +15,9 @@ import { Smsc } from '../smpp/smsc.ts';
 import type { Observer, RunningSystem, System } from '../system.ts';
 import { nowMs } from '../../load/monotonic-clock.ts';
 import { numberIn } from '../../load/texts.ts';
-import { startServer, stopServer } from '../../stack/process-record.ts';
-import { pidOf } from './pid-of.ts';
+import { startServer, stopServer, type Server } from '../../stack/process-record.ts';
+import { emptyFolder } from './empty-folder.ts';
+import { partsOf } from './parts-of.ts';
 
 const folder = `${dataFolder}/kannel`;
 const [smppPort, fakePort, sendPort, reportPort] = [12_775, 12_776, 13_013, 18_080];
@@ -33,6 +34,7 @@ export const kannelSmpp: System = {
   durability,
   promises,
   start: (observer) => start(observer, 'kannel-smpp.conf', startSmsc),
+  startClosed: (observer) => start(observer, 'kannel-smpp.conf', startClosedSmsc),
 };
 
 export const kannelFake: System = {
@@ -47,6 +49,8 @@ export const kannelFake: System = {
 interface OtherSide extends AsyncDisposable {
   readonly receiptDelayMs: number;
   readonly part: Part;
+  /** Absent: it is open. */
+  readonly open?: () => Promise<void>;
 }
 
 /** When bearerbox is there: the SMPP driver connects to its centre, fakesmsc connects to its driver. */
@@ -54,32 +58,39 @@ type StartOtherSide = (observer: Observer, startBearerbox: () => Promise<void>) 
 
 async function start(observer: Observer, smscSettings: string, startOtherSide: StartOtherSide): Promise<RunningSystem> {
   await using resources = new AsyncDisposableStack();
-  await rm(folder, { recursive: true, force: true });
-  for (const name of ['spool', 'reports']) await mkdir(`${folder}/${name}`, { recursive: true });
+  await emptyFolder(folder, ['spool', 'reports']);
   await writeSettings(['kannel.conf', smscSettings], `${folder}/kannel.conf`, { data: folder });
 
   const application = resources.use(new HttpApplication(httpOptions, observer));
   await application.listen();
+  const bearerbox = box('bearerbox', [13_001, 13_000]);
+  const smsbox = box('smsbox', [sendPort]);
   const otherSide = resources.use(
     await startOtherSide(observer, async () => {
-      resources.defer(() => stopServer(folder, 'bearerbox'));
-      await startServer(folder, box('bearerbox', [13_001, 13_000]));
+      resources.defer(() => stopServer(folder, bearerbox.name));
+      await startServer(folder, bearerbox);
     }),
   );
-  resources.defer(() => stopServer(folder, 'smsbox'));
-  await startServer(folder, box('smsbox', [sendPort]));
+  resources.defer(() => stopServer(folder, smsbox.name));
+  await startServer(folder, smsbox);
 
-  const parts: Part[] = [
-    { name: 'bearerbox', pid: await pidOf(folder, 'bearerbox') },
-    { name: 'smsbox', pid: await pidOf(folder, 'smsbox') },
-    otherSide.part,
-  ];
+  const { open } = otherSide;
+  const boxes = await partsOf(folder, [bearerbox.name, smsbox.name]);
   const owned = resources.move();
   return {
-    parts,
+    parts: [...boxes, otherSide.part],
     receiptDelayMs: otherSide.receiptDelayMs,
     inFlight: requestsInFlight,
     submit: (index, contact) => application.submit(index, contact),
+    ...(open === undefined
+      ? {}
+      : {
+          crash: async () => {
+            await killTrees(boxes.map(({ pid }) => pid));
+            await open();
+            for (const server of [bearerbox, smsbox]) await startServer(folder, server);
+          },
+        }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -103,20 +114,28 @@ const httpOptions = {
   reportAnswer: '',
 };
 
-function box(name: string, ports: readonly number[]): Parameters<typeof startServer>[1] {
+function box(name: string, ports: readonly number[]): Server {
   // Verbosity 2: warnings and errors.
   return { name, command: name, args: ['-v', '2', `${folder}/kannel.conf`], ports };
 }
 
 async function startSmsc(observer: Observer, startBearerbox: () => Promise<void>): Promise<OtherSide> {
+  const { open, ...otherSide } = await startClosedSmsc(observer, async () => undefined);
+  await open?.();
+  await startBearerbox();
+  return otherSide;
+}
+
+/** A centre that does not listen until it is opened. */
+async function startClosedSmsc(observer: Observer, startBearerbox: () => Promise<void>): Promise<OtherSide> {
   await using resources = new AsyncDisposableStack();
   const smsc = resources.use(new Smsc((index, atMs) => observer.delivered(index, atMs)));
-  await smsc.listen(smppPort);
   await startBearerbox();
   const owned = resources.move();
   return {
     receiptDelayMs,
     part: { name: 'message centre', pid: smsc.pid, isDriver: true },
+    open: () => smsc.listen(smppPort),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
