@@ -156,10 +156,6 @@ function shardTable(all: readonly Shard[]): string {
   );
 }
 
-function total(shards: readonly Shard[], of: (shard: Shard) => number): number {
-  return shards.reduce((sum, shard) => sum + of(shard), 0);
-}
-
 /** A line for each zone: whether one of them alone could carry the load is read off here. */
 function zoneTotals(all: readonly Shard[]): string {
   return [...Map.groupBy(all, ({ zone }) => zone || '-')]
