@@ -111,24 +111,25 @@ describe('migrations of all services', { skip: skipWithoutServer }, () => {
     await migrate(before, { service: 'test', directory: old });
 
     // As replicas of the version before do: by its own columns, in transactions of its own, all the time.
-    let written = 0;
+    const written: string[] = [];
     const ended = new AbortController();
     const writing = (async () => {
       while (!ended.signal.aborted) {
-        await before.transaction((tx) => tx.insert(things, [[written, `thing ${written}`]], 'fail'));
-        written += 1;
+        const name = `thing ${written.length}`;
+        await before.transaction((tx) => tx.insert(things, [[written.length, name]], 'fail'));
+        written.push(name);
       }
     })();
     assert.deepEqual(await migrate(next, { service: 'test', directory: fresh }), [2]);
-    const atMigration = written;
-    while (written < atMigration + 20) await next.query('SELECT 1');
+    const enough = written.length + 20;
+    while (written.length < enough) await next.query('SELECT 1');
     ended.abort();
     await writing;
 
     const rows = await next.query('SELECT id, name, colour FROM things ORDER BY id');
     assert.deepEqual(
       rows.map(({ name, colour }) => [name, colour]),
-      Array.from({ length: written }, (_, id) => [`thing ${id}`, '']),
+      written.map((name) => [name, '']),
     );
     assert.deepEqual(await migrate(before, { service: 'test', directory: old }), []);
   });
