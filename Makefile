@@ -16,7 +16,7 @@ UNIT_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/{bil
 DRIVER_TESTS := 'libs/log/test/kafka/*.test.ts' 'libs/coordination/test/etcd/*.test.ts' 'libs/store/test/mysql/*.test.ts' 'services/sender/test/mysql/*.test.ts'
 ALL_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/*/test/**/*.test.ts'
 
-.PHONY: help setup demo test test-drivers check bench clean faults proto-image stack-setup stack-up stack-down stack-status \
+.PHONY: help setup demo test test-drivers check load bench bench-cluster clean faults faults-short proto-image stack-setup stack-up stack-down stack-status \
   cluster-up cluster-down cluster-status cluster-demo
 .DEFAULT_GOAL := help
 
@@ -25,12 +25,15 @@ help:
 	@echo 'make demo [FILE=x.csv] two businesses, 25 handsets, the files of examples/ (or yours), a table'
 	@echo 'make test              all tests, those on real servers (Kafka, etcd, MariaDB) included'
 	@echo 'make check             proto lint and breaking changes, types, lint, format, dead code, unit tests'
-	@echo 'make bench             throughput, latency and memory of the standalone node: a table and JSON'
+	@echo 'make load [SCENARIO=steady MODE=standalone]  open-loop load, real handsets, a checker: load-tests/README.md'
+	@echo 'make bench [QUICK=1]    what the standalone node does: rates, latency, memory, start'
+	@echo 'make bench-cluster [QUICK=1]  what the cluster does: rates, latency, memory, takeover, hand-over, planning'
 	@echo 'make stack-up [ZONES=2] Kafka, etcd and MariaDB on this machine (idempotent); stack-down, stack-status'
 	@echo 'make cluster-up         the cluster on that stack, a process per service and replica; cluster-down, cluster-status'
 	@echo 'make cluster-demo       the demo in a new cluster, with a sender killed in the middle'
 	@echo 'make test-drivers      of all tests those of the drivers, on the real servers'
-	@echo 'make faults [ROWS=all]  faults done to a real cluster under load, held against an independent checker'
+	@echo 'make faults            every fault, done to a real cluster under load and held against an independent checker,'
+	@echo '                       and every positive control; ROWS=1,2 CONTROLS=none for some; make faults-short for CI'
 	@echo 'make proto-image       at a release: renew what `make check` compares the proto files with'
 	@echo 'make clean             remove what setup and the runs have made'
 
@@ -64,8 +67,22 @@ check: setup
 	knip
 	node --test --test-concurrency=2 $(UNIT_TESTS)
 
+# SCENARIO, MODE, and whatever of the rest is set: load-tests/README.md.
+LOAD := node load-tests/load/main.ts
+LOAD_NAMES := RATE SECONDS MESSAGES CONTACTS EXPONENT SHAPE RANGES FLEETS STREAMS SEED PROFILE REPEATS PARTS
+lower = $(shell echo $(1) | tr A-Z a-z)
+LOAD_OPTIONS = $(foreach name,$(LOAD_NAMES),$(if $($(name)),--$(call lower,$(name)) $($(name)))) $(if $(QUICK),--quick)
+SCENARIO ?= steady
+MODE ?= standalone
+
+load: setup
+	@$(LOAD) --scenario $(SCENARIO) --mode $(MODE) $(LOAD_OPTIONS)
+
 bench: setup
-	@node load-tests/bench/main.ts
+	@$(LOAD) --scenario bench --mode standalone $(LOAD_OPTIONS)
+
+bench-cluster: setup
+	@$(LOAD) --scenario bench --mode cluster $(LOAD_OPTIONS)
 
 STACK := node load-tests/stack/main.ts
 ZONES ?= 1
@@ -99,14 +116,19 @@ cluster-demo: stack-up
 test-drivers: setup
 	@$(STACK) run --zones $(ZONES) -- node --test --test-concurrency=2 $(DRIVER_TESTS)
 
-# Needs root: it makes a network namespace of its own. CONTROLS=all breaks one rule after the other on purpose.
-ROWS ?= 1,2,8,9
-CONTROLS ?= none
+# Needs root: it makes namespaces of its own, and installs what is missing. CONTROLS: rules that are broken on purpose.
+ROWS ?= all
+CONTROLS ?= all
+FAULTS := node load-tests/faults/main.ts $(if $(SEED),--seed $(SEED))
 faults: setup
-	@node load-tests/faults/main.ts --rows $(ROWS) --controls $(CONTROLS) $(if $(SEED),--seed $(SEED))
+	@$(FAULTS) --rows $(ROWS) --controls $(CONTROLS)
+
+# One fault of each kind and two controls; its report lies with the other results, which are not kept.
+faults-short: setup
+	@$(FAULTS) --rows short --controls short --reports load-tests/results
 
 proto-image: setup
 	buf build proto -o proto/released.binpb
 
 clean:
-	rm -rf node_modules libs/proto/src/gen load-tests/results data
+	rm -rf node_modules libs/proto/src/gen load-tests/results load-tests/cluster/.compile-cache data

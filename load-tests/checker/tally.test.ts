@@ -165,3 +165,15 @@ describe('the tally', () => {
     finds(goodRun({ reply: (run) => (run.noteHeard('merci'), run.noteHeard('merci')) }), /^ONCE: the reply merci/u);
   });
 });
+
+test('SECRET: an envelope may come again, another one under its message key may not', () => {
+  const tally = new Tally();
+  const [one, other] = [Uint8Array.of(1, 2, 3), Uint8Array.of(1, 2, 4)];
+  tally.noteEnvelope('d', 'key/1', one);
+  tally.noteEnvelope('d', 'key/1', one);
+  tally.noteEnvelope('d', 'key/2', other);
+  tally.noteEnvelope('e', 'key/1', other);
+  assert.deepEqual(tally.problems(), []);
+  tally.noteEnvelope('d', 'key/1', other);
+  assert.deepEqual(tally.problems(), ['SECRET: a message key was used for two texts to d']);
+});

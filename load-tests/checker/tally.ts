@@ -6,6 +6,7 @@
  * ORDER by intervals: a message is before another of the same (number, contact) if both were handed
  * over in that order on one stream, or if it was answered before the other was handed over.
  */
+import { createHash } from 'node:crypto';
 
 export type State = 'accepted' | 'sent' | 'delivered' | 'read' | 'failed' | 'expired' | 'cancelled';
 
@@ -76,6 +77,8 @@ export class Tally {
   readonly #booked: string[] = [];
   readonly #replied: string[] = [];
   readonly #heard: string[] = [];
+  /** By device and message key: what was encrypted under it. */
+  readonly #encrypted = new Map<string, string>();
   readonly #problems: string[] = [];
 
   get accepted(): number {
@@ -143,6 +146,16 @@ export class Tally {
     if (!follows) this.#problems.push(`MONOTONE: ${messageId} went from ${last ?? 'nothing'} to ${state}`);
     told.states.push(state);
     this.#told.set(messageId, told);
+  }
+
+  /** An envelope may come again as it is; another one under the same message key is a second text under it. */
+  noteEnvelope(device: string, messageKey: string, ciphertext: Uint8Array): void {
+    const name = `${device} ${messageKey}`;
+    const digest = createHash('sha256').update(ciphertext).digest('base64');
+    const before = this.#encrypted.get(name);
+    if (before !== undefined && before !== digest)
+      this.#problems.push(`SECRET: a message key was used for two texts to ${device}`);
+    this.#encrypted.set(name, digest);
   }
 
   noteBooked(messageId: string): void {

@@ -17,7 +17,7 @@ export interface Member {
   readonly internalPort?: number;
 }
 
-export const members: readonly Member[] = [
+const full: readonly Member[] = [
   { name: 'coordinator-a', service: 'coordinator', zone: 'a', port: 21_021 },
   { name: 'coordinator-b', service: 'coordinator', zone: 'b', port: 21_022 },
   { name: 'crypto-a', service: 'crypto', zone: 'a', port: 21_041 },
@@ -34,8 +34,15 @@ export const members: readonly Member[] = [
   { name: 'gateway-b', service: 'gateway', zone: 'b', port: 21_012 },
 ];
 
+/** One process for each service and two senders: on few cores more of them only take turns. */
+const small = new Set(['coordinator-a', 'crypto-a', 'billing-a', 'relay-a', 'sender-a1', 'sender-b1', 'gateway-a']);
+
+/** A load test chooses: `CHAPPE_CLUSTER_SHAPE` is `full`, unless set to `small`. */
+export const members: readonly Member[] =
+  process.env['CHAPPE_CLUSTER_SHAPE'] === 'small' ? full.filter(({ name }) => small.has(name)) : full;
+
 /** 16 ranges, cut where the people of the examples live. */
-export const initialBounds = [
+const examplesBounds = [
   ['12', '13', '2', '3'],
   ['3319900', '33199001004', '33199002', '332'],
   ['4', '4420794601', '4420794602', '46'],
@@ -43,6 +50,9 @@ export const initialBounds = [
 ]
   .flat()
   .join(',');
+
+/** Other people, other ranges. */
+export const initialBounds = process.env['CHAPPE_CLUSTER_BOUNDS'] ?? examplesBounds;
 
 /**
  * Logs, process records, keys; git ignores it. The commands of `chappe` take it as `--data`.

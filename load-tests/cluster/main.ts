@@ -10,18 +10,13 @@
 import { onStopSignal } from '@chappe/cli/stop-signal';
 import { rm, writeFile } from 'node:fs/promises';
 import { relative } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { logPath, serversOf, startServer, stopServer } from '../stack/process-record.ts';
+import { serversOf, stopServer } from '../stack/process-record.ts';
 import { runClusterDemo } from './demo.ts';
-import { environmentOf, identityOfCluster, makeDatabase } from './environment.ts';
-import { addressesOf, adminPortOf, dataFolder, members } from './layout.ts';
+import { identityOfCluster, makeDatabase } from './environment.ts';
+import { addressesOf, dataFolder, members } from './layout.ts';
 import type { Member } from './layout.ts';
-
-/** Fourteen processes on two cores take some ten seconds. */
-const readyMsMax = 90_000;
-const pollMs = 100;
+import { problemsOf, startMember, untilReady } from './member-process.ts';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -56,18 +51,8 @@ async function up(): Promise<void> {
   const startedMs = performance.now();
   const identity = await identityOfCluster();
   await makeDatabase(identity, zones);
-  await Promise.all(
-    members.map((member) =>
-      startServer(dataFolder, {
-        name: member.name,
-        command: process.execPath,
-        args: [fileURLToPath(new URL(`../../services/${member.service}/src/main.ts`, import.meta.url))],
-        environment: environmentOf(member, identity, zones),
-        ports: [adminPortOf(member)],
-      }),
-    ),
-  );
-  await untilReady();
+  await Promise.all(members.map((member) => startMember(member, { identity, zones })));
+  await untilReady(members);
   const node = { gateway: addressesOf('gateway'), devices: addressesOf('relay') };
   await writeFile(`${dataFolder}/cli.json`, JSON.stringify({ node, businesses: [] }), { mode: 0o600 });
   print(`the cluster ${identity.name} is ready (${((performance.now() - startedMs) / 1_000).toFixed(1)} s)`);
@@ -113,36 +98,6 @@ async function status(): Promise<void> {
     const text = Object.entries(problems).map(([part, problem]) => `${part}: ${problem}`);
     const state = running ? (text.length === 0 ? 'ready' : 'not ready') : 'ENDED';
     print(`${name.padEnd(14)} ${state.padEnd(10)} pid ${pid}  zone ${member?.zone ?? '-'}  ${text.join('; ')}`);
-  }
-}
-
-async function untilReady(): Promise<void> {
-  const endMs = performance.now() + readyMsMax;
-  for (;;) {
-    const found = await Promise.all(
-      members.map(async (member) => ({ member, problems: Object.entries(await problemsOf(member)) })),
-    );
-    const unready = found.filter(({ problems }) => problems.length > 0);
-    if (unready.length === 0) return;
-    const [first] = unready;
-    const ended = (await serversOf(dataFolder)).find(({ running }) => !running);
-    if (ended !== undefined) throw new Error(`${ended.name} has ended: see ${logPath(dataFolder, ended.name)}`);
-    if (performance.now() > endMs && first !== undefined) {
-      const why = first.problems.map(([part, problem]) => `${part}: ${problem}`).join('; ');
-      throw new Error(`${first.member.name} is not ready: ${why}. See ${logPath(dataFolder, first.member.name)}`);
-    }
-    await pause(pollMs);
-  }
-}
-
-async function problemsOf(member: Member): Promise<Record<string, string>> {
-  try {
-    const answer = await fetch(`http://127.0.0.1:${adminPortOf(member)}/readyz`, {
-      signal: AbortSignal.timeout(2_000),
-    });
-    return ((await answer.json()) as { problems: Record<string, string> }).problems;
-  } catch {
-    return { process: 'it does not answer' };
   }
 }
 

@@ -9,7 +9,7 @@ import type { People } from './people.ts';
 import { runRow } from './run-row.ts';
 import type { RunSettings } from './run-row.ts';
 import type { Row } from './row.ts';
-import { senderKilled, senderWithoutEtcd } from './rows/senders.ts';
+import { senderKilled, senderStopped, senderWithoutEtcd } from './rows/senders.ts';
 import { gatewayKilled } from './rows/services.ts';
 
 export interface ControlResult {
@@ -54,6 +54,19 @@ const dies: Row = {
   afterMs: 8_000,
 };
 
+/** As an operator's mistake does it: whoever appends next finds it missing. */
+const topicDeleted: Row = {
+  ...nothing,
+  name: 'the topic of a range is deleted',
+  injection: 'the topic is deleted behind the cluster',
+  inject: async ({ cluster, people, note }) => {
+    const contact = people.contacts[0]?.slice(1) ?? '';
+    const range = (await cluster.ranges()).find(({ start, end }) => contact >= start && (end === '' || contact < end));
+    await cluster.deleteTopic(`range-${range?.id ?? ''}`);
+    note(`the topic of ${range?.id ?? 'no range'} is gone`);
+  },
+};
+
 const controls: readonly Control[] = [
   { rule: 'fence_out', service: 'sender', row: senderWithoutEtcd, expects: /^(ONCE|ORDER|NO-LOSS|MONOTONE)/ },
   { rule: 'offset_before_effects', service: 'sender', only: 'sender-a1', row: dies, expects: /^NO-LOSS/ },
@@ -70,17 +83,24 @@ const controls: readonly Control[] = [
   { rule: 'events_lost', service: 'sender', row: nothing, expects: /^(NO-LOSS|MONOTONE)/ },
   { rule: 'events_shuffled', service: 'sender', row: nothing, expects: /^(NO-LOSS|MONOTONE)/ },
   { rule: 'charge_lost', service: 'billing', row: nothing, expects: /^ONCE: \S+ was delivered and not charged/ },
+  { rule: 'outbox_from_state', service: 'sender', row: nothing, expects: /^(NO-LOSS|MONOTONE)/ },
+  { rule: 'session_restored', service: 'sender', row: senderStopped, expects: /^SECRET: a message key/ },
+  { rule: 'gap_unseen', service: 'sender', row: nothing, expects: /^NO-LOSS/ },
+  { rule: 'topic_recreated', service: 'gateway', row: topicDeleted, expects: /^NO-LOSS: \S+ to \S+ was accepted/ },
   { rule: 'reattach_skipped', service: 'relay', row: senderKilled, expects: /^NO-LOSS/ },
 ];
 
 /** What does not come within it does not come. */
 const drainMsMax = 12_000;
 
-/** `all`, `none`, or rules with commas between. @throws Error */
+/** One that a sender breaks and one that a gateway breaks. */
+const short = 'answer_before_append,events_lost';
+
+/** `all`, `short`, `none`, or rules with commas between. @throws Error */
 export function chooseControls(text: string): readonly Control[] {
   if (text === 'all') return controls;
   if (text === 'none') return [];
-  return text.split(',').map((name) => {
+  return (text === 'short' ? short : text).split(',').map((name) => {
     const control = controls.find(({ rule }) => rule === name);
     if (control === undefined) throw new Error(`there is no control ${name}: ${Object.keys(rules).join(', ')}`);
     return control;

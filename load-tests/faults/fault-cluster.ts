@@ -12,6 +12,7 @@ import { environmentOf, identityOfCluster, makeDatabase } from '../cluster/envir
 import { addressesOf, adminPortOf, dataFolder, members } from '../cluster/layout.ts';
 import type { Member } from '../cluster/layout.ts';
 import { etcd } from '../stack/etcd.ts';
+import { Kafka, logLevel } from 'kafkajs';
 import { kafka } from '../stack/kafka.ts';
 import { mariadb } from '../stack/mariadb.ts';
 import {
@@ -25,14 +26,29 @@ import {
 } from '../stack/process-record.ts';
 import { stackContext } from '../stack/stack-context.ts';
 import type { StackContext, StackPart } from '../stack/stack-context.ts';
+import { limitCpu } from './cpu-quota.ts';
+import { readLog } from './process-log.ts';
+import type { LogLine } from './process-log.ts';
+import { moveToSmallDisk } from './small-disk.ts';
+import type { SmallDisk } from './small-disk.ts';
 
-export type Server = 'kafka-1' | 'etcd-a' | 'mariadb-a';
+/** The first of each kind is there in a stack of one zone as well. */
+export type Server = 'kafka-1' | 'kafka-2' | 'kafka-3' | 'kafka-4' | 'etcd-a' | 'mariadb-a';
 
-/** Each with the port that clients use. */
-const servers: Readonly<Record<Server, { readonly part: StackPart; readonly port: number }>> = {
-  'kafka-1': { part: kafka, port: 19_092 },
-  'etcd-a': { part: etcd, port: 12_379 },
-  'mariadb-a': { part: mariadb, port: 13_306 },
+interface ServerPlace {
+  readonly part: StackPart;
+  /** That clients use. */
+  readonly port: number;
+  readonly zones: readonly (1 | 2)[];
+}
+
+const servers: Readonly<Record<Server, ServerPlace>> = {
+  'kafka-1': { part: kafka, port: 19_092, zones: [1, 2] },
+  'kafka-2': { part: kafka, port: 19_093, zones: [2] },
+  'kafka-3': { part: kafka, port: 19_094, zones: [2] },
+  'kafka-4': { part: kafka, port: 19_095, zones: [2] },
+  'etcd-a': { part: etcd, port: 12_379, zones: [1, 2] },
+  'mariadb-a': { part: mariadb, port: 13_306, zones: [1, 2] },
 };
 
 /** Of the first process; filters tell processes apart by their group. */
@@ -42,15 +58,18 @@ const pollMs = 100;
 
 export class FaultCluster implements AsyncDisposable {
   readonly #stack: StackContext;
+  readonly #zones: 1 | 2;
   /** Over the usual environment, of processes that break a rule on purpose. */
   readonly #environments = new Map<string, Readonly<Record<string, string>>>();
-  readonly #cuts = new Set<string>();
+  /** What is done to the cluster now, by name: how each of it ends. */
+  readonly #inForce = new Map<string, () => Promise<void>>();
   #admin: AdminClient | undefined;
   #name = '';
 
   /** @param folder of the servers; what an earlier run left there is ended and removed */
-  constructor(folder: string) {
-    this.#stack = { ...stackContext(1, () => undefined), dataFolder: folder };
+  constructor(folder: string, zones: 1 | 2) {
+    this.#zones = zones;
+    this.#stack = { ...stackContext(zones, () => undefined), dataFolder: folder };
   }
 
   get admin(): AdminClient {
@@ -70,18 +89,14 @@ export class FaultCluster implements AsyncDisposable {
   async startStack(): Promise<void> {
     await this.#endAll();
     await rm(this.#stack.dataFolder, { recursive: true, force: true });
-    for (const { part } of Object.values(servers)) await part.install(this.#stack);
-    await Promise.all(Object.values(servers).map(({ part }) => part.start(this.#stack)));
+    await Promise.all([kafka, etcd, mariadb].map((part) => part.start(this.#stack)));
   }
 
   /** A new cluster, with nobody in it, on the same servers, whatever was done to them. */
   async startNew(): Promise<void> {
     await this.#endMembers();
-    for (const cut of this.#cuts) {
-      const [name = '', server = ''] = cut.split(' ');
-      await this.mend(name, server as Server);
-    }
-    for (const name of Object.keys(servers)) {
+    for (const fault of this.#inForce.keys()) await this.#end(fault);
+    for (const name of this.#serverNames()) {
       await this.thaw(name).catch(() => undefined);
       await this.start(name);
     }
@@ -90,7 +105,7 @@ export class FaultCluster implements AsyncDisposable {
     this.#environments.clear();
     const identity = await identityOfCluster();
     this.#name = identity.name;
-    await makeDatabase(identity, 1);
+    await makeDatabase(identity, this.#zones);
     await Promise.all(members.map(({ name }) => this.start(name)));
     await this.ready();
     this.#admin?.[Symbol.dispose]();
@@ -106,7 +121,10 @@ export class FaultCluster implements AsyncDisposable {
       name,
       command: process.execPath,
       args: [fileURLToPath(new URL(`../../services/${member.service}/src/main.ts`, import.meta.url))],
-      environment: { ...environmentOf(member, await identityOfCluster(), 1), ...this.#environments.get(name) },
+      environment: {
+        ...environmentOf(member, await identityOfCluster(), this.#zones),
+        ...this.#environments.get(name),
+      },
       ports: [adminPortOf(member)],
       user: { uid: 0, gid: firstGroup + members.indexOf(member) },
     });
@@ -169,27 +187,96 @@ export class FaultCluster implements AsyncDisposable {
     return (await Promise.all(members.map(problemsOf))).flat();
   }
 
+  async isRunning(name: string): Promise<boolean> {
+    return (await serversOf(this.#folderOf(name))).some((server) => server.name === name && server.running);
+  }
+
+  /** Moves a server's files to a disk that can be filled; the server is stopped meanwhile. */
+  async moveToSmallDisk(server: Server, spareBytes: number, holes: 'kept' | 'filled'): Promise<SmallDisk> {
+    await this.stop(server);
+    const disk = await moveToSmallDisk(this.#filesOf(server)[0], spareBytes, holes);
+    await this.start(server);
+    this.#inForce.set(`disk of ${server}`, () => disk.empty());
+    const remove = async (): Promise<void> => {
+      await this.stop(server);
+      this.#inForce.delete(`disk of ${server}`);
+      await disk.remove();
+      await this.start(server);
+    };
+    return { ...disk, remove };
+  }
+
+  /** Holds a process to a share of one processor. */
+  async limitCpu(name: string, share: number): Promise<void> {
+    const limit = await limitCpu(await this.#pidOf(name), share);
+    this.#inForce.set(`limit ${name}`, async () => limit[Symbol.asyncDispose]());
+  }
+
+  async endLimit(name: string): Promise<void> {
+    await this.#end(`limit ${name}`);
+  }
+
+  /** Resident memory of every process of Chappe that runs, by name. */
+  async residentBytes(): Promise<ReadonlyMap<string, number>> {
+    const running = (await serversOf(dataFolder)).filter((server) => server.running);
+    const sizes = await Promise.all(
+      running.map(async ({ name, pid }): Promise<[string, number]> => {
+        const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+        return [name, Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1_024];
+      }),
+    );
+    return new Map(sizes);
+  }
+
+  /** What the processes have logged since a time of the system's clock, in order. */
+  async said(sinceMs: number): Promise<readonly LogLine[]> {
+    const paths = members.map(({ name }) => ({ name, path: logPath(dataFolder, name) }));
+    const lines = await Promise.all(paths.map(({ name, path }) => readLog(name, path)));
+    return lines
+      .flat()
+      .filter(({ timeMs }) => timeMs >= sinceMs)
+      .toSorted((a, b) => a.timeMs - b.timeMs);
+  }
+
   async isFrozen(name: string): Promise<boolean> {
-    const pid = (await serversOf(this.#folderOf(name))).find((server) => server.name === name)?.pid;
+    const pid = await this.#pidOf(name);
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
     return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
   }
 
   /** Drops what a process sends to a server. */
   async cut(name: string, server: Server): Promise<void> {
-    this.#cuts.add(`${name} ${server}`);
-    await this.#filter('-A', name, server);
+    const group = String(firstGroup + members.indexOf(memberOf(name)));
+    const packets = ['--dport', String(servers[server].port), '-m', 'owner', '--gid-owner', group];
+    await this.#filter(`cut ${name} ${server}`, [...packets, '-j', 'DROP']);
   }
 
   async mend(name: string, server: Server): Promise<void> {
-    if (this.#cuts.delete(`${name} ${server}`)) await this.#filter('-D', name, server);
+    await this.#end(`cut ${name} ${server}`);
   }
 
-  async #filter(verb: '-A' | '-D', name: string, server: Server): Promise<void> {
-    const group = firstGroup + members.indexOf(memberOf(name));
-    const port = String(servers[server].port);
-    const match = ['-o', 'lo', '-p', 'tcp', '--dport', port, '-m', 'owner', '--gid-owner', String(group)];
-    await runCommand('iptables', ['-w', verb, 'OUTPUT', ...match, '-j', 'DROP']);
+  /** Whoever talks to a process finds the connection reset, and gets no other one. */
+  async reset(name: string): Promise<void> {
+    const packets = ['--dport', String(memberOf(name).port)];
+    await this.#filter(`reset ${name}`, [...packets, '-j', 'REJECT', '--reject-with', 'tcp-reset']);
+  }
+
+  async endReset(name: string): Promise<void> {
+    await this.#end(`reset ${name}`);
+  }
+
+  async #filter(fault: string, rule: readonly string[]): Promise<void> {
+    const filter = async (verb: '-A' | '-D'): Promise<void> => {
+      await runCommand('iptables', ['-w', verb, 'OUTPUT', '-o', 'lo', '-p', 'tcp', ...rule]);
+    };
+    await filter('-A');
+    this.#inForce.set(fault, () => filter('-D'));
+  }
+
+  async #end(fault: string): Promise<void> {
+    const end = this.#inForce.get(fault);
+    this.#inForce.delete(fault);
+    await end?.();
   }
 
   async ranges(): Promise<readonly RangeStatus[]> {
@@ -198,15 +285,18 @@ export class FaultCluster implements AsyncDisposable {
 
   /** The coordinator that leads: the last that said so. */
   async leader(): Promise<string> {
-    const said = await Promise.all(
-      ['coordinator-a', 'coordinator-b'].map(async (name) => {
-        const lines = (await readFile(logPath(dataFolder, name), 'utf8')).split('\n');
-        const line = lines.findLast((text) => text.includes('"leads"'));
-        const time = line === undefined ? undefined : (JSON.parse(line) as { time: number | string }).time;
-        return { name, atMs: time === undefined ? 0 : new Date(time).getTime() };
-      }),
-    );
-    return said.toSorted((a, b) => b.atMs - a.atMs)[0]?.name ?? 'coordinator-a';
+    const line = (await this.said(0)).findLast(({ msg }) => msg === 'leads');
+    if (line === undefined) throw new Error('no coordinator leads');
+    return line.process;
+  }
+
+  /** Takes a topic away behind the cluster's back, as an operator's mistake does. */
+  async deleteTopic(topic: string): Promise<void> {
+    const client = new Kafka({ brokers: ['127.0.0.1:19092'], logLevel: logLevel.NOTHING });
+    const admin = client.admin();
+    await admin.connect();
+    await admin.deleteTopics({ topics: [`${this.#name}.${topic}`] });
+    await admin.disconnect();
   }
 
   /** The sum of a counter over all processes that answer. */
@@ -252,6 +342,16 @@ export class FaultCluster implements AsyncDisposable {
 
   get #logsFolder(): string {
     return `${this.#stack.dataFolder}/logs`;
+  }
+
+  #serverNames(): Server[] {
+    return (Object.keys(servers) as Server[]).filter((name) => servers[name].zones.includes(this.#zones));
+  }
+
+  async #pidOf(name: string): Promise<number> {
+    const found = (await serversOf(this.#folderOf(name))).find((server) => server.name === name && server.running);
+    if (found === undefined) throw new Error(`${name} does not run`);
+    return found.pid;
   }
 
   #folderOf(name: string): string {

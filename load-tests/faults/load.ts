@@ -6,10 +6,15 @@
 import type { AdminClient } from '@chappe/client/admin-client';
 import { ChappeClient } from '@chappe/client/chappe-client';
 import { toChappeError } from '@chappe/errors/chappe-error';
+import type { ChappeError } from '@chappe/errors/chappe-error';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { SettingsSchema } from '@chappe/proto/v1/business_service';
 import { MessageState } from '@chappe/proto/v1/event';
+import { MessageService } from '@chappe/proto/v1/message_service';
+import { Channel } from '@chappe/rpc/client';
 import { setTimeout as pause } from 'node:timers/promises';
+import { CiphertextType } from '@chappe/proto/device/device_service';
+import { messageKeyOf } from '../checker/message-keys.ts';
 import { Tally, type State } from '../checker/tally.ts';
 import { addressesOf } from '../cluster/layout.ts';
 import type { People } from './people.ts';
@@ -55,6 +60,7 @@ export class Load implements AsyncDisposable {
   /** On which identity changes the business was told. */
   readonly identityChanges: string[] = [];
   readonly client: ChappeClient;
+  readonly #apiKey: string;
   readonly #settings: LoadSettings;
   readonly #people: People;
   readonly #stopping = new AbortController();
@@ -65,6 +71,7 @@ export class Load implements AsyncDisposable {
   readonly #listening: Promise<void>;
   #sending: Promise<void> = Promise.resolve();
   #booked = 0;
+  #probes = 0;
   #isPaused = false;
 
   /** Makes the business, its template and everybody's opt-in. */
@@ -77,11 +84,12 @@ export class Load implements AsyncDisposable {
     for (const { error } of (await client.contacts.optIn({ optIns })).results) {
       if (error !== undefined) throw new Error(error.detail);
     }
-    return new Load(client, people, settings);
+    return new Load(client, apiKey, people, settings);
   }
 
-  private constructor(client: ChappeClient, people: People, settings: LoadSettings) {
+  private constructor(client: ChappeClient, apiKey: string, people: People, settings: LoadSettings) {
     this.client = client;
+    this.#apiKey = apiKey;
     this.#people = people;
     this.#settings = settings;
     this.#watching = people.watch({
@@ -98,6 +106,10 @@ export class Load implements AsyncDisposable {
         if (text !== undefined) this.tally.noteReplied(text);
       },
       onUndecryptable: (_device, reason) => count(this.undecryptable, reason),
+      onEnvelope: (device, { from, ciphertext, type }) => {
+        if (`+${from}` !== settings.number) return;
+        this.tally.noteEnvelope(device, messageKeyOf(ciphertext, type === CiphertextType.PRE_KEY), ciphertext);
+      },
     });
     this.#listening = this.#listen();
   }
@@ -113,6 +125,27 @@ export class Load implements AsyncDisposable {
 
   goOn(): void {
     this.#isPaused = false;
+  }
+
+  /** One message outside of the client library, which would try again. @returns why it was refused, if it was */
+  async probe(): Promise<ChappeError | undefined> {
+    const { number, marker } = this.#settings;
+    using channel = new Channel({ address: addressesOf('gateway') });
+    this.#probes += 1;
+    const key = `${number.slice(-3)}-probe-${this.#probes}`;
+    const contact = this.#people.contacts[0] ?? '';
+    this.tally.noteSubmitted({ key, contact, number, stream: 'probe' });
+    const value = { name: 'note', language: 'en', parameters: { text: `key=${key} ${marker}` } };
+    const request = { to: contact, idempotencyKey: key, content: { case: 'template' as const, value } };
+    try {
+      const { messageId } = await channel.client(MessageService).send(request, { bearer: this.#apiKey });
+      this.tally.noteAccepted(key, messageId);
+      return undefined;
+    } catch (error) {
+      const refusal = toChappeError(error);
+      this.tally.noteRefused(key, refusal.entry.retry === 'never');
+      return refusal;
+    }
   }
 
   /** Hands over nothing more, and waits for the answers. */

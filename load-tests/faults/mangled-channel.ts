@@ -3,10 +3,9 @@
  * and old ones again, in any order. What begins a stream (`resume`) stays first.
  */
 import type { Channel } from '@chappe/rpc/client';
+import { withStreams } from './device-streams.ts';
+import type { DeviceStream } from './device-streams.ts';
 import { replacing } from './replacing.ts';
-
-type Send = (frame: object) => Promise<void>;
-type Stream = object & { readonly send: Send };
 
 /** Frames of a device that are remembered, to be sent again. */
 const rememberedMax = 20;
@@ -16,7 +15,7 @@ const replayShare = 0.3;
 /** @param onRepeat counts what was sent beyond what the device said */
 export function mangledChannel(channel: Channel, random: () => number, onRepeat: () => void): Channel {
   const said: object[] = [];
-  const mangled = (send: Send): Send => {
+  const mangled = (send: DeviceStream['send']): DeviceStream['send'] => {
     let isFirst = true;
     return async (frame) => {
       await send(frame);
@@ -36,19 +35,11 @@ export function mangledChannel(channel: Channel, random: () => number, onRepeat:
       }
     };
   };
-  const over = (stream: Stream): Stream =>
+  return withStreams(channel, (stream) =>
     replacing(
       stream,
       'send',
       mangled((frame) => stream.send(frame)),
-    );
-  const client = (service: Parameters<Channel['client']>[0]): object => {
-    const real = channel.client(service) as unknown as Readonly<Record<string, (...options: unknown[]) => Stream>>;
-    return replacing(real, 'connect', (...options: unknown[]) => over((real['connect'] ?? missing)(...options)));
-  };
-  return replacing(channel, 'client', client);
-}
-
-function missing(): never {
-  throw new Error('the service has no such method');
+    ),
+  );
 }

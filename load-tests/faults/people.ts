@@ -9,7 +9,9 @@ import type { HandsetState } from '@chappe/handset/handset-state';
 import { registerHandset, requestCode } from '@chappe/handset/register';
 import type { ShownMessage } from '@chappe/handset/shown-message';
 import { Channel } from '@chappe/rpc/client';
+import type { Envelope } from '@chappe/proto/device/device_service';
 import { mangledChannel } from './mangled-channel.ts';
+import { overheardChannel } from './overheard-channel.ts';
 import { addressesOf, dataFolder } from '../cluster/layout.ts';
 
 export interface Watcher {
@@ -17,6 +19,8 @@ export interface Watcher {
   onShown(contact: string, device: string, message: ShownMessage, handset: Handset): void;
   onConfirmed(device: string, id: string): void;
   onUndecryptable(device: string, reason: string): void;
+  /** On the wire, from a business number; what stands for a gap is left out. */
+  onEnvelope(device: string, envelope: Envelope): void;
 }
 
 export interface Phone {
@@ -120,8 +124,11 @@ export class People implements AsyncDisposable {
     state: HandsetState,
     mangle?: { readonly random: () => number; readonly onRepeat: () => void },
   ): Phone {
-    const channel =
-      mangle === undefined ? this.#channel : mangledChannel(this.#channel, mangle.random, mangle.onRepeat);
+    const overheard = overheardChannel(this.#channel, (envelope) => {
+      if (envelope.ciphertext.length === 0) return;
+      for (const watcher of this.#watchers) watcher.onEnvelope(device, envelope);
+    });
+    const channel = mangle === undefined ? overheard : mangledChannel(overheard, mangle.random, mangle.onRepeat);
     const handset: Handset = new Handset({
       channel,
       state,

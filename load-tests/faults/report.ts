@@ -1,8 +1,25 @@
-/** The results of a run: a line for each row while it goes on, JSON, and one page to read. */
+/** The results of a run: lines while it goes on, what each row comes to over its runs, and the files that are kept. */
 import { mkdir, writeFile } from 'node:fs/promises';
-import { cpus, totalmem } from 'node:os';
 import type { ControlResult } from './controls.ts';
+import { quantile } from './quantile.ts';
+import { msOf, pageOf, verdictOf } from './report-page.ts';
 import type { RowResult } from './run-row.ts';
+
+/** A row over all its runs. */
+export interface RowSummary {
+  readonly no: number;
+  readonly name: string;
+  readonly verdict: 'green' | 'missed' | 'red';
+  readonly runs: number;
+  readonly violations: number;
+  readonly recoveryP50Ms: number | undefined;
+  readonly recoveryMaxMs: number | undefined;
+  /** Until ranges had a new owner. */
+  readonly takenMaxMs: number | undefined;
+  /** Undefined where a counter was lost with its process. */
+  readonly wireRepeats: number | undefined;
+  readonly refused: number;
+}
 
 export interface Report {
   readonly startedAt: string;
@@ -10,19 +27,21 @@ export interface Report {
   readonly seed: number;
   readonly perSecond: number;
   readonly handsets: number;
+  readonly summary: readonly RowSummary[];
   readonly rows: readonly RowResult[];
   readonly controls: readonly ControlResult[];
   readonly problems: readonly string[];
 }
 
 export function formatRow(result: RowResult): string {
-  const { recovery, violations, missed } = result;
-  const verdict = violations.length > 0 ? 'RED' : missed.length > 0 ? 'missed' : 'green';
+  const { recovery, takeover, violations, missed, refused, memory, before } = result;
+  const refusals = Object.entries(refused).map(([reason, count]) => `${count} ${reason}`);
   return [
-    `row ${String(result.no).padEnd(4)} ${verdict.padEnd(6)} ${result.name}`,
-    `accepted ${result.accepted}/${result.handedOver}  violations ${violations.length}`,
-    `recovery p50 ${msOf(recovery?.p50Ms)} max ${msOf(recovery?.maxMs)}`,
-    `wire repeats ${result.wireRepeats ?? 'not measurable'}  refused ${refusedOf(result)}  drained ${msOf(result.drainedMs)}  seed ${result.seed}`,
+    `row ${String(result.no).padEnd(4)} ${verdictOf(result).padEnd(6)} ${result.name}`,
+    `accepted ${result.accepted}/${result.handedOver}  violations ${violations.length}  refused ${refusals.join(', ') || '0'}  seed ${result.seed}`,
+    `recovery p50 ${msOf(recovery?.p50Ms)} max ${msOf(recovery?.maxMs)} (from ${msOf(recovery?.maxAtMs)} after the fault)  p99 before ${msOf(before?.p99Ms)}  longest answer ${msOf(result.answerMaxMs)}`,
+    `new owner ${msOf(takeover?.takenMaxMs)}  claim ${msOf(takeover?.claimMaxMs)}  wire repeats ${result.wireRepeats ?? '-'}  turns again ${result.turnsRefused}`,
+    `${memory.process} +${Math.round(memory.bytes / 2 ** 20)} MiB  healed ${msOf(result.healedMs)}  ready ${msOf(result.readyMs)}  drained ${msOf(result.drainedMs)}`,
     ...[...violations.slice(0, 10), ...missed, ...result.notes].map((text) => `  - ${text}`),
   ].join('\n    ');
 }
@@ -36,87 +55,45 @@ export function formatControl({ name, isRed, violations, found }: ControlResult)
 }
 
 /** @returns the path of the page */
-export async function writeReport(report: Report, folder: string): Promise<string> {
+export async function writeReport(report: Omit<Report, 'summary'>, folder: string): Promise<string> {
+  const whole: Report = { ...report, summary: summarize(report.rows) };
   await mkdir(folder, { recursive: true });
-  await writeFile(`${folder}/faults.json`, `${JSON.stringify(report, undefined, 2)}\n`);
-  await writeFile(`${folder}/faults.html`, pageOf(report));
+  await writeFile(`${folder}/faults.json`, `${JSON.stringify(whole, undefined, 2)}\n`);
+  await writeFile(`${folder}/faults.html`, pageOf(whole));
   return `${folder}/faults.html`;
 }
 
-function pageOf({ startedAt, tookMs, seed, perSecond, handsets, rows, controls, problems }: Report): string {
-  const cells = (values: readonly (string | number)[]): string =>
-    values.map((value) => `<td>${escape(String(value))}</td>`).join('');
-  const rowLines = rows.map((row) => {
-    const verdict = row.violations.length > 0 ? 'red' : row.missed.length > 0 ? 'missed' : 'green';
-    const values = [
-      row.no,
-      row.name,
-      row.injection,
-      `${row.accepted} of ${row.handedOver}`,
-      row.violations.length,
-      msOf(row.recovery?.p50Ms),
-      msOf(row.recovery?.maxMs),
-      msOf(row.healedMs),
-      msOf(row.readyMs),
-      msOf(row.before?.p99Ms),
-      msOf(row.othersDuring?.p99Ms),
-      row.wireRepeats ?? '-',
-      refusedOf(row),
-      msOf(row.drainedMs),
-      [...row.violations.slice(0, 5), ...row.missed, ...row.notes].join('; '),
-    ];
-    return `<tr class="${verdict}"><td>${verdict}</td>${cells(values)}</tr>`;
+function summarize(rows: readonly RowResult[]): RowSummary[] {
+  const byNo = [...Map.groupBy(rows, ({ no }) => no)].toSorted(([a], [b]) => a - b);
+  return byNo.flatMap(([no, runs]) => {
+    const [first] = runs;
+    if (first === undefined) return [];
+    const recoveries = runs.flatMap(({ recovery }) => recovery ?? []);
+    const taken = runs.flatMap(({ takeover }) => takeover?.takenMaxMs ?? []);
+    const repeats = runs.map(({ wireRepeats }) => wireRepeats);
+    const summary: RowSummary = {
+      no,
+      name: first.name,
+      verdict: verdictOf({
+        violations: runs.flatMap(({ violations }) => violations),
+        missed: runs.flatMap(({ missed }) => missed),
+      }),
+      runs: runs.length,
+      violations: runs.reduce((sum, { violations }) => sum + violations.length, 0),
+      recoveryP50Ms: midOf(recoveries.map(({ p50Ms }) => p50Ms)),
+      recoveryMaxMs: mostOf(recoveries.map(({ maxMs }) => maxMs)),
+      takenMaxMs: mostOf(taken),
+      wireRepeats: repeats.includes(undefined) ? undefined : repeats.reduce<number>((sum, count = 0) => sum + count, 0),
+      refused: runs.reduce((sum, { refused }) => sum + Object.values(refused).reduce((a, b) => a + b, 0), 0),
+    };
+    return [summary];
   });
-  const controlLines = controls.map((control) => {
-    const verdict = control.isRed ? 'red as it must be' : 'NOT SEEN RED';
-    return `<tr class="${control.isRed ? 'green' : 'red'}">${cells([control.name, control.breaks, control.during, verdict, control.found.slice(0, 3).join('; ')])}</tr>`;
-  });
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>Chappe: fault runs</title>
-<style>
-body { font: 14px/1.4 system-ui, sans-serif; margin: 2em; color: #222; }
-table { border-collapse: collapse; margin: 1em 0 2em; }
-th, td { border: 1px solid #ccc; padding: 4px 8px; text-align: left; vertical-align: top; }
-th { background: #f4f4f4; }
-tr.green td:first-child { background: #d8f0d8; }
-tr.missed td:first-child { background: #fff0c8; }
-tr.red td:first-child { background: #f8d0d0; }
-</style>
-<h1>Fault runs</h1>
-<p>${escape(startedAt)}, ${Math.round(tookMs / 1_000)} s, seed ${seed}, ${perSecond} messages a second to ${handsets} handsets,
-${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB. One process for each service, with Kafka, etcd and MariaDB, in a network namespace of
-their own. <b>green</b>: every promise held and so did the row's limits; <b>missed</b>: every promise held, a limit of time or count did not;
-<b>red</b>: a promise was broken.</p>
-<table>
-<tr><th></th><th>row</th><th>fault</th><th>injection</th><th>accepted</th><th>violations</th><th>recovery p50</th><th>recovery max</th><th>healed after</th><th>all ready after</th>
-<th>p99 before</th><th>p99 of others, during</th><th>wire repeats</th><th>refused</th><th>drained in</th><th>what was found</th></tr>
-${rowLines.join('\n')}
-</table>
-<p>SECRET: after the run every file of topics, tables and logs was searched for the texts of the messages.</p>
-<p>Recovery: for each range that the fault touches, the longest time after it in which messages waited and none was shown on a handset.
-Wire repeats: envelopes pushed by relays beyond those that handsets showed; a dash where a counter was lost with its process.</p>
-<h2>Positive controls</h2>
-<p>Each breaks one rule on purpose; the checker must find it.</p>
-<table>
-<tr><th>control</th><th>what is broken</th><th>during</th><th>verdict</th><th>what the checker found</th></tr>
-${controlLines.join('\n')}
-</table>
-${problems.length === 0 ? '' : `<h2>Problems of the run</h2><ul>${problems.map((text) => `<li>${escape(text)}</li>`).join('')}</ul>`}
-</html>
-`;
 }
 
-function refusedOf({ refused }: RowResult): string {
-  const texts = Object.entries(refused).map(([reason, count]) => `${count} ${reason}`);
-  return texts.length === 0 ? '0' : texts.join(', ');
+function midOf(values: readonly number[]): number | undefined {
+  return values.length === 0 ? undefined : quantile(values, 0.5);
 }
 
-function msOf(value: number | undefined): string {
-  return value === undefined ? '-' : `${Math.round(value)} ms`;
-}
-
-function escape(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+function mostOf(values: readonly number[]): number | undefined {
+  return values.length === 0 ? undefined : quantile(values, 1);
 }

@@ -6,6 +6,7 @@ import { chooseRows } from './rows/rows.ts';
 import { runRow } from './run-row.ts';
 import { chooseControls, runControl } from './controls.ts';
 import type { Control, ControlResult } from './controls.ts';
+import type { Row } from './row.ts';
 import type { RowResult, RunSettings } from './run-row.ts';
 import { markerOf, scanForSecrets } from './secret-scan.ts';
 import { seededRandom } from './seeded-random.ts';
@@ -32,8 +33,6 @@ export async function runFaults(options: FaultRunOptions): Promise<number> {
   const controls: ControlResult[] = [];
   const problems: string[] = [];
   print(`seed ${seed}; rows ${chosen.map(({ no }) => no).join(', ')}`);
-  await using cluster = new FaultCluster(`${options.folder}/stack`);
-  await cluster.startStack();
   const say = (text: string): void => print(`${text} (${sinceText(startedAt)})`);
 
   let business = 100;
@@ -43,9 +42,8 @@ export async function runFaults(options: FaultRunOptions): Promise<number> {
     // A row draws the same numbers whichever rows came before it.
     return { perSecond, seed, random: seededRandom(seed + no * 1_000), number, signal };
   };
-  const waiting = [...chosen];
   /** Until one is red or cannot be finished: the next ones get a new cluster. */
-  const play = async (): Promise<void> => {
+  const play = async (cluster: FaultCluster, waiting: Row[]): Promise<void> => {
     await using people = await gatherIn(cluster, say);
     for (let row = waiting.shift(); row !== undefined && !signal.aborted; row = waiting.shift()) {
       try {
@@ -58,7 +56,7 @@ export async function runFaults(options: FaultRunOptions): Promise<number> {
       }
     }
   };
-  const control = async (chosenControl: Control): Promise<void> => {
+  const control = async (cluster: FaultCluster, chosenControl: Control): Promise<void> => {
     await using people = await gatherIn(cluster, say, chosenControl.areForgetful);
     const result = await runControl(chosenControl, cluster, people, settings(chosenControl.row.no));
     controls.push(result);
@@ -73,8 +71,28 @@ export async function runFaults(options: FaultRunOptions): Promise<number> {
       print(`NOT FINISHED: ${textOf(error)}`);
     }
   };
-  while (waiting.length > 0 && !signal.aborted) await attempt(play);
-  for (const one of chosenControls) if (!signal.aborted) await attempt(() => control(one));
+  /** Servers of their own for what needs two zones, and for all the rest. */
+  const onStack = async (zones: 1 | 2, act: (cluster: FaultCluster) => Promise<void>): Promise<void> => {
+    say(`servers of ${zones === 1 ? 'one zone' : 'two zones'} start`);
+    await using cluster = new FaultCluster(`${options.folder}/stack-${zones}`, zones);
+    await cluster.startStack();
+    await act(cluster);
+  };
+  const [simple, zoned] = [
+    chosen.filter(({ zones }) => zones === undefined),
+    chosen.filter(({ zones }) => zones === 2),
+  ];
+  if (simple.length + chosenControls.length > 0) {
+    await onStack(1, async (cluster) => {
+      while (simple.length > 0 && !signal.aborted) await attempt(() => play(cluster, simple));
+      for (const one of chosenControls) if (!signal.aborted) await attempt(() => control(cluster, one));
+    });
+  }
+  if (zoned.length > 0 && !signal.aborted) {
+    await onStack(2, async (cluster) => {
+      while (zoned.length > 0 && !signal.aborted) await attempt(() => play(cluster, zoned));
+    });
+  }
   const secrets = signal.aborted ? [] : await scanForSecrets(options.folder, markerOf(seed), 'Faults +33199009');
   for (const text of secrets) print(text);
   problems.push(...secrets);

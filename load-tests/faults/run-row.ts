@@ -9,9 +9,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Passage } from '../checker/tally.ts';
 import type { FaultCluster } from './fault-cluster.ts';
 import { Load } from './load.ts';
+import { MemoryWatch } from './memory-watch.ts';
+import type { Growth } from './memory-watch.ts';
 import type { People } from './people.ts';
+import { quantile } from './quantile.ts';
 import { markerOf } from './secret-scan.ts';
 import type { Row } from './row.ts';
+import { takeoverOf } from './takeover.ts';
+import type { Takeover } from './takeover.ts';
 
 export interface RunSettings {
   readonly perSecond: number;
@@ -20,7 +25,7 @@ export interface RunSettings {
   /** Of the row's business. */
   readonly number: string;
   readonly signal: AbortSignal;
-  /** Absent: a minute. */
+  /** Absent: as the row wants it, else a minute. */
   readonly drainMsMax?: number;
 }
 
@@ -28,6 +33,8 @@ export interface Recovery {
   readonly ranges: number;
   readonly p50Ms: number;
   readonly maxMs: number;
+  /** When the longest wait began, after the fault. */
+  readonly maxAtMs: number;
   /** Ranges to which messages were handed over after the fault and nothing was shown any more. */
   readonly missing: readonly string[];
 }
@@ -51,8 +58,15 @@ export interface RowResult {
   readonly healedMs: number;
   readonly readyMs: number;
   readonly recovery: Recovery | undefined;
+  /** Of the ranges that the fault touches; undefined: none came to a new owner. */
+  readonly takeover: Takeover | undefined;
+  /** Turns that range workers could not finish and made again. */
+  readonly turnsRefused: number;
+  readonly memory: Growth;
   /** Messages that were accepted while the fault lasted, but for its first 1.5 s. */
   readonly answeredDuring: number;
+  /** The longest that a client waited for an answer, of what was unanswered at the fault or handed over after it. */
+  readonly answerMaxMs: number;
   /** From handing over to the first showing: before the fault, and while it lasts in ranges it should not touch. */
   readonly before: Latency | undefined;
   readonly othersDuring: Latency | undefined;
@@ -74,6 +88,7 @@ const defaultFaultMs = 5_000;
 const defaultAfterMs = 8_000;
 const drainMsMax = 60_000;
 const pushedMetric = 'chappe_relay_pushed_envelopes_total';
+const refusedTurnsMetric = 'chappe_sender_turns_refused_total';
 
 export async function runRow(
   row: Row,
@@ -81,7 +96,8 @@ export async function runRow(
   people: People,
   settings: RunSettings,
 ): Promise<RowResult> {
-  const { number, perSecond, random, signal } = settings;
+  const { number, random, signal } = settings;
+  const perSecond = row.perSecond ?? settings.perSecond;
   const notes: string[] = [];
   const note = (text: string): void => void notes.push(text);
   await row.prepare?.({ cluster, people, note });
@@ -100,11 +116,14 @@ export async function runRow(
     note,
   };
   const pushedBefore = await cluster.count(pushedMetric);
+  const refusedTurnsBefore = await cluster.count(refusedTurnsMetric);
   const startedMs = performance.now();
   load.start();
   // The first messages start sessions: what is measured comes after them.
   await pause(beforeMs * (0.75 + random() / 2), undefined, { signal });
+  await using memory = await MemoryWatch.start(cluster);
   const faultAt = performance.now();
+  const faultAtMs = Date.now();
   await row.inject(context);
   await pause(row.faultMs ?? defaultFaultMs, undefined, { signal });
   const healingAt = performance.now();
@@ -114,7 +133,7 @@ export async function runRow(
   const readyMs = performance.now() - faultAt;
   await pause(row.afterMs ?? defaultAfterMs, undefined, { signal });
   await load.stop();
-  const drainedMs = await load.drained(settings.drainMsMax ?? drainMsMax);
+  const drainedMs = await load.drained(settings.drainMsMax ?? row.drainMsMax ?? drainMsMax);
 
   const { tally } = load;
   const problems = tally.problems();
@@ -127,7 +146,7 @@ export async function runRow(
   );
   const others = passages.filter(
     ({ contact, submittedMs }) =>
-      submittedMs > faultAt && submittedMs < faultAt + readyMs && !affected.some((range) => holds(range, contact)),
+      submittedMs > faultAt && submittedMs < healingAt && !affected.some((range) => holds(range, contact)),
   );
   const result: RowResult = {
     no: row.no,
@@ -143,6 +162,15 @@ export async function runRow(
     answeredDuring: passages.filter(({ answeredMs = 0 }) => answeredMs > faultAt + 1_500 && answeredMs < healingAt)
       .length,
     recovery: recoveryOf(affected, passages, faultAt),
+    takeover: takeoverOf(
+      await cluster.said(faultAtMs),
+      affected.map(({ id }) => id),
+      faultAtMs,
+    ),
+    // A process that died took its count along.
+    turnsRefused: Math.max(0, (await cluster.count(refusedTurnsMetric)) - refusedTurnsBefore),
+    memory: memory.growth(),
+    answerMaxMs: longestAnswerMs(passages, faultAt),
     before: latencyOf(warm),
     othersDuring: latencyOf(others),
     wireRepeats: pushed >= tally.shown ? pushed - tally.shown : undefined,
@@ -162,40 +190,58 @@ function recoveryOf(
   passages: readonly Passage[],
   faultAt: number,
 ): Recovery | undefined {
-  const times: number[] = [];
+  const silences: Silence[] = [];
   const missing: string[] = [];
   for (const range of ranges) {
     const own = passages.filter(({ contact }) => holds(range, contact));
     if (!own.some(({ submittedMs }) => submittedMs > faultAt)) continue;
     if (own.every(({ shownMs }) => shownMs === undefined || shownMs < faultAt)) missing.push(range.id);
-    else times.push(longestSilenceMs(own, faultAt));
+    else silences.push(longestSilence(own, faultAt));
   }
-  if (times.length === 0 && missing.length === 0) return undefined;
-  return { ranges: times.length, p50Ms: quantile(times, 0.5), maxMs: quantile(times, 1), missing };
+  if (silences.length === 0 && missing.length === 0) return undefined;
+  const [longest] = silences.toSorted((a, b) => b.ms - a.ms);
+  return {
+    ranges: silences.length,
+    p50Ms: quantile(
+      silences.map(({ ms }) => ms),
+      0.5,
+    ),
+    maxMs: longest?.ms ?? 0,
+    maxAtMs: (longest?.sinceMs ?? faultAt) - faultAt,
+    missing,
+  };
+}
+
+interface Silence {
+  readonly sinceMs: number;
+  readonly ms: number;
 }
 
 /** The longest time after the fault in which messages waited and none was shown. */
-function longestSilenceMs(passages: readonly Passage[], faultAt: number): number {
+function longestSilence(passages: readonly Passage[], faultAt: number): Silence {
   const shown = passages.flatMap(({ shownMs }) => (shownMs !== undefined && shownMs > faultAt ? [shownMs] : []));
-  let longestMs = 0;
+  let longest: Silence = { sinceMs: faultAt, ms: 0 };
   let lastMs = faultAt;
   for (const nextMs of shown.toSorted((a, b) => a - b)) {
     const waiting = passages.filter(({ submittedMs, shownMs = Infinity }) => submittedMs < nextMs && shownMs >= nextMs);
     const oldestMs = Math.min(...waiting.map(({ submittedMs }) => submittedMs));
-    longestMs = Math.max(longestMs, nextMs - Math.max(lastMs, oldestMs));
+    const sinceMs = Math.max(lastMs, oldestMs);
+    if (nextMs - sinceMs > longest.ms) longest = { sinceMs, ms: nextMs - sinceMs };
     lastMs = nextMs;
   }
-  return longestMs;
+  return longest;
+}
+
+function longestAnswerMs(passages: readonly Passage[], faultAt: number): number {
+  const waits = passages.flatMap(({ submittedMs, answeredMs }) =>
+    answeredMs === undefined || answeredMs < faultAt ? [] : [answeredMs - Math.max(submittedMs, faultAt)],
+  );
+  return quantile(waits, 1);
 }
 
 function latencyOf(passages: readonly Passage[]): Latency | undefined {
   const times = passages.flatMap(({ submittedMs, shownMs }) => (shownMs === undefined ? [] : [shownMs - submittedMs]));
   return times.length === 0 ? undefined : { p50Ms: quantile(times, 0.5), p99Ms: quantile(times, 0.99) };
-}
-
-function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
 }
 
 function holds({ start, end }: RangeStatus, contact: string): boolean {

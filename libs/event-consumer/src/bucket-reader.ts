@@ -5,7 +5,7 @@
  * A frame that cannot be decoded, a handler that fails, a log with a gap: the bucket waits,
  * repeats with a bounded back-off and says why. Nothing is skipped.
  */
-import { fromBinary } from '@bufbuild/protobuf';
+import { decodeMessage } from '@chappe/codec/codec';
 import type { Log, LogReader, LogRecord } from '@chappe/log/log';
 import { deleteDoneRecords } from '@chappe/log/delete-done';
 import { LogError } from '@chappe/log/log-error';
@@ -188,7 +188,7 @@ export class BucketReader implements AsyncDisposable {
 
 function decode(record: LogRecord, bucket: number): EventFrame {
   try {
-    return fromBinary(EventFrameSchema, record.value);
+    return decodeMessage(EventFrameSchema, record.value);
   } catch (error) {
     const problem = `the record at offset ${record.offset} of ${eventTopic(bucket)} is not an event frame; the bucket waits for a version that knows it`;
     throw new Error(problem, { cause: error });

@@ -6,7 +6,8 @@
  * padding is written by hand, with its length always in two bytes: every gap from 3 bytes can
  * then be filled exactly (protobuf readers accept a varint with a leading zero group).
  */
-import { create, fromBinary, toBinary, type MessageInitShape } from '@bufbuild/protobuf';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { decodeMessage, encodeMessage } from '@chappe/codec/codec';
 import { ContentSchema, type Content } from '@chappe/proto/device/content';
 
 export const contentBlockBytes = 160;
@@ -16,7 +17,7 @@ const paddingTag = (15 << 3) | 2;
 const paddingHeadBytes = 3;
 
 export function buildContent(content: MessageInitShape<typeof ContentSchema>): Uint8Array<ArrayBuffer> {
-  const bare = toBinary(ContentSchema, create(ContentSchema, content));
+  const bare = encodeMessage(ContentSchema, content);
   const blocks = Math.ceil((bare.length + paddingHeadBytes) / contentBlockBytes);
   const padded = new Uint8Array(blocks * contentBlockBytes);
   const paddingLength = padded.length - bare.length - paddingHeadBytes;
@@ -27,5 +28,5 @@ export function buildContent(content: MessageInitShape<typeof ContentSchema>): U
 
 /** @throws Error if it is no Content */
 export function parseContent(bytes: Uint8Array): Content {
-  return fromBinary(ContentSchema, bytes);
+  return decodeMessage(ContentSchema, bytes);
 }

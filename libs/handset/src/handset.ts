@@ -6,7 +6,8 @@
  * of a message at most once; after a crash `messages()` has what it did not hear of.
  */
 import { randomUUID } from 'node:crypto';
-import { toBinary, create } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
+import { encodeMessage } from '@chappe/codec/codec';
 import { errorNameOf } from '@chappe/errors/catalogue';
 import { ChappeError } from '@chappe/errors/chappe-error';
 import { ReplySchema } from '@chappe/proto/device/content';
@@ -138,7 +139,7 @@ export class Handset implements AsyncDisposable {
       const reply = create(ReplySchema, { text, inReplyTo: options.inReplyTo ?? '' });
       const content = buildContent({
         messageId: randomUUID(),
-        kind: { case: 'reply', value: toBinary(ReplySchema, reply) },
+        kind: { case: 'reply', value: encodeMessage(ReplySchema, reply) },
       });
       return this.#sendEncrypted(to, content);
     });

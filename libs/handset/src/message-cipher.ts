@@ -1,5 +1,5 @@
 /** Decrypts envelopes and encrypts replies, with libsignal and a handset's stores. */
-import { fromBinary } from '@bufbuild/protobuf';
+import { decodeMessage } from '@chappe/codec/codec';
 import { MessageSchema } from '@chappe/proto/device/content';
 import { CiphertextType, type Envelope } from '@chappe/proto/device/device_service';
 import type { PreKeyBundle } from '@chappe/proto/device/keys';
@@ -103,7 +103,7 @@ export class MessageCipher {
 function openContent(plaintext: Uint8Array, startsSession: boolean): Opened {
   const { messageId, expiresAtMs, kind } = parseContent(plaintext);
   if (kind.case !== 'message' || messageId === '') throw new Error('not a message');
-  const message = fromBinary(MessageSchema, kind.value);
+  const message = decodeMessage(MessageSchema, kind.value);
   return { kind: 'message', messageId, expiresAtMs: Number(expiresAtMs), message, startsSession };
 }
 

@@ -2,7 +2,8 @@
  * Frames that must reach the log: replies, session acknowledgements, blocks. Each lies in the
  * state until it is confirmed or refused, and goes out again, byte for byte, after a reconnect.
  */
-import { create, fromBinary, toBinary, type MessageInitShape } from '@bufbuild/protobuf';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { decodeMessage, encodeMessage } from '@chappe/codec/codec';
 import { ChappeError } from '@chappe/errors/chappe-error';
 import { ConnectRequestSchema, type ConnectRequest } from '@chappe/proto/device/device_service';
 import { keepNewest, putKey, type HandsetState } from './handset-state.ts';
@@ -18,13 +19,13 @@ export function checkRoom(state: HandsetState): void {
 
 /** Not committed. */
 export function putOutbound(state: HandsetState, id: string, frame: Frame): void {
-  state.put('outbound', id, toBinary(ConnectRequestSchema, create(ConnectRequestSchema, frame)));
+  state.put('outbound', id, encodeMessage(ConnectRequestSchema, frame));
 }
 
 export function* pendingOutbound(state: HandsetState): Iterable<ConnectRequest> {
   for (const id of state.keys('outbound')) {
     const bytes = state.get('outbound', id);
-    if (bytes !== undefined) yield fromBinary(ConnectRequestSchema, bytes);
+    if (bytes !== undefined) yield decodeMessage(ConnectRequestSchema, bytes);
   }
 }
 

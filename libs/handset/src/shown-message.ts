@@ -1,5 +1,5 @@
 /** Messages that were shown, as the application sees them and as they lie in the state. */
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { decodeMessage, encodeMessage } from '@chappe/codec/codec';
 import { MessageSchema, type Message } from '@chappe/proto/device/content';
 import { getJson, keepNewest, putJson, type HandsetState } from './handset-state.ts';
 
@@ -21,7 +21,7 @@ interface ShownRecord {
 /** Not committed. */
 export function putShown(state: HandsetState, shown: ShownMessage, kept: number): void {
   const { messageId, from, shownAtMs, message } = shown;
-  const bytes = Buffer.from(toBinary(MessageSchema, message)).toString('base64');
+  const bytes = Buffer.from(encodeMessage(MessageSchema, message)).toString('base64');
   putJson(state, 'shown', messageId, { from, shownAtMs, message: bytes } satisfies ShownRecord);
   keepNewest(state, 'shown', kept);
 }
@@ -30,6 +30,6 @@ export function putShown(state: HandsetState, shown: ShownMessage, kept: number)
 export function* shownMessages(state: HandsetState): Iterable<ShownMessage> {
   for (const messageId of state.keys('shown')) {
     const { from, shownAtMs, message } = getJson(state, 'shown', messageId) as ShownRecord;
-    yield { messageId, from, shownAtMs, message: fromBinary(MessageSchema, Buffer.from(message, 'base64')) };
+    yield { messageId, from, shownAtMs, message: decodeMessage(MessageSchema, Buffer.from(message, 'base64')) };
   }
 }

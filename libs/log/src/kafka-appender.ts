@@ -6,14 +6,15 @@
  * what a broker said it did NOT write, because the topic is led elsewhere, is sent once more.
  */
 import { byteLength, refuseRecords } from './check-records.ts';
+import { encodeBatch } from './kafka-batch.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
 import { nameOf } from './kafka-connection.ts';
 import type { BrokerAddress } from './kafka-connection.ts';
 import { asFailure, asLogError, codes, isElsewhere } from './kafka-error.ts';
 import { batchBytesMax, leaderPauseMs, produceTimeoutMs } from './kafka-limits.ts';
 import { produceRequest } from './kafka-protocol.ts';
-import type { OutgoingMessage, ProducedPartition } from './kafka-protocol.ts';
-import { batchBytes, toMessage } from './kafka-records.ts';
+import type { ProducedPartition } from './kafka-protocol.ts';
+import { batchBytes } from './kafka-records.ts';
 import { appendBytesMax, groupBytesMax, groupRecordsMax } from './limits.ts';
 import { LogError } from './log-error.ts';
 import type { Append, AppendResult, NewRecord } from './log.ts';
@@ -124,13 +125,12 @@ export class KafkaAppender {
   async #send(address: BrokerAddress, group: Group): Promise<void> {
     const batches = [...group].map(([topic, { entries }]) => ({
       topic,
-      messages: entries.flatMap(({ records }) => records.map((record): OutgoingMessage => toMessage(record))),
+      batch: encodeBatch(entries.flatMap(({ records }) => records)),
     }));
-    let answers: Map<string, ProducedPartition | undefined>;
+    let answers: ReadonlyMap<string, ProducedPartition | undefined>;
     try {
       const connection = await this.#cluster.connection(address, 'append');
-      const { topics } = await connection.send(produceRequest(batches, produceTimeoutMs));
-      answers = new Map(topics.map(({ topicName, partitions }) => [topicName, partitions[0]]));
+      answers = await connection.send(produceRequest(batches, produceTimeoutMs));
     } catch (error) {
       const failure = failed(asLogError(error));
       for (const [topic, { entries }] of group) {
@@ -148,8 +148,8 @@ export class KafkaAppender {
       for (const entry of entries) this.#refuse(entry, answer?.errorCode);
       return;
     }
-    let firstOffset = Number(answer.baseOffset);
-    const appendTimeMs = Number(answer.logAppendTime);
+    let firstOffset = answer.baseOffset;
+    const appendTimeMs = answer.logAppendTime;
     for (const { records, resolve } of entries) {
       resolve(
         appendTimeMs < 0

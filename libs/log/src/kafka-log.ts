@@ -9,6 +9,7 @@
  * `kafka-reader.ts`, names in `kafka-topics.ts`, sealing in `kafka-seal.ts`.
  */
 import { KafkaAppender } from './kafka-appender.ts';
+import { decodeBatches } from './kafka-batch.ts';
 import { boundsOf } from './kafka-bounds.ts';
 import { checkBrokers } from './kafka-check.ts';
 import { KafkaCluster, parseBrokers } from './kafka-cluster.ts';
@@ -16,7 +17,7 @@ import type { KafkaAccess } from './kafka-connection.ts';
 import { checkCode, codes } from './kafka-error.ts';
 import { fetchBytesMax } from './kafka-limits.ts';
 import { deleteRecordsRequest, fetchRequest } from './kafka-protocol.ts';
-import { KafkaLogReader, recordsFrom } from './kafka-reader.ts';
+import { KafkaLogReader } from './kafka-reader.ts';
 import { sealTopic, unsealTopic } from './kafka-seal.ts';
 import { KafkaTopics } from './kafka-topics.ts';
 import type { TopicShape } from './kafka-topics.ts';
@@ -136,13 +137,11 @@ class KafkaLog implements Log {
   /** Fetches from a topic's leader what is there now, waiting for nothing. */
   #fetchNow(topic: string, from: number): Promise<LogRecord[]> {
     return this.#cluster.atLeader(topic, async (connection) => {
-      const { responses } = await connection.send(fetchRequest(topic, from, { waitMs: 0, maxBytes: fetchBytesMax }));
-      const partition = responses[0]?.partitions[0];
-      if (partition?.errorCode === codes.offsetOutOfRange) {
-        throw new LogError('gap', `${topic} does not hold ${from} any more`);
-      }
-      checkCode(topic, partition?.errorCode, 'reading');
-      return recordsFrom(topic, from, partition ?? { messages: [] });
+      const limits = { waitMs: 0, maxBytes: fetchBytesMax };
+      const { errorCode, batches } = await connection.send(fetchRequest(topic, from, limits));
+      if (errorCode === codes.offsetOutOfRange) throw new LogError('gap', `${topic} does not hold ${from} any more`);
+      checkCode(topic, errorCode, 'reading');
+      return decodeBatches(topic, from, batches);
     });
   }
 }

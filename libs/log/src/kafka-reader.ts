@@ -6,6 +6,7 @@
  * records of one fetch and nothing else, and fetches only while somebody reads.
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import { decodeBatches } from './kafka-batch.ts';
 import { boundsOf } from './kafka-bounds.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
 import { ConnectionError, nameOf } from './kafka-connection.ts';
@@ -14,7 +15,6 @@ import { asLogError, checkCode, codes, ElsewhereError } from './kafka-error.ts';
 import { fetchBytesMax, fetchWaitMs, leaderAttempts, leaderPauseMs, requestTimeoutMs } from './kafka-limits.ts';
 import { fetchRequest } from './kafka-protocol.ts';
 import type { FetchedPartition } from './kafka-protocol.ts';
-import { toRecord } from './kafka-records.ts';
 import { LogError } from './log-error.ts';
 import type { LogReader, LogRecord, ReadLimits } from './log.ts';
 
@@ -113,11 +113,11 @@ export class KafkaLogReader implements LogReader {
       try {
         const connection = await this.#connect();
         await this.#checkLast(connection);
-        const { responses } = await connection.send(
+        const fetched = await connection.send(
           fetchRequest(this.#topic, this.#next, { waitMs: fetchWaitMs, maxBytes: fetchBytesMax }),
           fetchWaitMs + requestTimeoutMs,
         );
-        return await this.#check(responses[0]?.partitions[0]);
+        return await this.#check(fetched);
       } catch (error) {
         const isTransient = error instanceof ConnectionError || error instanceof ElsewhereError;
         this.#cluster.forgetLeader(this.#topic);
@@ -135,12 +135,12 @@ export class KafkaLogReader implements LogReader {
     const last = this.#last;
     if (last === undefined || connection === this.#checkedOn) return;
     const limits = { waitMs: 0, maxBytes: oneBatchBytes };
-    const { responses } = await connection.send(fetchRequest(this.#topic, last.offset, limits), requestTimeoutMs);
-    const partition = responses[0]?.partitions[0];
+    const request = fetchRequest(this.#topic, last.offset, limits);
+    const { errorCode, batches } = await connection.send(request, requestTimeoutMs);
     // Deleted since, or the log ends below it, which the fetch that follows finds out.
-    if (partition?.errorCode === codes.offsetOutOfRange) return;
-    checkCode(this.#topic, partition?.errorCode, 'reading');
-    const [record] = recordsFrom(this.#topic, last.offset, partition ?? { messages: [] });
+    if (errorCode === codes.offsetOutOfRange) return;
+    checkCode(this.#topic, errorCode, 'reading');
+    const [record] = decodeBatches(this.#topic, last.offset, batches);
     if (record === undefined) return;
     if (record.headers.id !== last.headers.id || record.appendTimeMs !== last.appendTimeMs) {
       const problem = `the record at ${last.offset} of ${this.#topic} is not the one that was read`;
@@ -149,15 +149,15 @@ export class KafkaLogReader implements LogReader {
     this.#checkedOn = connection;
   }
 
-  async #check(partition: FetchedPartition | undefined): Promise<LogRecord[]> {
-    if (partition?.errorCode === codes.offsetOutOfRange) {
+  async #check({ errorCode, batches }: FetchedPartition): Promise<LogRecord[]> {
+    if (errorCode === codes.offsetOutOfRange) {
       // Also what a former leader says that does not have the newest records.
       const { first, end } = await boundsOf(this.#cluster, this.#topic);
       if (this.#next >= first && this.#next <= end) throw new ElsewhereError(this.#topic, codes.notLeader);
       throw new LogError('gap', `${this.#topic} holds [${first}, ${end}), not ${this.#next}`);
     }
-    checkCode(this.#topic, partition?.errorCode, 'reading');
-    return recordsFrom(this.#topic, this.#next, partition ?? { messages: [] });
+    checkCode(this.#topic, errorCode, 'reading');
+    return decodeBatches(this.#topic, this.#next, batches);
   }
 
   async #connect(): Promise<KafkaConnection> {
@@ -178,25 +178,6 @@ export class KafkaLogReader implements LogReader {
     this.#buffer = [];
     this.#onClose(this);
   }
-}
-
-/** What a fetch brought, from the expected offset on: a batch is sent whole, so lower offsets may come before it. */
-export function recordsFrom(
-  topic: string,
-  from: number,
-  { messages }: Pick<FetchedPartition, 'messages'>,
-): LogRecord[] {
-  const records: LogRecord[] = [];
-  for (const message of messages) {
-    if (Number(message.offset) < from) continue;
-    const record = toRecord(topic, message);
-    const expected = from + records.length;
-    if (record.offset !== expected) {
-      throw new LogError('gap', `${topic} has record ${record.offset} where ${expected} is expected`);
-    }
-    records.push(record);
-  }
-  return records;
 }
 
 interface Fetched {

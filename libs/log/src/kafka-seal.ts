@@ -10,6 +10,7 @@
  * not replicated yet would otherwise move the end later.
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import { encodeBatch } from './kafka-batch.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
 import { nameOf } from './kafka-connection.ts';
 import type { KafkaConnection } from './kafka-connection.ts';
@@ -73,9 +74,8 @@ async function setBatchBytesMax(cluster: KafkaCluster, topic: string, bytes: num
 function look(cluster: KafkaCluster, topic: string): Promise<Look> {
   return cluster.atConfirmedLeader(topic, async (connection) => {
     // By the leader alone: asked for all, it says that replicas are missing before it looks at sizes.
-    const probe = produceRequest([{ topic, messages: [] }], produceTimeoutMs, 'leader');
-    const { topics } = await connection.send(probe);
-    const code = topics[0]?.partitions[0]?.errorCode;
+    const probe = produceRequest([{ topic, batch: encodeBatch([]) }], produceTimeoutMs, 'leader');
+    const code = (await connection.send(probe)).get(topic)?.errorCode;
     if (code !== codes.messageTooLarge && code !== codes.invalidRecord) checkCode(topic, code, 'probing');
     const leaderEnd = await leaderEndOf(connection, topic);
     const { responses } = await connection.send(listOffsetsRequest(topic, 'latest'));

@@ -1,6 +1,5 @@
 /** A typed client from one protobuf-es service descriptor. */
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
-import { create } from '@bufbuild/protobuf';
 import { GrpcStatus } from '@chappe/errors/catalogue';
 import {
   credentials as grpcCredentials,
@@ -130,7 +129,7 @@ export class Channel implements Disposable {
             path,
             requestSerialize,
             responseDeserialize,
-            create(method.input, request as Record<string, unknown>),
+            request,
             this.#metadata(options),
           );
           return responsesOf(call, (code) => this.#endpoints.ended(endpoint, code), options.signal);
@@ -172,13 +171,13 @@ export class Channel implements Disposable {
     }
   }
 
-  #once({ client }: Endpoint, { method, definition, request, options, deadline }: UnaryCall): Promise<unknown> {
+  #once({ client }: Endpoint, { definition, request, options, deadline }: UnaryCall): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const call = client.makeUnaryRequest(
         definition.path,
         definition.requestSerialize,
         definition.responseDeserialize,
-        create(method.input, request as Record<string, unknown>),
+        request,
         this.#metadata(options),
         { deadline },
         (error, response) => {

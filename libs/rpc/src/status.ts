@@ -1,5 +1,6 @@
 /** ChappeError on the one side, gRPC status with the trailer `chappe-error-bin` on the other. */
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
+import { decodeMessage, encodeMessage } from '@chappe/codec/codec';
 import { ErrorSchema, Retry, type Error as WireError } from '@chappe/proto/v1/errors';
 import { errorNameOf, GrpcStatus, type ErrorName, type Retry as RetryName } from '@chappe/errors/catalogue';
 import { ChappeError } from '@chappe/errors/chappe-error';
@@ -27,7 +28,7 @@ export function fromWireError(wire: WireError): ChappeError {
 
 export function toStatus(error: ChappeError): StatusObject {
   const metadata = new Metadata();
-  metadata.set(trailer, Buffer.from(toBinary(ErrorSchema, toWireError(error))));
+  metadata.set(trailer, Buffer.from(encodeMessage(ErrorSchema, toWireError(error))));
   return { code: error.entry.grpc, details: `${error.entry.code} ${error.entry.title}: ${error.message}`, metadata };
 }
 
@@ -36,7 +37,7 @@ export function fromServiceError(error: unknown): ChappeError {
   if (error instanceof ChappeError) return error;
   if (!isServiceError(error)) return new ChappeError('internal', 'the call failed', { cause: error });
   const [bytes] = error.metadata.get(trailer);
-  if (bytes !== undefined && typeof bytes !== 'string') return fromWireError(fromBinary(ErrorSchema, bytes));
+  if (bytes !== undefined && typeof bytes !== 'string') return fromWireError(decodeMessage(ErrorSchema, bytes));
   return new ChappeError(reasonOfStatus(error.code), error.details || error.message, { cause: error });
 }
 

@@ -71,8 +71,14 @@ export class MysqlConnection {
 
   async run(sql: string, withinMs: number): Promise<Changed> {
     const [result] = await this.#send(sql, withinMs);
-    const { affectedRows, warningStatus } = result as ResultSetHeader;
-    return { matchedRows: affectedRows, warnings: warningStatus };
+    return changedOf(result as ResultSetHeader);
+  }
+
+  /** Statements without rows in one round trip, each after the one before; the first that fails is the last that runs. */
+  async runAll(statements: readonly string[], withinMs: number): Promise<Changed[]> {
+    const [results] = await this.#send(statements.join(';'), withinMs);
+    // Of one statement it is no list.
+    return (Array.isArray(results) ? (results as ResultSetHeader[]) : [results as ResultSetHeader]).map(changedOf);
   }
 
   async query(sql: string, withinMs: number): Promise<Row[]> {
@@ -124,6 +130,10 @@ export class MysqlConnection {
   }
 }
 
+function changedOf({ affectedRows, warningStatus }: ResultSetHeader): Changed {
+  return { matchedRows: affectedRows, warnings: warningStatus };
+}
+
 function optionsOf(server: MysqlServer): ConnectionOptions {
   return {
     host: server.host,
@@ -139,7 +149,9 @@ function optionsOf(server: MysqlServer): ConnectionOptions {
     charset: 'utf8mb4_bin',
     // `affectedRows` counts rows that matched, also those that had the values already.
     flags: ['FOUND_ROWS', '-LOCAL_FILES'],
-    multipleStatements: false,
+    // For `runAll`. Values are in their statements already, as literals that none of them can leave (mysql-statement.ts).
+    multipleStatements: true,
+    queryFormat: (sql) => sql,
     // Integers beyond 2^53 - 1, and decimals, as text: see mysql-row.ts.
     supportBigNumbers: true,
     bigNumberStrings: false,

@@ -96,9 +96,9 @@ class MysqlStore implements Store {
     let result: T;
     try {
       result = await work(tx);
-      tx.end();
+      await tx.end();
     } catch (error) {
-      tx.close();
+      await tx.close();
       await this.#rollBack(connection, tx.hasFailed);
       if (error instanceof Rollback && !tx.hasFailed) return (error satisfies Rollback<T>).result;
       throw error;

@@ -21,6 +21,7 @@ export interface Table {
 /** What happens to a row whose key is there already. */
 export type OnConflict = 'fail' | 'ignore' | 'replace';
 
+/** Statements run in the order in which they are issued; those issued without waiting in between share a round trip. */
 export interface Transaction {
   /**
    * The server's id of the connection that this runs on, for `Store.endHolder`; 0 in an embedded

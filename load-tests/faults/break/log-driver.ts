@@ -1,8 +1,9 @@
 /** The log, as the rule has it. */
 import * as original from '@chappe/drivers/log-driver';
-import type { Append, AppendResult, Log } from '@chappe/log/log';
+import type { Append, AppendResult, Log, LogReader } from '@chappe/log/log';
 import { setTimeout as pause } from 'node:timers/promises';
 import { replacing } from '../replacing.ts';
+import { madeAnew } from './newest-states.ts';
 import { ruleOf } from './rules.ts';
 
 const rule = ruleOf(import.meta.url);
@@ -15,8 +16,24 @@ export const { logVariables } = original;
 
 export async function openLog(...options: Parameters<typeof original.openLog>): Promise<Log> {
   const log = await original.openLog(...options);
+  if (rule === 'gap_unseen') return replacing(log, 'openReader', losingReaders(log));
   const append = appendOf(log);
   return append === undefined ? log : replacing(log, 'append', append);
+}
+
+/** Sends that are chosen are lost on the way to the worker, which is told of no gap. */
+function losingReaders(log: Log): Log['openReader'] {
+  return async (topic, ...rest) => {
+    const reader = await log.openReader(topic, ...rest);
+    const read: LogReader['read'] = async (limits, signal) => {
+      for (;;) {
+        const records = await reader.read(limits, signal);
+        const kept = records.filter(({ headers }) => headers.kind !== 'send' || !isChosen());
+        if (kept.length > 0 || records.length === 0) return kept;
+      }
+    };
+    return topic.startsWith('range-') ? replacing(reader, 'read', read) : reader;
+  };
 }
 
 function appendOf(log: Log): Log['append'] | undefined {
@@ -52,7 +69,21 @@ function appendOf(log: Log): Log['append'] | undefined {
         void pause(lateMs).then(() => log.append([append]));
         return result;
       });
+    case 'outbox_from_state':
+      return perTopic(log, 'events-', async ({ topic, records }) => {
+        await pause(lateMs);
+        return one(log, { topic, records: records.map((record) => ({ ...record, value: madeAnew(record.value) })) });
+      });
+    case 'topic_recreated':
+      return perTopic(log, 'range-', async (append) => {
+        const result = await one(log, append);
+        if (result.kind === 'appended' || result.error.kind !== 'no_topic') return result;
+        await log.createTopic(append.topic);
+        return one(log, append);
+      });
     case 'frozen_inside_transaction':
+    case 'session_restored':
+    case 'gap_unseen':
     case 'fence_out':
     case 'offset_before_effects':
     case 'charge_lost':

@@ -1,7 +1,8 @@
 /** The store, as the rule has it. */
 import * as original from '@chappe/drivers/store-driver';
-import type { Store, Transaction } from '@chappe/store/store';
+import type { SqlValue, Store, Transaction } from '@chappe/store/store';
 import { existsSync, rmSync } from 'node:fs';
+import { noteStates } from './newest-states.ts';
 import { ruleOf } from './rules.ts';
 
 /** A file; once it is there, the next transaction stops behind its fence. */
@@ -30,6 +31,16 @@ function isForgotten(sql: string): boolean {
   return rule === 'repeats_let_through' && sql.startsWith('SELECT message_id FROM messages WHERE message_id IN');
 }
 
+const saved = new Set<string>();
+
+/** A session's row is its contact, number and device first. */
+function isNew(row: readonly SqlValue[]): boolean {
+  const name = row.slice(0, 3).join(' ');
+  const isFirst = !saved.has(name);
+  saved.add(name);
+  return isFirst;
+}
+
 let commits = 0;
 
 function breakTransaction(store: Store, tx: Transaction): Transaction {
@@ -56,6 +67,11 @@ function breakTransaction(store: Store, tx: Transaction): Transaction {
     if (rule === 'keys_forgotten' && table.name === 'request_keys') {
       await tx.insert(table, rows, onConflict);
       return rows.length;
+    }
+    if (rule === 'session_restored' && table.name === 'sessions')
+      return tx.insert(table, rows.filter(isNew), onConflict);
+    if (rule === 'outbox_from_state' && table.name === 'outbox') {
+      for (const value of rows.flat()) if (value instanceof Uint8Array) noteStates(value);
     }
     if (rule === 'charge_lost' && table.name === 'ledger') {
       // Numbers of entries stay dense: the last ones of a batch are missing.

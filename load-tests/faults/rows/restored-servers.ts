@@ -4,6 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Server } from '../fault-cluster.ts';
+import { noNoteSaysNo } from '../row.ts';
 import type { Row } from '../row.ts';
 
 const alarms = 'chappe_sender_alarms_total';
@@ -36,7 +37,7 @@ function restored(no: number, server: Server, name: string): Row {
           : 'NO process says that it is not ready',
       );
     },
-    acceptance: ({ notes }) => notes.filter((text) => text.startsWith('NO ')),
+    acceptance: noNoteSaysNo,
   };
 }
 

@@ -8,22 +8,26 @@ import {
   senderWithoutEtcd,
   senderWithoutKafka,
 } from './senders.ts';
-import { kafkaHangs } from './kafka-hangs.ts';
+import { databaseDiskFull } from './database-full.ts';
+import { kafkaDiskFull, kafkaHangs, tooFewReplicas } from './kafka-refuses.ts';
 import { databaseRestored, kafkaRestored } from './restored-servers.ts';
 import { frozenInside } from './transactions.ts';
 import { framesRepeated, handsetRestored, preKeysDrained, reinstalledHeld, reinstalledResent } from './handsets.ts';
-import { databaseKilled, databaseSlow, etcdPaused, kafkaKilled } from './servers.ts';
+import { databaseBursts, databaseKilled, databaseSlow, etcdPaused, etcdPausedLong, kafkaKilled } from './servers.ts';
 import {
   billingKilled,
   coordinatorCutOff,
   coordinatorKilled,
   cryptoKilled,
   cryptoPaused,
+  cryptoSlow,
+  devicePathLost,
   gatewayKilled,
   relayKilled,
 } from './services.ts';
 
 const rows: readonly Row[] = [
+  devicePathLost,
   senderKilled,
   senderStopped,
   senderPaused,
@@ -35,11 +39,15 @@ const rows: readonly Row[] = [
   coordinatorKilled,
   cryptoKilled,
   cryptoPaused,
+  cryptoSlow,
   billingKilled,
   etcdPaused,
+  etcdPausedLong,
   kafkaKilled,
   databaseKilled,
+  databaseBursts,
   databaseSlow,
+  databaseDiskFull,
   framesRepeated,
   reinstalledHeld,
   reinstalledResent,
@@ -47,16 +55,21 @@ const rows: readonly Row[] = [
   frozenInside,
   handsetRestored,
   coordinatorCutOff,
+  tooFewReplicas,
+  kafkaDiskFull,
   kafkaHangs,
   databaseRestored,
   kafkaRestored,
 ].toSorted((a, b) => a.no - b.no);
 
-/** `1,2,3`, `all` or `none`; a whole number names its halves as well. @throws Error for a number that is no row */
+/** Of each kind of fault one, in some minutes. */
+const short = '1,2,8,16';
+
+/** `1,2,3`, `short`, `all` or `none`; a whole number names its further forms (`11.1`) as well. @throws Error for a number that is no row */
 export function chooseRows(text: string): readonly Row[] {
   if (text === 'all') return rows;
   if (text === 'none') return [];
-  return text.split(',').flatMap((part) => {
+  return (text === 'short' ? short : text).split(',').flatMap((part) => {
     const chosen = rows.filter(({ no }) => Math.trunc(no) === Number(part) || no === Number(part));
     if (chosen.length === 0) throw new Error(`there is no row ${part}: ${rows.map(({ no }) => no).join(', ')}`);
     return chosen;

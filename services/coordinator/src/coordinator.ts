@@ -17,7 +17,14 @@ import type { Telemetry } from '@chappe/telemetry/telemetry';
 import { openCoordinatorEvents, type CoordinatorEvents } from './events.ts';
 import { initialRanges } from './initial-ranges.ts';
 import { leaderKey, tryToLead, type Leadership } from './leadership.ts';
-import { assignmentsPerTransaction, leaseTtlMs, lookGapMsMax, lookIntervalMs, retryMs } from './limits.ts';
+import {
+  assignmentsPerTransaction,
+  leaseTtlMs,
+  lookGapMsMax,
+  lookIntervalMs,
+  retryMs,
+  topicsAtATime,
+} from './limits.ts';
 import { planAssignments, type Assignment } from './plan.ts';
 
 export interface CoordinatorDependencies {
@@ -111,17 +118,29 @@ class CoordinatorLoop implements Coordinator {
     if (leadership === undefined) return undefined;
     this.#events.leads();
     this.#silentSinceMs.clear();
-    await this.#makeNewCluster(leadership);
+    try {
+      await this.#makeNewCluster(leadership);
+    } catch (error) {
+      // Kept, its lease would be renewed: nobody would lead, and nobody make what is missing.
+      await leadership[Symbol.asyncDispose]();
+      throw error;
+    }
     return leadership;
   }
 
   /** Topics first, then the table in one transaction: whoever sees a range finds its topic. */
   async #makeNewCluster(leadership: Leadership): Promise<void> {
     const { coordination, log, initialBounds, eventBuckets, storeId } = this.#dependencies;
-    for (let bucket = 0; bucket < eventBuckets; bucket += 1) await log.createTopic(eventTopic(bucket));
+    await createTopics(
+      log,
+      Array.from({ length: eventBuckets }, (_, bucket) => eventTopic(bucket)),
+    );
     if ((await coordination.get('generation')) !== undefined) return;
     const ranges = initialRanges(initialBounds, storeId);
-    for (const range of ranges) await log.createTopic(range.topic);
+    await createTopics(
+      log,
+      ranges.map(({ topic }) => topic),
+    );
     const { succeeded } = await coordination.transact(
       [leadership.compare, { key: 'generation', absent: true }],
       [
@@ -233,6 +252,12 @@ class CoordinatorLoop implements Coordinator {
     // Not succeeded: something changed meanwhile; the next look sees it.
     if (succeeded)
       for (const { range, shard } of assignments) this.#events.assigned(range.id, shard.id, range.epoch + 1);
+  }
+}
+
+async function createTopics(log: Log, topics: readonly string[]): Promise<void> {
+  for (let from = 0; from < topics.length; from += topicsAtATime) {
+    await Promise.all(topics.slice(from, from + topicsAtATime).map((topic) => log.createTopic(topic)));
   }
 }
 

@@ -18,3 +18,6 @@ export const retryMs = { first: 50, longest: 2_000 } as const;
 
 /** Assignments in one coordination transaction: each compares and puts one key, of 128 allowed. */
 export const assignmentsPerTransaction = 60;
+
+/** A broker works on new topics one by one; so many at a time, none of it waits for an answer on its way here. */
+export const topicsAtATime = 4;

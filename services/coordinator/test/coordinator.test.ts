@@ -6,6 +6,7 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import { CoordinationError, type Lease } from '@chappe/coordination/coordination';
 import { openEmbeddedCoordination, type EmbeddedCoordination } from '@chappe/coordination/embedded-coordination';
 import type { Log } from '@chappe/log/log';
+import { LogError } from '@chappe/log/log-error';
 import { openSqliteLog } from '@chappe/log/sqlite-log';
 import { parseRange, rangePrefix, type Range } from '@chappe/ranges/range';
 import { formatRefusedClaim, refusedClaimPrefix } from '@chappe/ranges/refused-claim';
@@ -33,13 +34,13 @@ describe('the coordinator', () => {
     coordination = await openEmbeddedCoordination({});
   });
 
-  const start = (instance: string, options: { ms?: () => number; leases?: Lease[] } = {}): Coordinator => {
+  const start = (instance: string, options: { ms?: () => number; leases?: Lease[]; log?: Log } = {}): Coordinator => {
     const { leases, ms } = options;
     const recorded = leases === undefined ? coordination : recordingLeases(coordination, leases);
     return startCoordinator({
       instance,
       coordination: recorded,
-      log,
+      log: options.log ?? log,
       telemetry: telemetry(),
       initialBounds: ['3', '5'],
       eventBuckets: 1,
@@ -70,6 +71,18 @@ describe('the coordinator', () => {
   };
   const areOwnedBy = (id: string, instance: string) => (table: readonly Range[]) =>
     table.every((range) => range.owner === id && range.ownerInstance === instance);
+
+  test('a leader that could not make the topics of a new cluster makes them as soon as it can', async () => {
+    let isAway = true;
+    const createTopic: Log['createTopic'] = async (topic) => {
+      if (!isAway) return log.createTopic(topic);
+      isAway = false;
+      throw new LogError('unavailable', 'the log is away');
+    };
+    await using _ = start('c1', { log: withCreateTopic(log, createTopic) });
+    await register('s1', 'i1');
+    await until(areOwnedBy('s1', 'i1'));
+  });
 
   test('makes the table of a new cluster once, and gives every range to a shard', async () => {
     await using first = start('c1');
@@ -229,6 +242,16 @@ describe('the coordinator', () => {
 });
 
 /** The same coordination; the leases that are granted through it can be taken away by the test. */
+function withCreateTopic(log: Log, createTopic: Log['createTopic']): Log {
+  return new Proxy(log, {
+    get: (target, name) => {
+      if (name === 'createTopic') return createTopic;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
 function recordingLeases(coordination: EmbeddedCoordination, leases: Lease[]): EmbeddedCoordination {
   return wrapping(coordination, 'grantLease', (grantLease) => async (ttlMs) => {
     const lease = await grantLease(ttlMs);

@@ -6,7 +6,7 @@
  * one that may not (see encrypt.ts).
  */
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { fromBinary } from '@bufbuild/protobuf';
+import { decodeMessage } from '@chappe/codec/codec';
 import { parseContent } from '@chappe/handset/content';
 import { ownBytes } from '@chappe/handset/signal-bytes';
 import { ReplySchema, type Content } from '@chappe/proto/device/content';
@@ -156,7 +156,7 @@ function contentOf(plaintext: Uint8Array): Content | undefined {
 function replyTextOf(reply: Uint8Array): string | undefined {
   if (reply.length > bodyBytesMax) return undefined;
   try {
-    return fromBinary(ReplySchema, reply).text;
+    return decodeMessage(ReplySchema, reply).text;
   } catch {
     return undefined;
   }

@@ -4,7 +4,7 @@
  * Invariant: `no` is dense per business, from 1, so a cursor counts no other business's traffic.
  * Repeated frames do not come this far: the event consumer drops them by their numbers.
  */
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { decodeMessage, encodeMessage } from '@chappe/codec/codec';
 import { BusinessEventSchema, type BusinessEvent, type EventFrame } from '@chappe/proto/internal/events';
 import type { Row, Store, Table, Transaction } from '@chappe/store/store';
 
@@ -42,7 +42,7 @@ async function writeOfBusiness(tx: Transaction, business: string, events: readon
     messageIdOf(event),
     event.contact,
     Number(event.timeMs),
-    toBinary(BusinessEventSchema, event),
+    encodeMessage(BusinessEventSchema, event),
   ]);
   await tx.insert(eventsTable, rows, 'fail');
   await tx.insert(countersTable, [[business, last + events.length]], 'replace');
@@ -83,7 +83,7 @@ function messageIdOf({ kind }: BusinessEvent): string {
 function storedEvent(row: Row): StoredEvent {
   const payload = row['payload'];
   if (!(payload instanceof Uint8Array)) throw new Error('an event without its payload');
-  return { no: Number(row['no']), event: fromBinary(BusinessEventSchema, payload) };
+  return { no: Number(row['no']), event: decodeMessage(BusinessEventSchema, payload) };
 }
 
 function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {

@@ -1,5 +1,6 @@
 /** An event as its business sees it: numbers with `+`, a cursor, the text of a reply. */
-import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { decodeMessage } from '@chappe/codec/codec';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { errorNameOf } from '@chappe/errors/catalogue';
 import { ChappeError } from '@chappe/errors/chappe-error';
@@ -106,6 +107,6 @@ async function received(
     events.replyUnreadable(messageId);
     return { case: 'received', value: { messageId } };
   }
-  const { text, inReplyTo } = fromBinary(ReplySchema, opened);
+  const { text, inReplyTo } = decodeMessage(ReplySchema, opened);
   return { case: 'received', value: { messageId, text, inReplyTo } };
 }

@@ -2,7 +2,8 @@
  * Everything about a message that needs no state of its contact: checks it, chooses and fills its
  * template, and gives what goes into the command. Pure.
  */
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
+import { encodeMessage } from '@chappe/codec/codec';
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import { ChappeError } from '@chappe/errors/chappe-error';
 import { parsePhoneNumber, type PhoneNumber } from '@chappe/numbers/phone-number';
@@ -97,13 +98,13 @@ function contentOf(
       if (longerThan(text, textCharactersMax)) {
         throw new ChappeError('tooLong', `text has more than ${textCharactersMax} characters`);
       }
-      return { body: toBinary(MessageSchema, create(MessageSchema, { body: text })), category: 'service' };
+      return { body: encodeMessage(MessageSchema, { body: text }), category: 'service' };
     }
     case 'template': {
       const template = templateOf(content.value, business, families);
       const filled = fillTemplate(template, content.value.parameters);
       const message = create(MessageSchema, { ...filled, language: template.language, template: template.name });
-      return { body: toBinary(MessageSchema, message), category: template.category };
+      return { body: encodeMessage(MessageSchema, message), category: template.category };
     }
   }
 }

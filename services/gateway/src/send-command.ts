@@ -1,5 +1,6 @@
 /** From a prepared message to the record of its range's topic. The body leaves the open here. */
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
+import { encodeMessage } from '@chappe/codec/codec';
 import type { NewRecord } from '@chappe/log/log';
 import type { PhoneNumber } from '@chappe/numbers/phone-number';
 import { CommandSchema, SendCommandSchema, type Command } from '@chappe/proto/internal/commands';
@@ -45,6 +46,6 @@ export function commandRecord(contact: PhoneNumber, id: string, kind: Kind): New
   return {
     key: contact,
     headers: { kind: headerKinds[kind.case], id, version: commandVersion },
-    value: toBinary(CommandSchema, create(CommandSchema, { kind })),
+    value: encodeMessage(CommandSchema, { kind }),
   };
 }

@@ -1,5 +1,5 @@
 /** The templates of all businesses: their rows, and what is parsed of them, kept for a while. */
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { decodeMessage, encodeMessage } from '@chappe/codec/codec';
 import { ChappeError } from '@chappe/errors/chappe-error';
 import { TemplateSchema, type Template } from '@chappe/proto/v1/template_service';
 import type { Row, Store, Table } from '@chappe/store/store';
@@ -40,7 +40,7 @@ export class Templates {
     const parsed = parseTemplate(template);
     const { name, language, parameters } = parsed;
     const stored: Template = { ...template, language, parameters: [...parameters] };
-    const bytes = toBinary(TemplateSchema, stored);
+    const bytes = encodeMessage(TemplateSchema, stored);
     await this.#store.transaction(async (tx) => {
       const same = [business, name, language];
       const [existing] = await tx.queryForUpdate(
@@ -67,7 +67,7 @@ export class Templates {
       name === ''
         ? ['SELECT template FROM templates WHERE business = ? ORDER BY name, language', [business]]
         : ['SELECT template FROM templates WHERE business = ? AND name = ? ORDER BY language', [business, name]];
-    return (await this.#store.query(sql, parameters)).map((row) => fromBinary(TemplateSchema, bytesOf(row)));
+    return (await this.#store.query(sql, parameters)).map((row) => decodeMessage(TemplateSchema, bytesOf(row)));
   }
 
   async delete(business: string, name: string, language: string): Promise<void> {

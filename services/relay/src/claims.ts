@@ -5,7 +5,8 @@
  * same bundle as long as a worker may repeat it. A `pending` device counts: a worker knows it only
  * from the log, and what the log has is registered.
  */
-import { create, fromBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
+import { decodeMessage } from '@chappe/codec/codec';
 import { PreKeyBundleSchema, PreKeySchema, type PreKeyBundle } from '@chappe/proto/device/keys';
 import type { PreKeyClaim } from '@chappe/proto/internal/pre_key_service';
 import { ChappeError } from '@chappe/errors/chappe-error';
@@ -123,7 +124,7 @@ async function knownClaims(
     rows.map((row) => {
       const id = row['pre_key_id'] === null ? null : integer(row, 'pre_key_id');
       const publicKey = id === null ? null : bytes(row, 'public_key');
-      const bundle = withPreKey(fromBinary(PreKeyBundleSchema, bytes(row, 'bundle')), id, publicKey);
+      const bundle = withPreKey(decodeMessage(PreKeyBundleSchema, bytes(row, 'bundle')), id, publicKey);
       return [text(row, 'claim_id'), { contact: text(row, 'contact'), bundle }];
     }),
   );
@@ -156,7 +157,7 @@ async function claimedDevices(
       'SELECT id, public_key FROM relay_one_time_pre_keys WHERE contact = ? AND device = ? ORDER BY id LIMIT ?',
       [contact, device, count + preKeysLowWater],
     );
-    const bundle = fromBinary(PreKeyBundleSchema, bytes(row, 'bundle'));
+    const bundle = decodeMessage(PreKeyBundleSchema, bytes(row, 'bundle'));
     devices.set(keyOf({ contact, device }), {
       contact,
       device,

@@ -1,5 +1,6 @@
 /** What devices bring into their contact's log: the records that the relay appends. */
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
+import { encodeMessage } from '@chappe/codec/codec';
 import type { NewRecord } from '@chappe/log/log';
 import type { PhoneNumber } from '@chappe/numbers/phone-number';
 import type { Block, Outbound } from '@chappe/proto/device/device_service';
@@ -34,5 +35,5 @@ export function blockRecord(contact: PhoneNumber, device: number, business: stri
 }
 
 function record(contact: PhoneNumber, kind: string, id: string, command: Command): NewRecord {
-  return { key: contact, headers: { kind, id, version }, value: toBinary(CommandSchema, command) };
+  return { key: contact, headers: { kind, id, version }, value: encodeMessage(CommandSchema, command) };
 }

@@ -6,7 +6,7 @@
  * that what still travels for an old device never meets a new one.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { toBinary } from '@bufbuild/protobuf';
+import { encodeMessage } from '@chappe/codec/codec';
 import { ChappeError } from '@chappe/errors/chappe-error';
 import { phoneNumberFromDigits, type PhoneNumber } from '@chappe/numbers/phone-number';
 import { PreKeyBundleSchema, type PreKey, type PreKeyBundle } from '@chappe/proto/device/keys';
@@ -141,7 +141,7 @@ async function begin(
   const version = nowMs;
   const row = [contact, number, 'pending', digestOf(credential), version, nowMs, null];
   await tx.insert(devicesTable, [row], 'fail');
-  const stored = toBinary(PreKeyBundleSchema, { ...bundle, device: number });
+  const stored = encodeMessage(PreKeyBundleSchema, { ...bundle, device: number });
   await tx.insert(deviceKeysTable, [[contact, number, version, stored, null]], 'replace');
   await insertPreKeys(tx, contact, number, preKeys);
   return { contact, device: number, credential, restoreProof: verdict.restore };

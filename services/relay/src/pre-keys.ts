@@ -1,5 +1,5 @@
 /** The prekeys that a device has uploaded: stored, counted, replaced, removed. */
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { decodeMessage, encodeMessage } from '@chappe/codec/codec';
 import { PreKeyBundleSchema, type KyberPreKey, type PreKey, type SignedPreKey } from '@chappe/proto/device/keys';
 import { ChappeError } from '@chappe/errors/chappe-error';
 import type { PhoneNumber } from '@chappe/numbers/phone-number';
@@ -115,12 +115,12 @@ async function replaceSigned(
   if (row === undefined) throw new ChappeError('unauthenticated', 'the device was removed; register again');
   const former = bytes(row, 'bundle');
   const bundle = replaceSignedKeys(
-    fromBinary(PreKeyBundleSchema, former),
+    decodeMessage(PreKeyBundleSchema, former),
     keys.signedPreKey,
     keys.lastResortKyberPreKey,
   );
   if (bundle === undefined) return;
-  const stored = toBinary(PreKeyBundleSchema, bundle);
+  const stored = encodeMessage(PreKeyBundleSchema, bundle);
   if (Buffer.compare(stored, former) === 0) return;
 
   const version = Math.max(nowMs, integer(row, 'version') + 1);

@@ -3,16 +3,18 @@
  *
  * An event's id is made from what it says, so that every consumer can drop repeats.
  */
-import { createHmac } from 'node:crypto';
-import { create, toBinary, type MessageInitShape } from '@bufbuild/protobuf';
+import { hash } from 'node:crypto';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { encodeMessage } from '@chappe/codec/codec';
 import { catalogue } from '@chappe/errors/catalogue';
 import { eventBucketOf } from '@chappe/event-consumer/bucket';
 import type { MessageState } from '@chappe/message-state/message-state';
-import { BusinessEventSchema, EventFrameSchema, type BusinessEvent } from '@chappe/proto/internal/events';
+import { EventFrameSchema, type BusinessEventSchema } from '@chappe/proto/internal/events';
 import type { Failure } from './effects.ts';
 import type { Message } from './state.ts';
 
-type Kind = Exclude<MessageInitShape<typeof BusinessEventSchema>['kind'], undefined>;
+type EventInit = MessageInitShape<typeof BusinessEventSchema>;
+type Kind = Exclude<EventInit['kind'], undefined>;
 
 export interface OutboxFrame {
   readonly eventNo: number;
@@ -22,7 +24,8 @@ export interface OutboxFrame {
 
 export class EventWriter {
   readonly #buckets: number;
-  readonly #byBucket = new Map<number, BusinessEvent[]>();
+  readonly #byBucket = new Map<number, EventInit[]>();
+  readonly #byBusiness = new Map<string, EventInit[]>();
   #count = 0;
 
   constructor(buckets: number) {
@@ -57,13 +60,21 @@ export class EventWriter {
   }
 
   #write(business: string, contact: string, number: string, timeMs: number, cause: string, kind: Kind): void {
-    const id = createHmac('sha256', business).update(cause).digest('base64url').slice(0, 22);
-    const event = create(BusinessEventSchema, { id, business, contact, number, timeMs: BigInt(timeMs), kind });
-    const bucket = eventBucketOf(business, this.#buckets);
-    const events = this.#byBucket.get(bucket);
-    if (events === undefined) this.#byBucket.set(bucket, [event]);
-    else events.push(event);
+    const id = hash('sha256', `${business}/${cause}`, 'base64url').slice(0, 22);
+    const event = { id, business, contact, number, timeMs: BigInt(timeMs), kind };
+    this.#eventsOf(business).push(event);
     this.#count += 1;
+  }
+
+  /** A turn has events of few businesses, and many of each. */
+  #eventsOf(business: string): EventInit[] {
+    const known = this.#byBusiness.get(business);
+    if (known !== undefined) return known;
+    const bucket = eventBucketOf(business, this.#buckets);
+    const events = this.#byBucket.get(bucket) ?? [];
+    this.#byBucket.set(bucket, events);
+    this.#byBusiness.set(business, events);
+    return events;
   }
 
   /** The frames, numbered after `eventNo`. */
@@ -71,10 +82,7 @@ export class EventWriter {
     let next = eventNo;
     return [...this.#byBucket].map(([bucket, events]) => {
       next += 1;
-      const frame = toBinary(
-        EventFrameSchema,
-        create(EventFrameSchema, { range: rangeId, incarnation, eventNo: BigInt(next), events }),
-      );
+      const frame = encodeMessage(EventFrameSchema, { range: rangeId, incarnation, eventNo: BigInt(next), events });
       return { eventNo: next, bucket, frame };
     });
   }

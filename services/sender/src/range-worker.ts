@@ -448,11 +448,12 @@ export class RangeWorker {
     const forgets = this.#forgets;
     this.#forgets = false;
     const outcome = await commitThroughFence(store, this.range.id, held, advance, async (tx) => {
-      if (publishedNo > held.publishedNo) {
-        await tx.run('DELETE FROM outbox WHERE range_id = ? AND event_no <= ?', [this.range.id, publishedNo]);
-      }
-      if (forgets) await forgetMessages(tx, this.range, this.nowMs() - messageRetentionMs);
-      await writeRows(tx, rows);
+      const published =
+        publishedNo > held.publishedNo
+          ? tx.run('DELETE FROM outbox WHERE range_id = ? AND event_no <= ?', [this.range.id, publishedNo])
+          : undefined;
+      const forgotten = forgets ? forgetMessages(tx, this.range, this.nowMs() - messageRetentionMs) : undefined;
+      await Promise.all([published, forgotten, writeRows(tx, rows)]);
     });
     const known = outcome.kind === 'unknown' ? await this.#resolveUnknown(held) : outcome;
     if (known.kind === 'committed') this.#publisher.enqueue(frames);

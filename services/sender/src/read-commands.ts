@@ -1,7 +1,7 @@
 /**
  * Records of a range topic as commands: what each can be taken for, before anything is decided.
  */
-import { fromBinary } from '@bufbuild/protobuf';
+import { decodeMessage } from '@chappe/codec/codec';
 import type { LogRecord } from '@chappe/log/log';
 import { phoneNumberFromDigits, type PhoneNumber } from '@chappe/numbers/phone-number';
 import { CommandSchema, type Command } from '@chappe/proto/internal/commands';
@@ -41,7 +41,7 @@ export function readCommand(record: LogRecord): ReadCommand {
     return { kind: 'dead', record, reason: 'the key is not a contact' };
   }
   try {
-    const command = fromBinary(CommandSchema, record.value);
+    const command = decodeMessage(CommandSchema, record.value);
     if (command.kind.case === undefined) return { kind: 'poison', record, contact, reason: 'the command is empty' };
     return { kind: 'command', record, contact, command };
   } catch {

@@ -17,7 +17,7 @@ import {
 } from '../../src/conformance-harness.ts';
 import { KafkaCluster, parseBrokers } from '../../src/kafka-cluster.ts';
 import { openKafkaLog } from '../../src/kafka-log.ts';
-import { createTopicRequest, deleteTopicRequest, produceRequest } from '../../src/kafka-protocol.ts';
+import { createTopicRequest, deleteTopicRequest } from '../../src/kafka-protocol.ts';
 import { startBrokers, until } from './own-brokers.ts';
 import type { OwnBrokers } from './own-brokers.ts';
 import { stackKafka } from './stack-kafka.ts';
@@ -186,11 +186,12 @@ describe('a single broker', { skip: stackKafka().skip }, () => {
     await using log = await openKafkaLog(own.options);
     const topic = await makeTopic(log);
     await append(log, topic, makeRecords(1));
-    await using outsider = rawCluster(own);
-    const message = { key: Buffer.from('k'), value: Buffer.from('v'), headers: {} };
-    await outsider.cluster.atLeader(topic, (connection) =>
-      connection.send(produceRequest([{ topic, messages: [message] }], 1_000)),
-    );
+    const outsider = new Kafka({ brokers: [...own.options.brokers], logLevel: logLevel.NOTHING }).producer({
+      allowAutoTopicCreation: false,
+    });
+    await outsider.connect();
+    await outsider.send({ topic, messages: [{ key: 'k', value: 'v' }] });
+    await outsider.disconnect();
     await rejectsAs('gap', log.readAt(topic, 1, 1));
   });
 

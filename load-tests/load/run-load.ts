@@ -1,0 +1,77 @@
+/** One run: the system is started, a scenario is played once or several times, the figures are kept. */
+import { benchCluster } from './bench-cluster.ts';
+import { benchStandalone } from './bench-standalone.ts';
+import { cpuByPart } from './cpu-by-part.ts';
+import { startClusterTarget, type ClusterTarget } from './cluster-target.ts';
+import { boundsFor } from './contacts.ts';
+import { withValue, type Figure } from './figures.ts';
+import { formatFigures, formatParts, formatProcesses, formatWindow, windowHeader } from './format.ts';
+import type { Options } from './options.ts';
+import { describeRun } from './run-report.ts';
+import type { WindowResult } from './run-window.ts';
+import { businessesFor, scenarios, warmUpName, type Scene } from './scenarios.ts';
+import { Stage } from './stage.ts';
+import { startStandaloneTarget } from './standalone-target.ts';
+import type { Target } from './target.ts';
+import { writeReport } from './write-report.ts';
+
+/** @returns the exit code */
+export async function runLoad(options: Options, folder: string): Promise<number> {
+  const targetOptions = options.profiled === undefined ? {} : { profiled: options.profiled };
+  if (options.mode === 'cluster') {
+    await using target = await startClusterTarget(targetOptions, `${folder}/stack`);
+    return await runOn(target, options, (scene) => benchCluster(scene, target));
+  }
+  await using target = await startStandaloneTarget(targetOptions, boundsFor(options.ranges));
+  return await runOn(target, options, benchStandalone);
+}
+
+async function runOn(
+  target: Target | ClusterTarget,
+  options: Options,
+  bench: (scene: Scene) => Promise<void>,
+): Promise<number> {
+  print(`${target.mode} is ready after ${(target.startMs / 1_000).toFixed(1)} s: ${target.shape}`);
+  const windows: WindowResult[] = [];
+  let figures: readonly Figure[] = [];
+  {
+    await using stage = await Stage.set(target, {
+      businesses: businessesFor(options.scenario),
+      fleets: options.fleets,
+    });
+    print(windowHeader);
+    for (let repeat = 0; repeat < options.repeats; repeat += 1) {
+      const scene: Scene = {
+        stage,
+        options: { ...options, seed: options.seed + repeat },
+        say: (result) => {
+          windows.push(result);
+          print(formatWindow(result));
+        },
+        figure: (figure, value) => (figures = withValue(figures, figure, value)),
+        print,
+      };
+      await (options.scenario === 'bench' ? bench(scene) : scenarios[options.scenario](scene));
+    }
+  }
+  const measured = windows.filter(({ name }) => name !== warmUpName);
+  const main = mainOf(measured);
+  if (main !== undefined) print(`\nCPU and memory by process (${main.name})\n${formatProcesses(main.processes)}`);
+  if (figures.length > 0) print(`\n${formatFigures(figures)}`);
+  const parts = options.profiled === undefined ? undefined : cpuByPart(await target.profile());
+  if (parts !== undefined) print(`\nCPU of ${options.profiled} by part\n${formatParts(parts)}`);
+  const profile = parts === undefined ? undefined : Object.fromEntries(parts);
+  const page = await writeReport({ ...describeRun(options, target), figures, windows: measured, profile });
+  print(`\nreport: ${page}`);
+  return windows.some(({ verdict }) => verdict.isBroken) ? 1 : 0;
+}
+
+/** Where CPU a message says most: the highest rate that counts. */
+function mainOf(windows: readonly WindowResult[]): WindowResult | undefined {
+  const sustained = windows.filter(({ verdict }) => verdict.isSustained);
+  return (sustained.length > 0 ? sustained : windows).toSorted((a, b) => b.perSecond - a.perSecond)[0];
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

@@ -1,0 +1,210 @@
+/** What is played: which windows, one after the other, with what rates. */
+import type { Figure } from './figures.ts';
+import type { Options, ScenarioName } from './options.ts';
+import type { Pace, People, Plan } from './plan.ts';
+import { runWindow, type WindowOptions, type WindowResult } from './run-window.ts';
+import type { Stage } from './stage.ts';
+
+export interface Scene {
+  readonly stage: Stage;
+  readonly options: Options;
+  /** Told of each window. */
+  readonly say: (result: WindowResult) => void;
+  readonly figure: (figure: Omit<Figure, 'values'>, value: number) => void;
+  readonly print: (line: string) => void;
+}
+
+/** The bench has a form of its own for each mode. */
+export type PlayedName = Exclude<ScenarioName, 'bench'>;
+
+export const scenarios: Readonly<Record<PlayedName, (scene: Scene) => Promise<void>>> = {
+  steady,
+  knee,
+  'new-contacts': newContacts,
+  replies,
+  burst,
+  'hot-contact': hotContact,
+  'hot-business': hotBusiness,
+  campaign,
+  soak: steady,
+};
+
+/** How many businesses a scenario needs. */
+export function businessesFor(scenario: ScenarioName): number {
+  return scenario === 'hot-business' ? hotBusinessShares.length : 1;
+}
+
+/** Steps grow by this until one is not sustained; then the gap is halved so often. */
+const kneeStep = 1.3;
+const kneeHalvings = 2;
+/** Beyond it nobody would call the rate usable, sustained or not. */
+const kneeP99MsMax = 1_000;
+/** At least two messages to each, and so many in all that the code has been compiled. */
+const warmRoundsMin = 2;
+const warmMessages = 4_000;
+const burstSeconds = 5;
+const hotContactShare = 0.2;
+const hotBusinessShares = [0.85, 0.05, 0.05, 0.05] as const;
+
+async function steady(scene: Scene): Promise<void> {
+  const { rate, seconds } = scene.options;
+  await warmUp(scene);
+  await play(scene, `steady ${rate}/s`, steadily(rate, seconds));
+}
+
+async function knee(scene: Scene): Promise<void> {
+  await warmUp(scene);
+  await measureKnee(scene);
+}
+
+export interface KneeLimits {
+  readonly sustained?: number;
+  readonly p99Ms?: number;
+  readonly p50Ms?: number;
+}
+
+/** The highest rate that is sustained, then latency at 60 % of it and at 100/s. Sessions are warm. */
+export async function measureKnee(scene: Scene, limits: KneeLimits = {}): Promise<void> {
+  const { options, figure } = scene;
+  const keep = (name: string, unit: string, better: Figure['better'], limit: number | undefined, value: number): void =>
+    figure({ name, unit, better, ...(limit === undefined ? {} : { limit }) }, value);
+  const sustained = await findKnee(scene);
+  keep('warm sessions, sustained', '/s', 'higher', limits.sustained, sustained);
+  if (sustained === 0) return;
+  const calm = await play(scene, '60 % of the knee', steadily(roundRate(0.6 * sustained), options.seconds));
+  const p99Ms = calm.toShown?.p99Ms ?? Infinity;
+  keep('due to shown at 60 % of the knee, p99', 'ms', 'lower', limits.p99Ms, p99Ms);
+  const few = await play(scene, '100/s', steadily(100, options.seconds));
+  keep('due to shown at 100/s, p50', 'ms', 'lower', limits.p50Ms, few.toShown?.p50Ms ?? Infinity);
+}
+
+/** From the rate of the options on. @returns 0 if not even that is sustained, nor a quarter of it */
+async function findKnee(scene: Scene): Promise<number> {
+  const holds = async (perSecond: number): Promise<boolean> => {
+    const { verdict, toShown } = await play(scene, `step ${perSecond}/s`, steadily(perSecond, scene.options.seconds));
+    return verdict.isSustained && (toShown?.p99Ms ?? Infinity) <= kneeP99MsMax;
+  };
+  let good = 0;
+  let bad = scene.options.rate;
+  while (await holds(bad)) {
+    good = bad;
+    bad = roundRate(bad * kneeStep);
+  }
+  for (let halving = 0; halving < kneeHalvings; halving += 1) {
+    const middle = roundRate((good + bad) / 2);
+    if (middle === good || middle === bad) break;
+    if (await holds(middle)) good = middle;
+    else bad = middle;
+  }
+  return good;
+}
+
+/** Every message starts a session. */
+async function newContacts(scene: Scene): Promise<void> {
+  const { rate, seconds, contacts } = scene.options;
+  await warmUp(scene);
+  const first = scene.stage.registered;
+  const count = Math.round(rate * seconds);
+  await gather(scene, first + count);
+  const people: People = { kind: 'inTurn', first: Math.max(first, contacts), count };
+  await play(scene, `new contacts ${rate}/s`, steadily(rate, seconds), { people });
+}
+
+/** People write, the business reads. */
+async function replies(scene: Scene): Promise<void> {
+  const { rate, seconds } = scene.options;
+  await warmUp(scene);
+  await play(scene, `replies ${rate}/s`, steadily(rate, seconds), { areReplies: true });
+}
+
+async function burst(scene: Scene): Promise<void> {
+  const { rate, seconds } = scene.options;
+  await warmUp(scene);
+  const pace: Pace = { kind: 'inBursts', perSecond: rate, seconds, periodSeconds: burstSeconds };
+  await play(scene, `${rate * burstSeconds} at once, every ${burstSeconds} s`, pace);
+}
+
+/** First without the hot one, at the rate that the others have then as well. */
+async function hotContact(scene: Scene): Promise<void> {
+  const { rate, seconds, contacts } = scene.options;
+  await warmUp(scene);
+  const others = Math.round(rate * (1 - hotContactShare));
+  const people = (share: number): People => ({ kind: 'hot', count: contacts, share });
+  await play(scene, `nobody hot, ${others}/s`, steadily(others, seconds), { people: people(0) });
+  const name = `${100 * hotContactShare} % of ${rate}/s to one contact`;
+  await play(scene, name, steadily(rate, seconds), { people: people(hotContactShare) });
+}
+
+async function hotBusiness(scene: Scene): Promise<void> {
+  const { rate, seconds } = scene.options;
+  await warmUp(scene);
+  const [hot, ...others] = hotBusinessShares;
+  const calm = Math.round(rate * (1 - hot));
+  const calmShares = [0, ...others.map((share) => share / (1 - hot))];
+  await play(scene, `no business hot, ${calm}/s`, steadily(calm, seconds), { businessShares: calmShares });
+  const name = `${100 * hot} % of ${rate}/s from one business`;
+  await play(scene, name, steadily(rate, seconds), { businessShares: hotBusinessShares });
+}
+
+/** A file of a business: one stream, as fast as it takes messages. */
+async function campaign(scene: Scene): Promise<void> {
+  const { messages, contacts } = scene.options;
+  await warmUp(scene);
+  const people: People = { kind: 'inTurn', first: 0, count: contacts };
+  await play(scene, `campaign of ${messages}`, { kind: 'asReady', count: messages }, { people, streams: 1 });
+}
+
+/** Everybody is registered and has a session with every business that both sides have used. */
+export async function warmUp(scene: Scene): Promise<void> {
+  const { stage, options } = scene;
+  if (!(await gather(scene, options.contacts))) return;
+  const count = Math.max(options.contacts, warmMessages / warmRoundsMin);
+  const people: People = { kind: 'inTurn', first: 0, count: options.contacts };
+  for (let business = 0; business < stage.businesses; business += 1) {
+    const businessShares = Array.from({ length: stage.businesses }, (_, no) => Number(no === business));
+    for (let round = 0; round < warmRoundsMin; round += 1)
+      await play(scene, warmUpName, { kind: 'asReady', count }, { people, businessShares });
+  }
+}
+
+/** Its windows are not results. */
+export const warmUpName = 'warm-up';
+
+/** @returns whether anybody was new */
+async function gather({ stage, print }: Scene, count: number): Promise<boolean> {
+  const { registered, tookMs } = await stage.gather(count);
+  const perSecond = Math.round(registered / (tookMs / 1_000));
+  if (registered > 0)
+    print(`${registered} handsets registered and connected in ${(tookMs / 1_000).toFixed(1)} s (${perSecond}/s)`);
+  return registered > 0;
+}
+
+export async function play(
+  { stage, options, say }: Scene,
+  name: string,
+  pace: Pace,
+  differences: Partial<Plan> = {},
+  windowOptions: WindowOptions = {},
+): Promise<WindowResult> {
+  const plan: Plan = {
+    pace,
+    people: { kind: 'zipf', count: options.contacts, exponent: options.exponent },
+    businessShares: [1],
+    streams: options.streams,
+    seed: options.seed,
+    ...differences,
+  };
+  const result = await runWindow(stage, name, plan, windowOptions);
+  say(result);
+  return result;
+}
+
+export function steadily(perSecond: number, seconds: number): Pace {
+  return { kind: 'steadily', perSecond, seconds };
+}
+
+/** To three figures: 1,234 becomes 1,230. */
+function roundRate(rate: number): number {
+  const step = 10 ** Math.max(0, Math.floor(Math.log10(rate)) - 2);
+  return Math.round(rate / step) * step;
+}
