@@ -167,7 +167,3 @@ function zoneTotals(all: readonly Shard[]): string {
     )
     .join('\n');
 }
-
-function total(members: readonly Shard[], of: (shard: Shard) => number): number {
-  return members.reduce((sum, shard) => sum + of(shard), 0);
-}

@@ -146,7 +146,13 @@ describe('etcd: what happens to a client when the server is paused, killed or re
     const refused = async (change: Partial<EtcdCoordinationOptions>, expected: RegExp): Promise<void> => {
       const opening = openEtcdCoordination({ ...options, ...change });
       await rejectsAs('unavailable', opening);
-      await assert.rejects(opening, expected);
+      const { message } = await opening.then(
+        () => assert.fail('it was let in'),
+        (error: CoordinationError) => error,
+      );
+      // etcd makes passwords slow to check on purpose: on a busy machine slower than a call may take.
+      if (message.includes('no answer within')) return refused(change, expected);
+      assert.match(message, expected);
     };
     await refused({ auth: { ...auth, password: 'wrong' } }, /user name or the password is wrong/);
     await refused({ auth: undefined }, /wants a user name and a password/);

@@ -111,25 +111,25 @@ describe('migrations of all services', { skip: skipWithoutServer }, () => {
     await migrate(before, { service: 'test', directory: old });
 
     // As replicas of the version before do: by its own columns, in transactions of its own, all the time.
-    const written: string[] = [];
-    const ended = new AbortController();
+    let written = 0;
+    const write = async (): Promise<void> => {
+      await before.transaction((tx) => tx.insert(things, [[written, `thing ${written}`]], 'fail'));
+      written += 1;
+    };
+    const migrated = new AbortController();
     const writing = (async () => {
-      while (!ended.signal.aborted) {
-        const name = `thing ${written.length}`;
-        await before.transaction((tx) => tx.insert(things, [[written.length, name]], 'fail'));
-        written.push(name);
-      }
+      while (!migrated.signal.aborted) await write();
     })();
     assert.deepEqual(await migrate(next, { service: 'test', directory: fresh }), [2]);
-    const enough = written.length + 20;
-    while (written.length < enough) await next.query('SELECT 1');
-    ended.abort();
+    migrated.abort();
     await writing;
+    assert.ok(written > 0);
+    await write();
 
     const rows = await next.query('SELECT id, name, colour FROM things ORDER BY id');
     assert.deepEqual(
       rows.map(({ name, colour }) => [name, colour]),
-      written.map((name) => [name, '']),
+      Array.from({ length: written }, (_, id) => [`thing ${id}`, '']),
     );
     assert.deepEqual(await migrate(before, { service: 'test', directory: old }), []);
   });
