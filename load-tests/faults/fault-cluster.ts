@@ -299,10 +299,16 @@ export class FaultCluster implements AsyncDisposable {
     await admin.disconnect();
   }
 
-  /** The sum of a counter over all processes that answer. */
-  async count(metric: string): Promise<number> {
+  /**
+   * The sum of a counter over all processes that answer.
+   *
+   * @param without series that are left out, as they are written
+   */
+  async count(metric: string, without?: string): Promise<number> {
     const pages = await Promise.all(members.map((member) => pageOf(member, 'metrics').catch(() => '')));
-    const lines = pages.flatMap((page) => page.split('\n')).filter((line) => line.startsWith(metric));
+    const lines = pages
+      .flatMap((page) => page.split('\n'))
+      .filter((line) => line.startsWith(metric) && (without === undefined || !line.startsWith(without)));
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
   }
 
