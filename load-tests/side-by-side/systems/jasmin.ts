@@ -124,6 +124,8 @@ async function serversOfJasmin(): Promise<Server[]> {
       },
       user: rabbit,
       ports: [5_672],
+      // 8 s on an idle machine.
+      readyTimeoutMs: 180_000,
     },
     python('jasmind', ['--config', `${folder}/jasmin.cfg`], [consolePort, sendPort, 14_000]),
     python('dlrlookupd', ['--config', `${folder}/jasmin-dlr.cfg`]),
