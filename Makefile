@@ -16,7 +16,8 @@ UNIT_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/{bil
 DRIVER_TESTS := 'libs/log/test/kafka/*.test.ts' 'libs/coordination/test/etcd/*.test.ts' 'libs/store/test/mysql/*.test.ts' 'services/sender/test/mysql/*.test.ts'
 ALL_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/*/test/**/*.test.ts'
 
-.PHONY: help setup demo test test-drivers check load load-compare bench bench-cluster clean faults faults-short proto-image stack-setup stack-up stack-down stack-status \
+.PHONY: help setup demo test test-drivers check load load-compare side-by-side bench bench-cluster clean faults faults-short \
+  proto-image stack-setup stack-up stack-down stack-status \
   cluster-up cluster-down cluster-status cluster-demo
 .DEFAULT_GOAL := help
 
@@ -35,6 +36,7 @@ help:
 	@echo 'make test-drivers      of all tests those of the drivers, on the real servers'
 	@echo 'make faults            every fault, done to a real cluster under load and held against an independent checker,'
 	@echo '                       and every positive control; ROWS=1,2 CONTROLS=none for some; make faults-short for CI'
+	@echo 'make side-by-side       the same job on Chappe, Kannel and Jasmin: load-tests/side-by-side/README.md'
 	@echo 'make proto-image       at a release: renew what `make check` compares the proto files with'
 	@echo 'make clean             remove what setup and the runs have made'
 
@@ -131,6 +133,10 @@ faults: setup
 # One fault of each kind and two controls; its report lies with the other results, which are not kept.
 faults-short: setup
 	@$(FAULTS) --rows short --controls short --reports load-tests/results
+
+# Needs root: it installs Debian's packages and makes a network namespace of its own.
+side-by-side: setup
+	@node load-tests/side-by-side/main.ts $(if $(SYSTEMS),--systems $(SYSTEMS)) $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(RUNS),--runs $(RUNS))
 
 proto-image: setup
 	buf build proto -o proto/released.binpb

@@ -59,6 +59,8 @@ export function environmentOf(
     CHAPPE_PRE_KEY_ADDRESS: preKeyAddresses(),
     CHAPPE_ADMIN_PORT: String(adminPortOf(member)),
     NODE_COMPILE_CACHE: compileCache,
+    // As docs/cluster.md advises: glibc keeps an arena for each thread otherwise.
+    MALLOC_ARENA_MAX: '2',
     CHAPPE_LOG_LEVEL: process.env['CHAPPE_LOG_LEVEL'] ?? 'info',
   };
   switch (member.service) {

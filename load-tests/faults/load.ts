@@ -43,6 +43,10 @@ const states: Readonly<Record<MessageState, State | undefined>> = {
 
 const streamCount = 2;
 const slotMs = 50;
+/** Once messages are shown within `soonMs` for `warmForMs`, sessions are there and processes are warm. */
+const soonMs = 1_000;
+const warmForMs = 2_000;
+const warmMsMax = 30_000;
 const readShare = 0.3;
 const replyShare = 0.03;
 const ledgerIntervalMs = 250;
@@ -116,6 +120,20 @@ export class Load implements AsyncDisposable {
 
   start(): void {
     this.#sending = this.#send();
+  }
+
+  /** Resolves when for a while everything was shown soon; false: it never was, in half a minute. */
+  async warm(signal: AbortSignal): Promise<boolean> {
+    const endMs = performance.now() + warmMsMax;
+    for (let sinceMs = performance.now(); performance.now() < endMs; await pause(slotMs, undefined, { signal })) {
+      const nowMs = performance.now();
+      const isLate = this.tally
+        .passages()
+        .some(({ submittedMs, shownMs }) => submittedMs < nowMs - soonMs && shownMs === undefined);
+      if (isLate) sinceMs = nowMs;
+      else if (nowMs - sinceMs > warmForMs) return true;
+    }
+    return false;
   }
 
   /** Hands nothing over until `goOn`. */

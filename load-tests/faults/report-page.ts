@@ -9,10 +9,10 @@ const style = `
   --green: #1b7f4b; --amber: #a86500; --red: #b3261e; --bar: #6b8fd6; }
 * { box-sizing: border-box; }
 body { font: 15px/1.5 system-ui, 'DejaVu Sans', sans-serif; margin: 0; color: var(--ink); background: var(--page); }
-main { max-width: 1180px; margin: 0 auto; padding: 32px 24px 64px; }
+main { max-width: 1320px; margin: 0 auto; padding: 32px 24px 64px; }
 h1 { font-size: 26px; margin: 0 0 4px; }
 h2 { font-size: 19px; margin: 40px 0 6px; }
-p { margin: 6px 0; max-width: 76ch; }
+p { margin: 6px 0; max-width: 90ch; }
 .soft { color: var(--soft); }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 22px 0; }
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px 16px; }
@@ -21,7 +21,8 @@ table { width: 100%; border-collapse: collapse; background: var(--card); border:
 th, td { text-align: left; vertical-align: top; padding: 8px 10px; border-bottom: 1px solid var(--line); }
 th { font-size: 12px; color: var(--soft); font-weight: 600; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td small { display: block; color: var(--soft); }
+td.number { font-size: 14px; }
+td.wide { width: 36%; }
 .verdict { font-weight: 600; white-space: nowrap; }
 .green { color: var(--green); } .missed { color: var(--amber); } .red { color: var(--red); }
 .bar { display: block; height: 6px; border-radius: 3px; background: var(--bar); margin-top: 4px; min-width: 2px; }
@@ -71,7 +72,10 @@ Refused: requests that the client library gave up.</p>
 <table>
 <tr><th>row</th><th>what was done, and what was found</th><th class="number">accepted</th><th class="number">longest answer</th><th class="number">p99 before</th>
 <th class="number">p99 of others</th><th class="number">turns again</th><th class="number">memory</th><th class="number">all ready</th><th class="number">drained in</th></tr>
-${rows.map(detailLine).join('\n')}
+${rows
+  .toSorted((a, b) => a.no - b.no)
+  .map(detailLine)
+  .join('\n')}
 </table>
 <p class="soft">Longest answer: that a client waited to hear <i>accepted</i>. p99: from handing over to the first showing, before the fault, and during it in
 ranges that it does not touch. Turns again: batches that a range worker could not finish and repeated. Memory: growth of the process that grew most.
@@ -117,7 +121,7 @@ function detailLine(row: RowResult): string {
     msOf(row.drainedMs),
   ]);
   const list = found.length === 0 ? '' : `<ul>${found.join('')}</ul>`;
-  return `<tr><td class="verdict ${verdictOf(row)}">${no}</td><td>${escape(injection)}${list}</td>${cells}</tr>`;
+  return `<tr><td class="verdict ${verdictOf(row)}">${no}</td><td class="wide">${escape(injection)}${list}</td>${cells}</tr>`;
 }
 
 function controlLine({ name, breaks, during, isRed, violations, found }: ControlResult): string {

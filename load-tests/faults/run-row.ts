@@ -63,7 +63,7 @@ export interface RowResult {
   /** Turns that range workers could not finish and made again. */
   readonly turnsRefused: number;
   readonly memory: Growth;
-  /** Messages that were accepted while the fault lasted, but for its first 1.5 s. */
+  /** Messages that were accepted while the fault was in force, but for what was in flight when it came. */
   readonly answeredDuring: number;
   /** The longest that a client waited for an answer, of what was unanswered at the fault or handed over after it. */
   readonly answerMaxMs: number;
@@ -84,6 +84,8 @@ export interface RowResult {
 }
 
 const beforeMs = 4_000;
+/** Answers that are on their way to the client when a fault comes. */
+const inFlightMs = 1_500;
 const defaultFaultMs = 5_000;
 const defaultAfterMs = 8_000;
 const drainMsMax = 60_000;
@@ -105,6 +107,7 @@ export async function runRow(
   const marker = markerOf(settings.seed);
   await using load = await Load.prepare(cluster.admin, people, { number, perSecond, random, business, marker });
   let affected: readonly RangeStatus[] = await cluster.ranges();
+  let inForceAt = 0;
   const context = {
     cluster,
     people,
@@ -113,13 +116,15 @@ export async function runRow(
     affect: async (sender: string): Promise<void> => {
       affected = (await cluster.ranges()).filter(({ owner }) => owner === sender);
     },
+    inForce: () => void (inForceAt = performance.now()),
     note,
   };
   const pushedBefore = await cluster.count(pushedMetric);
   const refusedTurnsBefore = await cluster.count(refusedTurnsMetric);
-  const startedMs = performance.now();
   load.start();
-  // The first messages start sessions: what is measured comes after them.
+  // The first messages start sessions, and new processes are slow: what is measured comes after them.
+  if (!(await load.warm(signal))) note('the load was not shown within a second before the fault: a busy machine');
+  const warmAt = performance.now();
   await pause(beforeMs * (0.75 + random() / 2), undefined, { signal });
   await using memory = await MemoryWatch.start(cluster);
   const faultAt = performance.now();
@@ -141,9 +146,7 @@ export async function runRow(
   if (forgiven > 0) note(`${forgiven} messages are lost with what the server lost`);
   const pushed = (await cluster.count(pushedMetric)) - pushedBefore;
   const passages = tally.passages();
-  const warm = passages.filter(
-    ({ submittedMs }) => submittedMs > startedMs + beforeMs / 3 && submittedMs < faultAt - 500,
-  );
+  const warm = passages.filter(({ submittedMs }) => submittedMs > warmAt && submittedMs < faultAt - 500);
   const others = passages.filter(
     ({ contact, submittedMs }) =>
       submittedMs > faultAt && submittedMs < healingAt && !affected.some((range) => holds(range, contact)),
@@ -159,8 +162,9 @@ export async function runRow(
     refused: Object.fromEntries(load.refusals),
     healedMs,
     readyMs,
-    answeredDuring: passages.filter(({ answeredMs = 0 }) => answeredMs > faultAt + 1_500 && answeredMs < healingAt)
-      .length,
+    answeredDuring: passages.filter(
+      ({ answeredMs = 0 }) => answeredMs > Math.max(faultAt, inForceAt) + inFlightMs && answeredMs < healingAt,
+    ).length,
     recovery: recoveryOf(affected, passages, faultAt),
     takeover: takeoverOf(
       await cluster.said(faultAtMs),

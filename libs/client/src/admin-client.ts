@@ -3,6 +3,7 @@ import { BusinessService } from '@chappe/proto/v1/business_service';
 import { ClusterService } from '@chappe/proto/v1/cluster_service';
 import { Channel, type Client } from '@chappe/rpc/client';
 import type { ChannelCredentials } from '@grpc/grpc-js';
+import { retried } from './retried-methods.ts';
 
 export interface AdminClientOptions {
   /** `host:port` or `unix:/path` of a gateway. */
@@ -19,8 +20,8 @@ export class AdminClient implements Disposable {
 
   constructor({ address, adminKey, credentials }: AdminClientOptions) {
     this.#channel = new Channel({ address, bearer: adminKey, ...(credentials === undefined ? {} : { credentials }) });
-    this.businesses = this.#channel.client(BusinessService);
-    this.cluster = this.#channel.client(ClusterService);
+    this.businesses = retried(this.#channel.client(BusinessService), ['list', 'listKeys', 'revokeKey']);
+    this.cluster = retried(this.#channel.client(ClusterService), ['listRanges', 'listShards', 'drainShard']);
   }
 
   /** @throws ChappeError `notReady` when there is no answer in time */

@@ -13,6 +13,7 @@ import { Channel, type Client } from '@chappe/rpc/client';
 import type { ChannelCredentials } from '@grpc/grpc-js';
 import { randomUUIDv7 } from 'node:crypto';
 import { retrying } from './backoff.ts';
+import { retried } from './retried-methods.ts';
 import { SendStream } from './send-stream.ts';
 import { subscribe, type SubscribeOptions } from './subscribe.ts';
 
@@ -34,9 +35,9 @@ export class ChappeClient implements Disposable {
 
   constructor({ address, apiKey, credentials }: ChappeClientOptions) {
     this.#channel = new Channel({ address, bearer: apiKey, ...(credentials === undefined ? {} : { credentials }) });
-    this.contacts = this.#channel.client(ContactService);
-    this.templates = this.#channel.client(TemplateService);
-    this.billing = this.#channel.client(BillingService);
+    this.contacts = retried(this.#channel.client(ContactService), ['optIn', 'optOut', 'get', 'acknowledgeIdentity']);
+    this.templates = retried(this.#channel.client(TemplateService), ['create', 'list', 'delete']);
+    this.billing = retried(this.#channel.client(BillingService), ['quote', 'listLedger', 'getStatement']);
     this.#messages = this.#channel.client(MessageService);
     this.#events = this.#channel.client(EventService);
   }

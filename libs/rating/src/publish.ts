@@ -8,7 +8,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatPriceBook, parsePriceBook, PriceBooks } from './price-book.ts';
 
-const prefix = 'price-books/';
+export const priceBookPrefix = 'price-books/';
 
 /** The folder of the books that come with Chappe. */
 export const bundledPriceBooks = join(import.meta.dirname, '..', 'price-books');
@@ -40,12 +40,16 @@ export async function readPriceBooks(directory: string = bundledPriceBooks): Pro
 /**
  * Writes the books that are not there. Safe to repeat, and to run from several processes at once.
  *
- * @throws ChappeError `alreadyExists` if a version is there with other content
+ * A book of a later date is decided by from its date on, wherever it is known: publish it some minutes before.
+ *
+ * @throws ChappeError `alreadyExists` if a version is there with other content; `parameterInvalid` if the
+ *   books do not go together with those that are there
  * @throws CoordinationError
  */
 export async function publishPriceBooks(coordination: Coordination, books: PriceBooks): Promise<void> {
+  await expectToGoTogether(coordination, books);
   for (const book of books.all) {
-    const key = `${prefix}${book.version}`;
+    const key = `${priceBookPrefix}${book.version}`;
     const value = formatPriceBook(book);
     const { succeeded } = await coordination.transact([{ key, absent: true }], [{ kind: 'put', key, value }]);
     if (succeeded) continue;
@@ -56,12 +60,26 @@ export async function publishPriceBooks(coordination: Coordination, books: Price
   }
 }
 
+/** Books that do not would keep every sender from starting. */
+async function expectToGoTogether(coordination: Coordination, books: PriceBooks): Promise<void> {
+  const own = new Set(books.all.map(({ version }) => priceBookPrefix + version));
+  const { entries } = await coordination.list(priceBookPrefix);
+  const others = entries.filter(({ key }) => !own.has(key));
+  try {
+    PriceBooks.of([...books.all, ...others.map(({ value }) => parsePriceBook(value))]);
+  } catch (error) {
+    throw new ChappeError('parameterInvalid', `with the price books that are published: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
 /**
  * @throws ChappeError `notReady` if none is published yet: billing publishes them when it starts
  * @throws CoordinationError
  */
 export async function loadPriceBooks(coordination: Coordination): Promise<PriceBooks> {
-  const { entries } = await coordination.list(prefix);
+  const { entries } = await coordination.list(priceBookPrefix);
   if (entries.length === 0)
     throw new ChappeError('notReady', 'no price book is published yet; billing does it when it starts');
   return PriceBooks.of(entries.map(({ value }) => parsePriceBook(value)));

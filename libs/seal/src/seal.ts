@@ -29,7 +29,7 @@ const algorithm = 'aes-256-gcm';
 
 /** @param boundTo what the blob is, e.g. `additionalData('body', business, messageId)` */
 export function seal(key: SealKey, plaintext: Uint8Array, boundTo: Uint8Array): Buffer {
-  const head = headOf(key.id);
+  const head = headOf(key);
   const nonce = nextNonce();
   const cipher = createCipheriv(algorithm, key.bytes, nonce, { authTagLength: tagBytes });
   cipher.setAAD(Buffer.concat([head, boundTo]));
@@ -38,7 +38,7 @@ export function seal(key: SealKey, plaintext: Uint8Array, boundTo: Uint8Array): 
 
 /** @throws SealError if it was changed, was sealed under another key or is bound to something else */
 export function open(key: SealKey, sealed: Uint8Array, boundTo: Uint8Array): Buffer {
-  const head = headOf(key.id);
+  const head = headOf(key);
   const nonceAt = head.length;
   const textAt = nonceAt + nonceBytes;
   const tagAt = sealed.length - tagBytes;
@@ -83,7 +83,17 @@ function nextNonce(): Buffer {
   return nonces.subarray(noncesUsedBytes - nonceBytes, noncesUsedBytes);
 }
 
-function headOf(keyId: string): Buffer {
+const heads = new WeakMap<SealKey, Buffer>();
+
+function headOf(key: SealKey): Buffer {
+  const known = heads.get(key);
+  if (known !== undefined) return known;
+  const head = makeHead(key.id);
+  heads.set(key, head);
+  return head;
+}
+
+function makeHead(keyId: string): Buffer {
   const id = Buffer.from(keyId, 'utf8');
   if (id.length === 0 || id.length > 255) throw new SealError('a key id has 1 to 255 bytes');
   return Buffer.concat([Buffer.from([version, id.length]), id]);

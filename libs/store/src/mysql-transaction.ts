@@ -197,4 +197,5 @@ function failedBefore(): StoreError {
   return new StoreError('invalid', 'a statement of this transaction failed before');
 }
 
-const isDdl = /^\s*(create|alter|drop|rename|optimize)\b/i;
+/** `EXECUTE`: of what a migration has prepared, see CONTRIBUTING.md. */
+const isDdl = /^\s*(create|alter|drop|rename|optimize|execute)\b/i;

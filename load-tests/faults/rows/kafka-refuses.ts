@@ -41,6 +41,7 @@ export const tooFewReplicas: Row = {
     await Promise.all(others.map((name) => context.cluster.kill(name)));
     // The last broker's replicas alone are in sync once the others' sessions have ended.
     await pause(4_000);
+    context.inForce();
     await probe(context);
   },
   heal: ({ cluster }) => cluster.start('kafka-2'),
@@ -69,6 +70,7 @@ export const kafkaDiskFull: Row = {
   inject: async (context) => {
     await disk?.fill();
     const endedMs = await untilEnded(context.cluster);
+    context.inForce();
     context.note(endedMs === undefined ? 'the broker goes on without writing' : `the broker ended after ${endedMs} ms`);
     await probe(context);
   },

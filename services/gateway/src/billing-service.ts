@@ -1,4 +1,5 @@
 /** BillingService: quotes by the same function that charges; the ledger as billing has it. */
+import type { PriceBookWatcher } from '@chappe/rating/price-book-watcher';
 import { timestampMs, type Timestamp } from '@bufbuild/protobuf/wkt';
 import { ChappeError } from '@chappe/errors/chappe-error';
 import { parsePhoneNumber, type PhoneNumber } from '@chappe/numbers/phone-number';
@@ -11,13 +12,12 @@ import type { Client } from '@chappe/rpc/client';
 import { implement, type Implementation } from '@chappe/rpc/server';
 import type { Business } from './businesses.ts';
 import type { Callers } from './callers.ts';
-import type { PriceList } from './price-list.ts';
 import type { Shards } from './shards.ts';
 
 export interface BillingServiceDependencies {
   readonly callers: Callers;
   readonly shards: Shards;
-  readonly prices: PriceList;
+  readonly prices: PriceBookWatcher;
   readonly ledger: Client<typeof LedgerService>;
   /** Milliseconds since 1970. */
   readonly now: () => number;

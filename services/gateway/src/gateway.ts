@@ -5,6 +5,7 @@ import type { Log } from '@chappe/log/log';
 import { CryptoService } from '@chappe/proto/internal/crypto_service';
 import { LedgerService } from '@chappe/proto/internal/ledger_service';
 import { CommandAppender } from '@chappe/ranges/command-appender';
+import { watchPriceBooks } from '@chappe/rating/price-book-watcher';
 import { watchRoutingTable } from '@chappe/ranges/table-watcher';
 import { Channel } from '@chappe/rpc/client';
 import { startServer } from '@chappe/rpc/server';
@@ -26,7 +27,7 @@ import { writeEvents } from './event-table.ts';
 import { gatewayEvents } from './events.ts';
 import { eventsGatherMs, rateBucketsMax, retentionEveryMs, stopGraceMs } from './limits.ts';
 import { messageService } from './message-service.ts';
-import { PriceList } from './price-list.ts';
+
 import { Readiness } from './readiness.ts';
 import { expireRows } from './retention.ts';
 import { SendBatcher } from './send-batcher.ts';
@@ -89,7 +90,7 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
   const callers = new Callers(store, dependencies.adminKey);
   const templates = new Templates(store);
   const dataKeys = new DataKeys(crypto, now);
-  const prices = new PriceList(coordination, now);
+  const prices = resources.use(await watchPriceBooks(coordination));
   const rates = new TokenBuckets(dependencies.rateLimit ?? defaultRateLimit, rateBucketsMax);
   const feed = new EventFeed();
 

@@ -2,6 +2,7 @@
  * Whether the gateway can do its work: looked at every two seconds, and told to the health service.
  * A part that is away makes it not ready; it goes on answering what it can.
  */
+import type { PriceBookWatcher } from '@chappe/rating/price-book-watcher';
 import type { Log } from '@chappe/log/log';
 import type { CommandAppender } from '@chappe/ranges/command-appender';
 import type { TableWatcher } from '@chappe/ranges/table-watcher';
@@ -9,7 +10,6 @@ import type { Channel } from '@chappe/rpc/client';
 import type { Store } from '@chappe/store/store';
 import { probeDeadlineMs, probeEveryMs } from './limits.ts';
 import { announceLeftovers, type AnnouncerDependencies } from './number-announcer.ts';
-import type { PriceList } from './price-list.ts';
 
 export interface ReadinessDependencies extends AnnouncerDependencies {
   readonly cryptoChannel: Channel;
@@ -17,7 +17,7 @@ export interface ReadinessDependencies extends AnnouncerDependencies {
   readonly appender: CommandAppender;
   readonly log: Log;
   readonly store: Store;
-  readonly prices: PriceList;
+  readonly prices: PriceBookWatcher;
   /** Why events do not come in; undefined while they do. */
   readonly eventProblem: () => string | undefined;
   readonly onChange: (isReady: boolean) => void;
@@ -64,7 +64,7 @@ export class Readiness implements AsyncDisposable {
       crypto: () => failure(() => cryptoChannel.waitForReady(probeDeadlineMs)),
       store: () => failure(() => store.query('SELECT 1')),
       log: () => failure(() => this.#lookAtLog()),
-      prices: async () => ((await prices.refresh()) ? undefined : 'no price list is published'),
+      prices: () => failure(async () => prices.books()),
       events: async () => eventProblem(),
       numbers: () => this.#leftovers(),
     };

@@ -1,4 +1,5 @@
 /** What Send and SendStream share: from requests of one business to outcomes. */
+import type { PriceBookWatcher } from '@chappe/rating/price-book-watcher';
 import { ChappeError, toChappeError } from '@chappe/errors/chappe-error';
 import type { SendRequest } from '@chappe/proto/v1/message_service';
 import type { SealKey } from '@chappe/seal/seal';
@@ -6,7 +7,6 @@ import type { Business } from './businesses.ts';
 import type { DataKeys } from './data-keys.ts';
 import type { GatewayEvents } from './events.ts';
 import { prepareSend, type PreparedSend } from './prepare-send.ts';
-import type { PriceList } from './price-list.ts';
 import type { SendBatcher } from './send-batcher.ts';
 import type { TemplateFamily, Templates } from './templates.ts';
 
@@ -14,7 +14,7 @@ export interface SendDependencies {
   readonly templates: Templates;
   readonly dataKeys: DataKeys;
   readonly batcher: SendBatcher;
-  readonly prices: PriceList;
+  readonly prices: PriceBookWatcher;
   readonly events: GatewayEvents;
 }
 
@@ -37,7 +37,7 @@ export async function sendMeans(
     if (content.case === 'template') names.add(content.value.name);
   }
   const [families, key] = await Promise.all([templates.families(business.id, names), dataKeys.today(business.id)]);
-  return { business, key, families, currency: prices.currency() };
+  return { business, key, families, currency: prices.books().currency };
 }
 
 /** The message, or why it is refused. */

@@ -29,6 +29,7 @@ import { Downlink } from './downlink.ts';
 import type { Events } from './events.ts';
 import {
   firstFrameMs,
+  forgetGatherMs,
   messageIdCharactersMax,
   outboundBytesMax,
   outboundIdCharactersMax,
@@ -69,6 +70,8 @@ export class DeviceConnection {
   readonly #ended = Promise.withResolvers<void>();
   #open = true;
   #inFlight = 0;
+  /** Runs while the device may forget something and was not told yet. */
+  #forgetTimer: NodeJS.Timeout | undefined;
   /** Envelopes were not taken because the device is slow: attach anew once it has caught up. */
   #overflowed = false;
 
@@ -89,6 +92,7 @@ export class DeviceConnection {
       await Promise.race([this.#ended.promise, this.#readFrames(timer), this.#writeFrames()]);
     } finally {
       clearTimeout(timer);
+      clearTimeout(this.#forgetTimer);
       this.#open = false;
       this.#toWrite.set();
       this.#room.set();
@@ -121,10 +125,15 @@ export class DeviceConnection {
     }
   }
 
+  /** The device only frees memory by it: it hears of many commits at once. */
   forget(forget: Forget): void {
     this.uplink?.forget(forget);
     this.#downlink.forget(forget);
-    this.#toWrite.set();
+    this.#forgetTimer ??= setTimeout(() => {
+      this.#forgetTimer = undefined;
+      this.#downlink.releaseForget();
+      this.#toWrite.set();
+    }, forgetGatherMs).unref();
   }
 
   refill(count: number): void {

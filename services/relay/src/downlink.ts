@@ -27,6 +27,7 @@ export class Downlink {
   #bytes = 0;
   #incarnation = 0;
   #forget: Forget | undefined;
+  #isForgetDue = false;
   #confirmed: string[] = [];
   #refused: MessageInitShape<typeof RefusedSchema>[] = [];
   #refill = 0;
@@ -60,6 +61,11 @@ export class Downlink {
     this.#forget = forget;
   }
 
+  /** What the device may forget by now is written next. */
+  releaseForget(): void {
+    this.#isForgetDue = this.#forget !== undefined;
+  }
+
   confirm(id: string): void {
     this.#confirmed.push(id);
   }
@@ -81,9 +87,10 @@ export class Downlink {
       this.#confirmed = [];
       return frame({ case: 'confirmed', value: { ids } }, 0, ids.length);
     }
-    if (this.#forget !== undefined) {
+    if (this.#forget !== undefined && this.#isForgetDue) {
       const value = this.#forget;
       this.#forget = undefined;
+      this.#isForgetDue = false;
       return frame({ case: 'forget', value }, 0, 0);
     }
     if (this.#envelopes.length > 0) {

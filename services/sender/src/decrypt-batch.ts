@@ -139,7 +139,8 @@ function takeResult(
     acknowledged: newKeys.size > 0 ? true : (session?.acknowledged ?? true),
     startedMs: newKeys.size > 0 ? (group.items[0]?.appendTimeMs ?? 0) : (session?.startedMs ?? 0),
     baseKey,
-    sealed: result.session.sealed,
+    // A copy, as in encrypt-batch.ts.
+    sealed: new Uint8Array(result.session.sealed),
   });
 }
 

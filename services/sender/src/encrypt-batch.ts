@@ -201,7 +201,8 @@ function takeEnvelopes(
     acknowledged: renew ? false : (session?.acknowledged ?? false),
     startedMs: renew ? nowMs : (session?.startedMs ?? nowMs),
     baseKey: renew ? '' : (session?.baseKey ?? ''),
-    sealed: result.session.sealed,
+    // A copy: a view would keep the answer's whole frame for as long as the contact is cached.
+    sealed: new Uint8Array(result.session.sealed),
   });
   let held: Held = '';
   for (const [index, message] of group.messages.entries()) {

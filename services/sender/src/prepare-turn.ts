@@ -24,7 +24,7 @@ import type { ContactState, Message } from './state.ts';
 
 export interface TurnDependencies extends EncryptDependencies {
   readonly store: Store;
-  readonly books: PriceBooks;
+  readonly books: () => PriceBooks;
   readonly events: SenderEvents;
 }
 
@@ -148,10 +148,12 @@ function decryptInbounds(dependencies: TurnDependencies, input: TurnInput): Prom
 
 /** Decides in log order; the latest append time. */
 async function decideCommands(
-  { store, books, events }: TurnDependencies,
+  dependencies: TurnDependencies,
   input: TurnInput,
   decrypted: ReadonlyMap<Inbound, DecryptResult>,
 ): Promise<number> {
+  const { store, events } = dependencies;
+  const books = dependencies.books();
   const { changes, range } = input;
   const resultOf = new Map([...decrypted].map(([inbound, result]) => [inbound.command, result]));
   const sends = input.commands.filter((read) => read.kind === 'command' && read.command.kind.case === 'send');

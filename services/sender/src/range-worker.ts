@@ -51,7 +51,8 @@ export interface RangeWorkerDependencies {
   readonly store: Store;
   readonly crypto: Client<typeof CryptoService>;
   readonly preKeys: Client<typeof PreKeyService>;
-  readonly books: PriceBooks;
+  /** The price books that are published now. */
+  readonly books: () => PriceBooks;
   readonly events: SenderEvents;
   readonly logger: Logger;
   readonly eventBuckets: number;
@@ -82,6 +83,7 @@ export class RangeWorker {
   readonly #attachments: Attachments;
   readonly #publisher: OutboxPublisher;
   readonly #clock: LogClock;
+  #clocksAreApart = false;
   #progress: Progress;
   #commands: ReadCommand[] = [];
   #deviceWork: DeviceWork[] = [];
@@ -307,8 +309,7 @@ export class RangeWorker {
       // What devices say goes on: a batch ends before the command.
       if (this.#publisher.hasRoom && this.#deviceWork.length > 0) return true;
     } else if (next !== undefined && next.record.appendTimeMs - this.#dependencies.now() > clockWaitMs) {
-      // Said once, however often it is looked at.
-      if (this.#problem === undefined) this.#watchClock(next.record);
+      this.#watchClock(next.record);
       this.#problem =
         "the log's append times are over 10 min ahead of this sender's clock: it waits; set the clocks of brokers and sender";
     } else if (this.#publisher.hasRoom && (next !== undefined || this.#forgets)) {
@@ -489,7 +490,10 @@ export class RangeWorker {
     if (last === undefined) return;
     const aheadMs = last.appendTimeMs - this.#dependencies.now();
     const behindMs = this.#clock.ownAheadMs();
-    if (Math.max(aheadMs, behindMs) <= clockAlarmMs) return;
+    const wereApart = this.#clocksAreApart;
+    this.#clocksAreApart = Math.max(aheadMs, behindMs) > clockAlarmMs;
+    // Said once, however long it lasts.
+    if (!this.#clocksAreApart || wereApart) return;
     this.#dependencies.events.clocksApart(this.range.id, aheadMs > clockAlarmMs ? aheadMs : -behindMs);
   }
 

@@ -7,7 +7,7 @@ import { CryptoService } from '@chappe/proto/internal/crypto_service';
 import { PreKeyService } from '@chappe/proto/internal/pre_key_service';
 import { SenderService } from '@chappe/proto/internal/sender_service';
 import { watchRoutingTable } from '@chappe/ranges/table-watcher';
-import { loadPriceBooks } from '@chappe/rating/publish';
+import { watchPriceBooks } from '@chappe/rating/price-book-watcher';
 import { Channel } from '@chappe/rpc/client';
 import { implement, startServer } from '@chappe/rpc/server';
 import { migrate } from '@chappe/store/migrate';
@@ -66,7 +66,9 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
   const preKeys = resources.use(
     new Channel({ address: dependencies.preKeyAddress, balance: 'spread', repeated: [PreKeyService] }),
   );
-  const books = await loadPriceBooks(coordination);
+  const prices = resources.use(await watchPriceBooks(coordination));
+  // Without any it does not start.
+  prices.books();
   // Assigned below, before anything can ask: the server's address is part of what a shard says.
   const running: { shard?: Shard } = {};
   const shardNow = (): Shard => {
@@ -113,7 +115,7 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
       store,
       crypto: crypto.client(CryptoService),
       preKeys: preKeys.client(PreKeyService),
-      books,
+      books: () => prices.books(),
       events,
       logger: telemetry.log,
       eventBuckets,
@@ -129,8 +131,12 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
   return {
     address: server.address,
     notReady: () => {
-      const problem = table.problem();
-      return { ...shard.notReady(), ...(problem === undefined ? {} : { 'routing table': problem }) };
+      const [tableProblem, priceProblem] = [table.problem(), prices.problem()];
+      return {
+        ...shard.notReady(),
+        ...(tableProblem === undefined ? {} : { 'routing table': tableProblem }),
+        ...(priceProblem === undefined ? {} : { prices: priceProblem }),
+      };
     },
     [Symbol.asyncDispose]: () => {
       server.setServing(false);

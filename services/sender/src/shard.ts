@@ -267,7 +267,7 @@ export class Shard implements AsyncDisposable {
         worker.forgetOldMessages();
         const { id } = worker.range;
         try {
-          const by = { ...this.#options.worker, now: () => worker.nowMs() };
+          const by = { ...this.#options.worker, logNowMs: () => worker.nowMs() };
           const last = await tickDueContacts(by, worker.range, this.#tickedTo.get(id) ?? '');
           this.#tickedTo.set(id, last);
         } catch (error) {

@@ -11,14 +11,17 @@ import { restoreMarginMs, ticksMax } from './limits.ts';
 import type { RangeWorkerDependencies } from './range-worker.ts';
 import { commandVersion } from './read-commands.ts';
 
-type TickDependencies = Pick<RangeWorkerDependencies, 'store' | 'log' | 'now'>;
+type TickDependencies = Pick<RangeWorkerDependencies, 'store' | 'log' | 'now'> & {
+  /** What the log's clock shows at most. By the own clock contacts may be ticked in vain; records are gone for good. */
+  readonly logNowMs: () => number;
+};
 
 /**
  * Ticks the next due contacts behind `after`, in their order; the last one, to go on from at the
  * next look, or '' at the end: so many that wait for keys keep nobody from expiring.
  */
 export async function tickDueContacts(dependencies: TickDependencies, range: Range, after: string): Promise<string> {
-  const { store, log, now } = dependencies;
+  const { store, log, now, logNowMs } = dependencies;
   const due = await store.query(
     `SELECT DISTINCT contact FROM messages
      WHERE state IN ('accepted', 'sent') AND contact >= ? AND contact > ? AND contact < ?
@@ -36,6 +39,6 @@ export async function tickDueContacts(dependencies: TickDependencies, range: Ran
     if (result?.kind === 'failed' && result.error.kind !== 'sealed') throw result.error;
   }
   const [row] = await store.query('SELECT next_offset FROM range_progress WHERE range_id = ?', [range.id]);
-  await deleteDoneRecords(log, range.topic, Number(row?.['next_offset'] ?? 0), now() - restoreMarginMs);
+  await deleteDoneRecords(log, range.topic, Number(row?.['next_offset'] ?? 0), logNowMs() - restoreMarginMs);
   return due.length < ticksMax ? '' : String(due.at(-1)?.['contact'] ?? '');
 }

@@ -26,6 +26,16 @@ test('a clock that is ahead is seen by a record that was waited for, and held ba
   assert.ok(Math.abs(own.nowMs() - log()) <= 2_000, 'it goes on with the log');
 });
 
+test('a time that is held back is whole milliseconds, whatever the monotonic clock counts in', () => {
+  const { log, pass, mono, own } = clocks(dayMs);
+  pass(0.25);
+  const askedAtMs = mono();
+  pass(1_000.5);
+  own.sawRecord(Math.floor(log()), askedAtMs);
+  assert.ok(own.ownAheadMs() > 0);
+  assert.ok(Number.isInteger(own.nowMs()));
+});
+
 test('a backlog says nothing about the clock, however old it is', () => {
   const { log, pass, mono, own } = clocks(0);
   const askedAtMs = mono();
@@ -59,4 +69,16 @@ test('a clock that was set right is believed again', () => {
   assert.ok(own.ownAheadMs() > dayMs - 1_000);
   apartMs = 0;
   assert.equal(own.ownAheadMs(), 0);
+});
+
+test('a machine that slept, so that both clocks went on and the monotonic one did not, is not taken for a wrong clock', () => {
+  let mono = 0;
+  let sleptMs = 0;
+  const log = (): number => 1_000_000 + mono + sleptMs;
+  const own = new LogClock(log, () => mono);
+  mono += 500;
+  own.sawRecord(log(), 0);
+  sleptMs += 3_600_000;
+  assert.equal(own.ownAheadMs(), 0);
+  assert.equal(own.nowMs(), log());
 });

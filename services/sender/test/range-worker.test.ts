@@ -55,7 +55,7 @@ async function startWorker(t: TestContext, now: () => number = Date.now): Promis
     store,
     crypto: channel.client(CryptoService),
     preKeys: channel.client(PreKeyService),
-    books: PriceBooks.of([freeBook]),
+    books: () => PriceBooks.of([freeBook]),
     events: openSenderEvents('s1', logger, metrics, { ranges: () => 1, attachedDevices: () => 0 }),
     logger,
     eventBuckets: 1,

@@ -32,7 +32,7 @@ test('BOUND: however many contacts wait for keys, each look goes on behind the l
     return [...message, 'FR', 'utility', 0, 1, 'USD', 'b1', start, expiresMs, null];
   };
   await store.transaction((tx) => tx.insert(messagesTable, contacts.map(row), 'fail'));
-  const dependencies = { store, log, now: () => start };
+  const dependencies = { store, log, now: () => start, logNowMs: () => start };
 
   const last = await tickDueContacts(dependencies, range, '');
   assert.equal(last, contacts[ticksMax - 1]);

@@ -30,7 +30,7 @@ export function clusterCommands(program: Command): void {
       .description('which ranges of numbers exist, and who works on them (operator)')
       .option('--problems', 'only those that nobody gets on with'),
   ).action(ranges);
-  asOperator(program.command('shards').description('the senders and their load (operator)')).action(shards);
+  asOperator(program.command('shards').description('the senders and their load (operator)')).action(listShards);
   asOperator(
     program
       .command('drain')
@@ -120,7 +120,7 @@ function rangeTotals({ ranges: all, generation }: ListRangesResponse): string {
   ].join(', ');
 }
 
-async function shards(options: OperatorOptions): Promise<void> {
+async function listShards(options: OperatorOptions): Promise<void> {
   const response = await withOperator(options, (client) => client.cluster.listShards({}));
   printMessage(options, ListShardsResponseSchema, response, (answer) =>
     answer.shards.length === 0
@@ -156,10 +156,6 @@ function shardTable(all: readonly Shard[]): string {
   );
 }
 
-function total(shards: readonly Shard[], of: (shard: Shard) => number): number {
-  return shards.reduce((sum, shard) => sum + of(shard), 0);
-}
-
 /** A line for each zone: whether one of them alone could carry the load is read off here. */
 function zoneTotals(all: readonly Shard[]): string {
   return [...Map.groupBy(all, ({ zone }) => zone || '-')]
@@ -170,4 +166,8 @@ function zoneTotals(all: readonly Shard[]): string {
         `${formatCount(total(members, (shard) => shard.attachedDevices))} devices`,
     )
     .join('\n');
+}
+
+function total(members: readonly Shard[], of: (shard: Shard) => number): number {
+  return members.reduce((sum, shard) => sum + of(shard), 0);
 }

@@ -1,6 +1,6 @@
 /** The migrations of all services in both dialects, on real servers. */
 import assert from 'node:assert/strict';
-import { readFile, readdir } from 'node:fs/promises';
+import { cp, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { migrate } from '../../src/migrate.ts';
 import { openMysqlStore } from '../../src/mysql-store.ts';
 import { splitStatements } from '../../src/split-statements.ts';
 import { openSqliteStore } from '../../src/sqlite-store.ts';
-import type { Store } from '../../src/store.ts';
+import type { Store, Table } from '../../src/store.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { ownDatabase, skipWithoutServer } from './own-database.ts';
 
@@ -97,4 +97,72 @@ describe('migrations of all services', { skip: skipWithoutServer }, () => {
     assert.ok((await migrate(store, sender)).length > 0);
     assert.deepEqual(await store.query('SELECT * FROM held_records'), []);
   });
+
+  test('the version before goes on writing while the next one migrates, and may start again behind it', async () => {
+    await using database = await ownDatabase();
+    await using before = await openMysqlStore(database.options);
+    await using next = await openMysqlStore(database.options);
+    await using folder = await temporaryFolder();
+    const [old, fresh] = [join(folder.path, 'old'), join(folder.path, 'fresh')];
+    await mkdir(join(old, 'mysql'), { recursive: true });
+    await writeFile(join(old, 'mysql', '001-first.sql'), firstSql);
+    await cp(old, fresh, { recursive: true });
+    await writeFile(join(fresh, 'mysql', '002-colour.sql'), nextSql);
+    await migrate(before, { service: 'test', directory: old });
+
+    // As replicas of the version before do: by its own columns, in transactions of its own, all the time.
+    const written: string[] = [];
+    const ended = new AbortController();
+    const writing = (async () => {
+      while (!ended.signal.aborted) {
+        const name = `thing ${written.length}`;
+        await before.transaction((tx) => tx.insert(things, [[written.length, name]], 'fail'));
+        written.push(name);
+      }
+    })();
+    assert.deepEqual(await migrate(next, { service: 'test', directory: fresh }), [2]);
+    const enough = written.length + 20;
+    while (written.length < enough) await next.query('SELECT 1');
+    ended.abort();
+    await writing;
+
+    const rows = await next.query('SELECT id, name, colour FROM things ORDER BY id');
+    assert.deepEqual(
+      rows.map(({ name, colour }) => [name, colour]),
+      written.map((name) => [name, '']),
+    );
+    assert.deepEqual(await migrate(before, { service: 'test', directory: old }), []);
+  });
+
+  test('a changed table whose migration broke off before it was written down is left as it is by the next start', async () => {
+    await using database = await ownDatabase();
+    await using store = await openMysqlStore(database.options);
+    await using folder = await temporaryFolder();
+    await mkdir(join(folder.path, 'mysql'));
+    await writeFile(join(folder.path, 'mysql', '001-first.sql'), firstSql);
+    await migrate(store, { service: 'test', directory: folder.path });
+    await store.transaction(async (tx) => {
+      for (const statement of splitStatements(nextSql)) await tx.run(statement);
+    });
+    await writeFile(join(folder.path, 'mysql', '002-colour.sql'), nextSql);
+    assert.deepEqual(await migrate(store, { service: 'test', directory: folder.path }), [2]);
+    assert.deepEqual(await store.query('SELECT colour FROM things'), []);
+  });
 });
+
+const things: Table = { name: 'things', key: ['id'], columns: ['id', 'name'] };
+
+const firstSql =
+  'CREATE TABLE IF NOT EXISTS things (id INTEGER NOT NULL, name VARCHAR(100) NOT NULL, PRIMARY KEY (id));';
+
+/** MySQL 8 has no ADD COLUMN IF NOT EXISTS: this is the form of CONTRIBUTING.md. */
+const nextSql = `
+SELECT IF(
+  EXISTS (SELECT 1 FROM information_schema.columns
+          WHERE table_schema = DATABASE() AND table_name = 'things' AND column_name = 'colour'),
+  'DO 0',
+  'ALTER TABLE things ADD COLUMN colour VARCHAR(20) NOT NULL DEFAULT ""') INTO @change;
+PREPARE colour_change FROM @change;
+EXECUTE colour_change;
+DEALLOCATE PREPARE colour_change;
+`;
