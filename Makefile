@@ -16,7 +16,8 @@ UNIT_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/{bil
 DRIVER_TESTS := 'libs/log/test/kafka/*.test.ts' 'libs/coordination/test/etcd/*.test.ts' 'libs/store/test/mysql/*.test.ts' 'services/sender/test/mysql/*.test.ts'
 ALL_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/*/test/**/*.test.ts'
 
-.PHONY: help setup demo test test-drivers check load side-by-side bench bench-cluster clean faults faults-short proto-image stack-setup stack-up stack-down stack-status \
+.PHONY: help setup demo test test-drivers check load load-compare side-by-side bench bench-cluster clean faults faults-short \
+  proto-image stack-setup stack-up stack-down stack-status \
   cluster-up cluster-down cluster-status cluster-demo
 .DEFAULT_GOAL := help
 
@@ -26,6 +27,7 @@ help:
 	@echo 'make test              all tests, those on real servers (Kafka, etcd, MariaDB) included'
 	@echo 'make check             proto lint and breaking changes, types, lint, format, dead code, unit tests'
 	@echo 'make load [SCENARIO=steady MODE=standalone]  open-loop load, real handsets, a checker: load-tests/README.md'
+	@echo 'make load-compare A=x.json B=y.json  what changed between two load tests beyond their noise'
 	@echo 'make bench [QUICK=1]    what the standalone node does: rates, latency, memory, start'
 	@echo 'make bench-cluster [QUICK=1]  what the cluster does: rates, latency, memory, takeover, hand-over, planning'
 	@echo 'make stack-up [ZONES=2] Kafka, etcd and MariaDB on this machine (idempotent); stack-down, stack-status'
@@ -78,6 +80,10 @@ MODE ?= standalone
 
 load: setup
 	@$(LOAD) --scenario $(SCENARIO) --mode $(MODE) $(LOAD_OPTIONS)
+
+# Two reports, or folders of reports: what changed beyond the noise of repeated runs.
+load-compare: setup
+	@node load-tests/compare/main.ts '$(A)' '$(B)'
 
 bench: setup
 	@$(LOAD) --scenario bench --mode standalone $(LOAD_OPTIONS)

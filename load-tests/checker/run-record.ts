@@ -86,7 +86,9 @@ export class RunRecord {
   readonly #shownDevice = new Column();
   readonly #shownLane = new Column();
   readonly #problems: string[] = [];
-  readonly #counts = { accepted: 0, refused: 0, delivered: 0, ended: 0, booked: 0 };
+  /** Everything before this place is settled. */
+  #settled = 0;
+  readonly #counts = { accepted: 0, refused: 0, delivered: 0, ended: 0 };
 
   constructor({ names = placeNames, hasEvents = true }: RecordOptions = {}) {
     this.#names = names;
@@ -119,13 +121,14 @@ export class RunRecord {
     return this.#counts.ended;
   }
 
+  /** Shown, and not yet told to be delivered. */
+  get untold(): number {
+    return this.#hasEvents ? Math.max(0, this.shown - this.#counts.delivered) : 0;
+  }
+
   /** Accepted messages that ended without having been delivered. */
   get failed(): number {
     return this.#hasEvents ? this.#counts.ended - this.#counts.delivered : 0;
-  }
-
-  get booked(): number {
-    return this.#counts.booked;
   }
 
   /** Those of one stream in the order of their places; others may come in between. */
@@ -172,7 +175,6 @@ export class RunRecord {
 
   noteBooked(message: number): void {
     this.#booked.set(message, this.#booked.get(message) + 1);
-    this.#counts.booked += 1;
   }
 
   /** Found by whoever writes the record. */
@@ -202,10 +204,10 @@ export class RunRecord {
     return this.#firstShownMs.get(message);
   }
 
-  /** Whether everything that was accepted has ended and is booked. */
+  /** Whether everything is answered, and what was accepted has ended and is booked. What has once ended stays so. */
   isSettled(): boolean {
-    const { accepted, ended, booked, delivered } = this.#counts;
-    return ended >= accepted && booked >= delivered;
+    while (this.#settled < this.submitted && this.#isSettled(this.#settled)) this.#settled += 1;
+    return this.#settled >= this.submitted;
   }
 
   /** Nothing when everything agrees. */
@@ -215,6 +217,14 @@ export class RunRecord {
     yield* this.#repeats();
     yield* this.#outOfOrder();
     yield* this.#charges();
+  }
+
+  #isSettled(message: number): boolean {
+    const outcome = this.#outcome.get(message);
+    if (outcome !== wasAccepted) return outcome !== open;
+    if (!this.#hasEvents) return !Number.isNaN(this.#firstShownMs.get(message));
+    const told = this.#told.get(message);
+    return hasEnded(told) && (!isDelivered(told) || this.#booked.get(message) > 0);
   }
 
   *#losses(): Iterable<string> {

@@ -133,7 +133,7 @@ describe('the tally', () => {
       return tally.problems();
     };
     assert.deepEqual(run(false), []);
-    assert.match(run(true).join(), /^ONCE: m1 was shown and never accepted/u);
+    assert.match(run(true).join(), /^ONCE: k1 was shown and never accepted/u);
   });
 
   test('finds a message shown to somebody else', () => {

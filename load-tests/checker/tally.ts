@@ -1,14 +1,12 @@
 /**
- * An independent record of a run: what was handed over, what was answered, what each device showed,
- * what events and the ledger say. It knows nothing of how Chappe works; `problems` holds the five
- * against each other, each by the name of the promise that it breaks.
- *
- * ORDER by intervals: a message is before another of the same (number, contact) if both were handed
- * over in that order on one stream, or if it was answered before the other was handed over.
+ * The record of a run that names things by texts: keys, message ids, contacts, devices. What was noted is
+ * held against each other by the record in numbers (run-record.ts); here is what only texts can show: ids that two keys
+ * have, events that come twice, replies, message keys.
  */
 import { createHash } from 'node:crypto';
+import { RunRecord, type State } from './run-record.ts';
 
-export type State = 'accepted' | 'sent' | 'delivered' | 'read' | 'failed' | 'expired' | 'cancelled';
+export type { State } from './run-record.ts';
 
 export interface Submitted {
   /** The idempotency key. */
@@ -21,9 +19,6 @@ export interface Submitted {
 }
 
 interface Entry extends Submitted {
-  readonly stream: string;
-  /** In the order in which they were handed over. */
-  readonly place: number;
   readonly submittedMs: number;
   answeredMs: number;
 }
@@ -48,21 +43,6 @@ export interface Passage {
   readonly shownMs: number | undefined;
 }
 
-interface Told {
-  readonly states: State[];
-}
-
-/** The states that may directly follow one; a transition names every state that it enters. */
-const next: Readonly<Record<State, readonly State[]>> = {
-  accepted: ['sent', 'delivered', 'failed', 'expired', 'cancelled'],
-  sent: ['delivered', 'failed', 'expired', 'cancelled'],
-  delivered: ['read'],
-  read: [],
-  failed: [],
-  expired: [],
-  cancelled: [],
-};
-
 export class Tally {
   /** By key, in the order in which they were handed over. */
   readonly #submitted = new Map<string, Entry>();
@@ -72,7 +52,7 @@ export class Tally {
   /** Whether the refusal says that the message will never be; else nobody knows what became of it. */
   readonly #refused = new Map<string, boolean>();
   readonly #shown: Showing[] = [];
-  readonly #told = new Map<string, Told>();
+  readonly #told: { readonly messageId: string; readonly state: State }[] = [];
   readonly #eventIds = new Set<string>();
   readonly #booked: string[] = [];
   readonly #replied: string[] = [];
@@ -104,9 +84,7 @@ export class Tally {
   }
 
   noteSubmitted(submitted: Submitted, atMs = performance.now()): void {
-    const { stream = '' } = submitted;
-    const place = this.#submitted.size;
-    this.#submitted.set(submitted.key, { ...submitted, stream, place, submittedMs: atMs, answeredMs: Infinity });
+    this.#submitted.set(submitted.key, { ...submitted, submittedMs: atMs, answeredMs: Infinity });
   }
 
   noteAccepted(key: string, messageId: string, atMs = performance.now()): void {
@@ -140,12 +118,7 @@ export class Tally {
   noteState(eventId: string, messageId: string, state: State): void {
     if (this.#eventIds.has(eventId)) this.#problems.push(`ONCE: event ${eventId} came twice`);
     this.#eventIds.add(eventId);
-    const told = this.#told.get(messageId) ?? { states: [] };
-    const last = told.states.at(-1);
-    const follows = last === undefined ? state === 'accepted' || state === 'failed' : next[last].includes(state);
-    if (!follows) this.#problems.push(`MONOTONE: ${messageId} went from ${last ?? 'nothing'} to ${state}`);
-    told.states.push(state);
-    this.#told.set(messageId, told);
+    this.#told.push({ messageId, state });
   }
 
   /** An envelope may come again as it is; another one under the same message key is a second text under it. */
@@ -173,98 +146,78 @@ export class Tally {
 
   /** Whether everything that was accepted has ended, is booked, and every reply has come. */
   isSettled(): boolean {
-    const ended = [...this.#accepted.values()].every((id) => this.#hasEnded(id));
-    const delivered = [...this.#accepted.values()].filter((id) => this.#isDelivered(id)).length;
-    return ended && this.#booked.length >= delivered && this.#heard.length >= this.#replied.length;
+    return this.#record().isSettled() && this.#heard.length >= this.#replied.length;
   }
 
   /** Empty when everything agrees. */
   problems(): readonly string[] {
-    return [
-      ...this.#problems,
-      ...this.#losses(),
-      ...this.#repeats(),
-      ...this.#outOfOrder(),
-      ...this.#charges(),
-      ...this.#replies(),
-    ];
+    return [...this.#problems, ...this.#record().problems(), ...this.#keysShownTwice(), ...this.#replies()];
   }
 
   /** Everything that was handed over, in that order. */
   passages(): readonly Passage[] {
-    const shownMs = new Map<string, number>();
+    const record = this.#record();
+    return [...this.#submitted.values()].map(({ key, contact, submittedMs, answeredMs }, place) => {
+      const shownMs = record.firstShownMs(place);
+      return {
+        key,
+        contact,
+        submittedMs,
+        answeredMs: Number.isFinite(answeredMs) ? answeredMs : undefined,
+        shownMs: Number.isNaN(shownMs) ? undefined : shownMs,
+      };
+    });
+  }
+
+  /**
+   * All notes in numbers. Made anew each time: an id may be shown before its key is known, as the answer
+   * comes by another way than the message.
+   */
+  #record(): RunRecord {
+    const places = new Numbering();
+    const [lanes, devices, streams] = [new Numbering(), new Numbering(), new Numbering()];
+    // Keys and ids are texts of one kind here; what has no key is one of its own, behind all that have.
+    for (const key of this.#submitted.keys()) places.of(key);
+    const placeOf = (messageId: string, key = this.#keys.get(messageId)): number =>
+      places.of(key !== undefined && this.#submitted.has(key) ? key : `id ${messageId}`);
+    const laneOf = ({ contact, number }: { readonly contact: string; readonly number: string }): number =>
+      lanes.of(`${contact} ${number}`);
+    const record = new RunRecord({
+      names: {
+        message: (place) => this.#nameOf(places.nameOf(place)),
+        lane: (lane) => lanes.nameOf(lane).split(' ')[0] ?? '',
+        device: (device) => devices.nameOf(device),
+      },
+    });
+    for (const entry of this.#submitted.values()) {
+      const { key, stream = '', submittedMs: atMs, answeredMs } = entry;
+      const message = places.of(key);
+      record.noteSubmitted({ message, lane: laneOf(entry), stream: streams.of(stream), atMs });
+      const isFinal = this.#refused.get(key);
+      if (this.#accepted.has(key)) record.noteAccepted(message, answeredMs);
+      if (isFinal !== undefined) record.noteRefused(message, isFinal);
+    }
     for (const showing of this.#shown) {
-      const key = this.#entryOf(showing)?.key ?? '';
-      if (!shownMs.has(key)) shownMs.set(key, showing.atMs);
+      const { messageId, key, device, atMs } = showing;
+      record.noteShown({ message: placeOf(messageId, key), device: devices.of(device), lane: laneOf(showing), atMs });
     }
-    return [...this.#submitted.values()].map(({ key, contact, submittedMs, answeredMs }) => ({
-      key,
-      contact,
-      submittedMs,
-      answeredMs: Number.isFinite(answeredMs) ? answeredMs : undefined,
-      shownMs: shownMs.get(key),
-    }));
+    for (const { messageId, state } of this.#told) record.noteState(placeOf(messageId), state);
+    for (const messageId of this.#booked) record.noteBooked(placeOf(messageId));
+    return record;
   }
 
-  *#losses(): Iterable<string> {
-    const shown = new Set(this.#shown.map(({ messageId }) => messageId));
-    for (const [key, { contact }] of this.#submitted) {
-      const messageId = this.#accepted.get(key);
-      if (messageId === undefined) {
-        if (!this.#refused.has(key)) yield `NO-LOSS: ${key} was never answered`;
-      } else if (!this.#hasEnded(messageId)) {
-        yield `NO-LOSS: ${messageId} to ${contact} was accepted and is ${this.#told.get(messageId)?.states.at(-1) ?? 'nowhere'}`;
-      } else if (this.#isDelivered(messageId) && !shown.has(messageId)) {
-        yield `NO-LOSS: ${messageId} to ${contact} is delivered and nobody was shown it`;
-      }
-    }
+  #nameOf(place: string): string {
+    return place.startsWith('id ') ? place.slice('id '.length) : (this.#accepted.get(place) ?? place);
   }
 
-  *#repeats(): Iterable<string> {
-    const seen = new Set<string>();
-    for (const showing of this.#shown) {
-      const { device, messageId, contact, number, key } = showing;
-      const entry = this.#entryOf(showing);
-      if (entry === undefined || this.#refused.get(entry.key) === true)
-        yield `ONCE: ${messageId} was shown and never accepted`;
-      else if (entry.contact !== contact || entry.number !== number)
-        yield `TENANT: ${messageId} was shown to another person`;
-      if (seen.has(`${device} ${messageId}`)) yield `ONCE: ${messageId} was shown twice on ${device}`;
-      else if (key !== undefined && seen.has(`${device} key ${key}`))
-        yield `ONCE: ${key} was shown as two messages on ${device}`;
-      seen.add(`${device} ${messageId}`).add(`${device} key ${key}`);
-    }
-  }
-
-  /** On each device, and for the person by the first device that shows a message. */
-  *#outOfOrder(): Iterable<string> {
-    const lanes = new Map<string, Entry[]>();
-    const first = new Set<string>();
-    for (const showing of this.#shown) {
-      const { contact, device, number, messageId } = showing;
-      const entry = this.#entryOf(showing);
-      if (entry === undefined) continue;
-      const isFirst = !first.has(messageId);
-      first.add(messageId);
-      for (const lane of [`device ${device} ${number}`, ...(isFirst ? [`person ${contact} ${number}`] : [])]) {
-        const before = lanes.get(lane) ?? [];
-        if (before.some((other) => isBefore(entry, other))) yield `ORDER: ${messageId} was shown late (${lane})`;
-        before.push(entry);
-        lanes.set(lane, before);
-      }
-    }
-  }
-
-  *#charges(): Iterable<string> {
-    const booked = new Set<string>();
-    for (const messageId of this.#booked) {
-      if (booked.has(messageId)) yield `ONCE: ${messageId} was charged twice`;
-      if (!this.#isDelivered(messageId)) yield `ONCE: ${messageId} was charged and not delivered`;
-      booked.add(messageId);
-    }
-    for (const messageId of this.#accepted.values()) {
-      if (this.#isDelivered(messageId) && !booked.has(messageId))
-        yield `ONCE: ${messageId} was delivered and not charged`;
+  /** Two ids of one key on one device: by what the texts say, whatever the answers said. */
+  *#keysShownTwice(): Iterable<string> {
+    const ids = new Map<string, string>();
+    for (const { device, key, messageId } of this.#shown) {
+      if (key === undefined) continue;
+      const known = ids.get(`${device} ${key}`);
+      if (known !== undefined && known !== messageId) yield `ONCE: ${key} was shown as two messages on ${device}`;
+      ids.set(`${device} ${key}`, messageId);
     }
   }
 
@@ -277,22 +230,22 @@ export class Tally {
     for (const text of this.#replied)
       if (!heard.has(text)) yield `NO-LOSS: the reply ${text} was confirmed and not received`;
   }
-
-  #entryOf({ messageId, key }: Showing): Entry | undefined {
-    return this.#submitted.get(key ?? this.#keys.get(messageId) ?? '');
-  }
-
-  #hasEnded(messageId: string): boolean {
-    const last = this.#told.get(messageId)?.states.at(-1);
-    return last !== undefined && last !== 'accepted' && last !== 'sent';
-  }
-
-  #isDelivered(messageId: string): boolean {
-    return this.#told.get(messageId)?.states.includes('delivered') ?? false;
-  }
 }
 
-function isBefore(one: Entry, other: Entry): boolean {
-  if (one.stream === other.stream && one.place < other.place) return true;
-  return one.answeredMs < other.submittedMs;
+/** Texts by number: 0, 1, 2, ... in the order in which they are first asked for. */
+class Numbering {
+  readonly #numbers = new Map<string, number>();
+  readonly #names: string[] = [];
+
+  of(name: string): number {
+    const known = this.#numbers.get(name);
+    if (known !== undefined) return known;
+    this.#numbers.set(name, this.#names.length);
+    this.#names.push(name);
+    return this.#names.length - 1;
+  }
+
+  nameOf(number: number): string {
+    return this.#names[number] ?? '';
+  }
 }

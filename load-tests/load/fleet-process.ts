@@ -7,6 +7,7 @@ import { Handset } from '@chappe/handset/handset';
 import { memoryState } from '@chappe/handset/handset-state';
 import { registerHandset, requestCode } from '@chappe/handset/register';
 import { Channel } from '@chappe/rpc/client';
+import { inParallel } from '../faults/in-parallel.ts';
 import { seededRandom } from '../faults/seeded-random.ts';
 import { CodesFile } from './codes-file.ts';
 import { numberAt } from './contacts.ts';
@@ -51,14 +52,10 @@ async function take(request: FleetRequest): Promise<unknown> {
       ({ businessNumbers } = request);
       share = { part: request.part, parts: request.parts };
       return;
-    case 'register': {
-      const places = ownPlaces(request.from, request.count);
-      const work = async (): Promise<void> => {
-        for (const place of places) await register(place, request.preKeyCount);
-      };
-      await Promise.all(Array.from({ length: registering }, work));
-      return;
-    }
+    case 'register':
+      return inParallel(registering, ownPlaces(request.from, request.count), (place) =>
+        register(place, request.preKeyCount),
+      );
     case 'reply':
       return reply(request.plan, request.firstMessage, request.startMs);
   }

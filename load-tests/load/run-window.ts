@@ -175,7 +175,7 @@ async function look(stage: Stage, { record }: WindowRecord): Promise<Look> {
     lag: ranges.reduce((sum, { lag }) => sum + Number(lag), 0),
     unanswered: record.submitted - record.accepted - record.refused,
     unshown: record.accepted - record.failed - record.shown,
-    untold: Math.max(0, record.shown - record.delivered),
+    untold: record.untold,
     resident: Object.fromEntries(usages.map(({ name, residentBytes }) => [name, residentBytes])),
   };
 }
@@ -202,9 +202,10 @@ async function readLedgers(stage: Stage, { record }: WindowRecord): Promise<void
 function groupsOf({ people, businessShares }: Plan, notes: WindowRecord): Record<string, Latency | undefined> {
   const of = (isIn: (contact: number, business: number) => boolean): Latency | undefined =>
     latencyOf(notes.latencies((place) => notes.record.firstShownMs(place), isIn));
-  if (people.kind === 'hot')
+  const isMixed = businessShares.filter((share) => share > 0).length > 1;
+  if (people.kind === 'hot' && people.share > 0)
     return { 'the hot contact': of((contact) => contact === 0), 'the others': of((contact) => contact !== 0) };
-  if (businessShares.length > 1)
+  if (isMixed && (businessShares[0] ?? 0) > 0)
     return { 'the hot business': of((_, business) => business === 0), 'the others': of((_, business) => business > 0) };
   return {};
 }

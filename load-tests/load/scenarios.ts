@@ -158,7 +158,7 @@ async function campaign(scene: Scene): Promise<void> {
 export async function warmUp(scene: Scene): Promise<void> {
   const { stage, options } = scene;
   if (!(await gather(scene, options.contacts))) return;
-  const count = Math.max(options.contacts, warmMessages / warmRoundsMin);
+  const count = Math.max(options.contacts, Math.round(warmMessages / warmRoundsMin / stage.businesses));
   const people: People = { kind: 'inTurn', first: 0, count: options.contacts };
   for (let business = 0; business < stage.businesses; business += 1) {
     const businessShares = Array.from({ length: stage.businesses }, (_, no) => Number(no === business));
