@@ -167,3 +167,7 @@ function zoneTotals(all: readonly Shard[]): string {
     )
     .join('\n');
 }
+
+function total(shards: readonly Shard[], of: (shard: Shard) => number): number {
+  return shards.reduce((sum, shard) => sum + of(shard), 0);
+}
