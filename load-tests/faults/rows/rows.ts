@@ -65,12 +65,12 @@ const rows: readonly Row[] = [
 /** Of each kind of fault one, in some minutes. */
 const short = '1,2,8,16';
 
-/** `1,2,3`, `short`, `all` or `none`; a whole number names its further forms (`11.1`) as well. @throws Error for a number that is no row */
+/** `1,2,3`, `short`, `all` or `none`; a whole number names its further forms (`11.1`) as well, `11.0` does not. @throws Error for a number that is no row */
 export function chooseRows(text: string): readonly Row[] {
   if (text === 'all') return rows;
   if (text === 'none') return [];
   return (text === 'short' ? short : text).split(',').flatMap((part) => {
-    const chosen = rows.filter(({ no }) => Math.trunc(no) === Number(part) || no === Number(part));
+    const chosen = rows.filter(({ no }) => (part.includes('.') ? no : Math.trunc(no)) === Number(part));
     if (chosen.length === 0) throw new Error(`there is no row ${part}: ${rows.map(({ no }) => no).join(', ')}`);
     return chosen;
   });
