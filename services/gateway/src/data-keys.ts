@@ -34,12 +34,21 @@ export class DataKeys {
    * @throws ChappeError when crypto does not answer now
    */
   async open(business: string, sealed: Uint8Array, boundTo: Uint8Array): Promise<Buffer | undefined> {
-    const day = dayOf(business, sealed);
-    if (day === undefined) return undefined;
     try {
-      return open(await this.#get(business, day, true), sealed, boundTo);
+      const { owner, day } = partsOf(keyIdOf(sealed));
+      const key = owner === business && day !== undefined ? await this.find(business, day) : undefined;
+      return key === undefined ? undefined : open(key, sealed, boundTo);
     } catch (error) {
       if (error instanceof SealError) return undefined;
+      throw error;
+    }
+  }
+
+  /** The key of a day, counted from 1970; undefined: it was destroyed. @throws ChappeError when crypto cannot give it now */
+  async find(business: string, day: number): Promise<SealKey | undefined> {
+    try {
+      return await this.#get(business, day, true);
+    } catch (error) {
       if (error instanceof ChappeError && error.reason === 'notFound') return undefined;
       throw error;
     }
@@ -53,14 +62,15 @@ export class DataKeys {
   }
 }
 
-function dayOf(business: string, sealed: Uint8Array): number | undefined {
-  try {
-    const [owner, day, ...more] = keyIdOf(sealed).split('/');
-    return owner === business && day !== undefined && more.length === 0 && /^\d{1,7}$/.test(day)
-      ? Number(day)
-      : undefined;
-  } catch (error) {
-    if (error instanceof SealError) return undefined;
-    throw error;
-  }
+/** Of a data key, counted from 1970. */
+export function dayOf({ id }: SealKey): number {
+  const { day } = partsOf(id);
+  if (day === undefined) throw new Error(`${id} is not the name of a data key`);
+  return day;
+}
+
+/** `<business>/<day>` */
+function partsOf(keyId: string): { owner: string | undefined; day: number | undefined } {
+  const [owner, day, ...more] = keyId.split('/');
+  return { owner, day: day !== undefined && more.length === 0 && /^\d{1,7}$/.test(day) ? Number(day) : undefined };
 }

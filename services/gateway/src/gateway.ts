@@ -84,12 +84,14 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
   const crypto = cryptoChannel.client(CryptoService);
   const table = resources.use(await watchRoutingTable(coordination));
   const appender = resources.use(new CommandAppender({ log, table }));
-  const batcher = resources.use(new SendBatcher({ store, appender, events, now }));
   const commands = new Commands(appender);
   const shards = resources.use(new Shards(table, commands));
   const callers = new Callers(store, dependencies.adminKey);
   const templates = new Templates(store);
   const dataKeys = new DataKeys(crypto, now);
+  const batcher = resources.use(
+    new SendBatcher({ store, appender, events, findDataKey: (business, day) => dataKeys.find(business, day), now }),
+  );
   const prices = resources.use(await watchPriceBooks(coordination));
   const rates = new TokenBuckets(dependencies.rateLimit ?? defaultRateLimit, rateBucketsMax);
   const feed = new EventFeed();

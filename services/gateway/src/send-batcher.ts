@@ -17,7 +17,7 @@ import type { GatewayEvents } from './events.ts';
 import { pendingSendsMax, sendBatchMax, sliceMs } from './limits.ts';
 import { makeMessageId } from './message-id.ts';
 import type { PreparedSend } from './prepare-send.ts';
-import { claimRequestKeys, type Claimed } from './request-keys.ts';
+import { claimRequestKeys, type Claimed, type FindDataKey } from './request-keys.ts';
 import { sendRecord } from './send-command.ts';
 import { asCallerSees } from './store-errors.ts';
 
@@ -46,6 +46,7 @@ export interface SendBatcherDependencies {
   readonly store: Store;
   readonly appender: CommandAppender;
   readonly events: GatewayEvents;
+  readonly findDataKey: FindDataKey;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -148,17 +149,19 @@ export class SendBatcher implements AsyncDisposable {
 
   /** Each message's id, or why it has none. */
   async #claim(batch: readonly Submission[]): Promise<({ messageId: string } | ChappeError)[]> {
-    const claims = batch.map(({ business, prepared }) => ({
+    const claims = batch.map(({ business, prepared, key: dataKey }) => ({
       business: business.id,
       key: prepared.idempotencyKey,
       digest: prepared.digest,
+      dataKey,
       messageId: makeMessageId(business),
     }));
     const keyed = claims.filter(({ key }) => key !== '');
     if (keyed.length === 0) return claims;
+    const { store, findDataKey, now } = this.#dependencies;
     let answers: Iterator<Claimed>;
     try {
-      answers = (await claimRequestKeys(this.#dependencies.store, keyed, this.#dependencies.now())).values();
+      answers = (await claimRequestKeys(store, findDataKey, keyed, now())).values();
     } catch (error) {
       const seen = this.#fault(asCallerSees(error));
       return claims.map((claim) => (claim.key === '' ? claim : seen));
@@ -167,6 +170,7 @@ export class SendBatcher implements AsyncDisposable {
       if (claim.key === '') return claim;
       const answer = answers.next().value as Claimed;
       if (answer.kind === 'claimed') return answer;
+      if (answer.kind === 'failed') return answer.error;
       return new ChappeError(
         'keyReused',
         'idempotency_key: it was used for a message to another contact or with other content',

@@ -1,11 +1,14 @@
 /** The gateway's rows on the real store: idempotency keys, events, age. */
 import { create } from '@bufbuild/protobuf';
 import { BusinessEventSchema, EventFrameSchema, type EventFrame } from '@chappe/proto/internal/events';
+import { ChappeError } from '@chappe/errors/chappe-error';
+import type { SealKey } from '@chappe/seal/seal';
 import { migrate } from '@chappe/store/migrate';
 import { openSqliteStore } from '@chappe/store/sqlite-store';
 import type { Store } from '@chappe/store/store';
 import { openTelemetry } from '@chappe/telemetry/telemetry';
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +16,7 @@ import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { readEvents, writeEvents } from '../src/event-table.ts';
 import { gatewayEvents } from '../src/events.ts';
-import { claimRequestKeys } from '../src/request-keys.ts';
+import { claimRequestKeys, type FindDataKey } from '../src/request-keys.ts';
 import { expireRows } from '../src/retention.ts';
 
 const dayMs = 86_400_000;
@@ -37,21 +40,30 @@ function frame(events: readonly [business: string, id: string][], timeMs = 1): E
   });
 }
 
+/** The data key of a business and day. */
+function dataKeyOf(business: string, day: number): SealKey {
+  return { id: `${business}/${day}`, bytes: createHash('sha256').update(`${business}/${day}`).digest() };
+}
+
+const findDataKey: FindDataKey = async (business, day) => dataKeyOf(business, day);
+
 test('ONCE: a claimed key keeps its id for the same digest and is reused for another', async () => {
   const claim = (key: string, digest: string, messageId: string) => ({
     business: 'b',
     key,
     digest: Buffer.from(digest),
+    dataKey: dataKeyOf('b', 1),
     messageId,
   });
   const keys = Array.from({ length: 120 }, (_, index) => claim(`k${index}`, 'd', `m${index}`));
-  const first = await claimRequestKeys(store, keys, 1);
+  const first = await claimRequestKeys(store, findDataKey, keys, 1);
   assert.deepEqual(
     first.map((answer) => answer.kind === 'claimed' && answer.messageId),
     keys.map(({ messageId }) => messageId),
   );
   const again = await claimRequestKeys(
     store,
+    findDataKey,
     [claim('k7', 'd', 'new'), claim('k119', 'other', 'new'), claim('fresh', 'd', 'm-fresh')],
     2,
   );
@@ -67,12 +79,49 @@ test('TENANT: the same key of two businesses is two keys', async () => {
     business,
     key: 'same',
     digest: Buffer.from(business),
+    dataKey: dataKeyOf(business, 1),
     messageId: `m-${business}`,
   }));
   assert.deepEqual(
-    (await claimRequestKeys(store, claims, 1)).map(({ kind }) => kind),
+    (await claimRequestKeys(store, findDataKey, claims, 1)).map(({ kind }) => kind),
     ['claimed', 'claimed'],
   );
+});
+
+test('ONCE: a key keeps its id on later days, by the data key of its own day', async () => {
+  const claim = (key: string, day: number, digest: string) => ({
+    business: 'b',
+    key,
+    digest: Buffer.from(digest),
+    dataKey: dataKeyOf('b', day),
+    messageId: `${key}-${day}`,
+  });
+  await claimRequestKeys(store, findDataKey, [claim('day', 1, 'd')], 1);
+  const later = [claim('day', 2, 'd'), claim('day', 30, 'other')];
+  assert.deepEqual(await claimRequestKeys(store, findDataKey, later, 2), [
+    { kind: 'claimed', messageId: 'day-1' },
+    { kind: 'reused' },
+  ]);
+  const away: FindDataKey = () => Promise.reject(new ChappeError('notReady', 'crypto is away'));
+  const [failed, fresh] = await claimRequestKeys(store, away, [claim('day', 2, 'd'), claim('new-day', 2, 'd')], 3);
+  assert.equal(failed?.kind, 'failed');
+  assert.deepEqual(fresh, { kind: 'claimed', messageId: 'new-day-2' });
+});
+
+test('SECRET: who has the table cannot confirm a guess at a content', async () => {
+  const digest = createHash('sha256').update('See you at 8').digest();
+  const claims = [1, 2].map((day) => ({
+    business: 'b',
+    key: `guess-${day}`,
+    digest,
+    dataKey: dataKeyOf('b', day),
+    messageId: `m-${day}`,
+  }));
+  await claimRequestKeys(store, findDataKey, claims, 1);
+  const rows = await store.query("SELECT digest FROM request_keys WHERE request_key IN ('guess-1', 'guess-2')");
+  const kept = rows.map((row) => Buffer.from(row['digest'] as Uint8Array).toString('hex'));
+  assert.equal(new Set(kept).size, 2);
+  assert.ok(!kept.includes(digest.toString('hex')));
 });
 
 test('events are numbered from 1 without a gap per business, however they come', async () => {

@@ -45,12 +45,14 @@ CREATE TABLE IF NOT EXISTS templates (
   PRIMARY KEY (business, name, language)
 ) ENGINE = InnoDB;
 
--- Kept 30 days. `digest` is SHA-256 over sender, contact and content.
+-- Kept 30 days. `digest` is an HMAC over sender, contact and content, under a key
+-- made from the business's data key of `digest_day`, which no database holds open.
 CREATE TABLE IF NOT EXISTS request_keys (
   business VARCHAR(64) NOT NULL,
   request_key VARCHAR(128) NOT NULL,
   message_id VARCHAR(64) NOT NULL,
   digest VARBINARY(32) NOT NULL,
+  digest_day INTEGER NOT NULL,
   created_at_ms BIGINT NOT NULL,
   PRIMARY KEY (business, request_key),
   KEY request_keys_by_time (created_at_ms)

@@ -46,12 +46,14 @@ CREATE TABLE templates (
   PRIMARY KEY (business, name, language)
 ) WITHOUT ROWID;
 
--- Kept 30 days. `digest` is SHA-256 over sender, contact and content.
+-- Kept 30 days. `digest` is an HMAC over sender, contact and content, under a key
+-- made from the business's data key of `digest_day`, which no database holds open.
 CREATE TABLE request_keys (
   business TEXT NOT NULL,
   request_key TEXT NOT NULL,
   message_id TEXT NOT NULL,
   digest BLOB NOT NULL,
+  digest_day INTEGER NOT NULL,
   created_at_ms INTEGER NOT NULL,
   PRIMARY KEY (business, request_key)
 ) WITHOUT ROWID;
