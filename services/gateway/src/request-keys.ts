@@ -69,9 +69,10 @@ export async function claimRequestKeys(
     }
     return new Map(found.map((row) => [nameOf(String(row['business']), String(row['request_key'])), row]));
   });
+  if (standing === undefined) return claims.map(({ messageId }) => ({ kind: 'claimed', messageId }));
   return Promise.all(
-    claims.map((claim): Claimed | Promise<Claimed> => {
-      const row = standing?.get(nameOf(claim.business, claim.key));
+    claims.map(async (claim): Promise<Claimed> => {
+      const row = standing.get(nameOf(claim.business, claim.key));
       return row === undefined ? { kind: 'claimed', messageId: claim.messageId } : compared(claim, row, findDataKey);
     }),
   );
