@@ -15,7 +15,7 @@ export interface RowContext {
   readonly random: () => number;
   /** The ranges of a sender lose service; absent: all ranges are looked at. */
   readonly affect: (sender: string) => Promise<void>;
-  /** The fault is in force only now: it takes time to come. */
+  /** The fault is in force from now on; not called: once `inject` has ended. */
   readonly inForce: () => void;
   /** Into the report. */
   readonly note: (text: string) => void;

@@ -63,7 +63,7 @@ export interface RowResult {
   /** Turns that range workers could not finish and made again. */
   readonly turnsRefused: number;
   readonly memory: Growth;
-  /** Messages that were accepted while the fault was in force, but for what was in flight when it came. */
+  /** Messages that were handed over and accepted while the fault was in force. */
   readonly answeredDuring: number;
   /** The longest that a client waited for an answer, of what was unanswered at the fault or handed over after it. */
   readonly answerMaxMs: number;
@@ -84,8 +84,6 @@ export interface RowResult {
 }
 
 const beforeMs = 4_000;
-/** Answers that are on their way to the client when a fault comes. */
-const inFlightMs = 1_500;
 const defaultFaultMs = 5_000;
 const defaultAfterMs = 8_000;
 const drainMsMax = 60_000;
@@ -107,7 +105,7 @@ export async function runRow(
   const marker = markerOf(settings.seed);
   await using load = await Load.prepare(cluster.admin, people, { number, perSecond, random, business, marker });
   let affected: readonly RangeStatus[] = await cluster.ranges();
-  let inForceAt = 0;
+  let inForceAt = Infinity;
   const context = {
     cluster,
     people,
@@ -130,6 +128,7 @@ export async function runRow(
   const faultAt = performance.now();
   const faultAtMs = Date.now();
   await row.inject(context);
+  inForceAt = Math.min(inForceAt, performance.now());
   await pause(row.faultMs ?? defaultFaultMs, undefined, { signal });
   const healingAt = performance.now();
   await row.heal(context);
@@ -163,7 +162,7 @@ export async function runRow(
     healedMs,
     readyMs,
     answeredDuring: passages.filter(
-      ({ answeredMs = 0 }) => answeredMs > Math.max(faultAt, inForceAt) + inFlightMs && answeredMs < healingAt,
+      ({ submittedMs, answeredMs = 0 }) => submittedMs > inForceAt && answeredMs > inForceAt && answeredMs < healingAt,
     ).length,
     recovery: recoveryOf(affected, passages, faultAt),
     takeover: takeoverOf(
