@@ -36,7 +36,7 @@ const margin = { left: 78, right: 16, top: 14, bottom: 52 };
 const barHeight = 26;
 const barGap = 12;
 const barNameWidth = 170;
-const barTotalWidth = 70;
+const barTotalWidth = 100;
 const dotRadius = 3.5;
 
 /** Told apart by people who see few colours as well (Okabe and Ito), and two more. */

@@ -12,7 +12,7 @@ import { boundsFor } from './contacts.ts';
 import { readOptions } from './options.ts';
 
 const folder = fileURLToPath(new URL('.data', import.meta.url));
-const options = readOptions(process.argv.slice(2));
+const { options, reportsFolder } = readOptions(process.argv.slice(2));
 await mkdir(folder, { recursive: true });
 // Before anything is imported that reads them.
 process.env['CHAPPE_CLUSTER_DATA'] = `${folder}/cluster`;
@@ -26,5 +26,5 @@ if (wantsNamespace) {
   process.exitCode = await runInNamespace();
 } else {
   const { runLoad } = await import('./run-load.ts');
-  process.exitCode = await runLoad(options, folder);
+  process.exitCode = await runLoad(options, folder, reportsFolder);
 }

@@ -1,4 +1,5 @@
 /** What a load test is told on its command line, checked. */
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { RangeCount } from './contacts.ts';
 import type { Mode } from './target.ts';
@@ -45,8 +46,8 @@ export interface Options {
   readonly isQuick: boolean;
 }
 
-/** @throws Error with what is wrong */
-export function readOptions(args: readonly string[]): Options {
+/** Where the report is kept is no option of the test: it is not in the report. @throws Error with what is wrong */
+export function readOptions(args: readonly string[]): { readonly options: Options; readonly reportsFolder: string } {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -64,11 +65,12 @@ export function readOptions(args: readonly string[]): Options {
       seed: { type: 'string', default: '1' },
       profile: { type: 'string' },
       repeats: { type: 'string', default: '1' },
+      reports: { type: 'string', default: fileURLToPath(new URL('../reports', import.meta.url)) },
       parts: { type: 'string' },
       quick: { type: 'boolean', default: false },
     },
   });
-  return {
+  const options: Options = {
     scenario: oneOf('scenario', values.scenario, scenarioNames),
     mode: oneOf('mode', values.mode, ['standalone', 'cluster']),
     rate: numberAbove0('rate', values.rate),
@@ -86,6 +88,7 @@ export function readOptions(args: readonly string[]): Options {
     parts: values.parts?.split(','),
     isQuick: values.quick,
   };
+  return { options, reportsFolder: values.reports };
 }
 
 function oneOf<T extends string>(name: string, value: string, allowed: readonly T[]): T {

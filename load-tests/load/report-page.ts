@@ -6,7 +6,7 @@ import type { RunReport } from './run-report.ts';
 import type { ProcessFigures, WindowResult } from './run-window.ts';
 
 const mebibyte = 2 ** 20;
-/** Windows that have charts of their own: the last ones. A run of many short ones would be a long page. */
+/** Windows that have charts of their own: the last of each name. A run of many short ones would be a long page. */
 const detailedMax = 6;
 const profileRowsMax = 25;
 
@@ -29,7 +29,7 @@ ${figures.length === 0 ? '' : section('Figures', figuresTable(figures))}
 ${section('Latency against rate', latencyAgainstRate(windows))}
 ${section('CPU a message, by part', cpuCharts(windows))}
 ${section('Windows', windowsTable(windows))}
-${windows.slice(-detailedMax).map(windowSection).join('')}
+${lastOfEachName(windows).slice(-detailedMax).map(windowSection).join('')}
 ${section('Memory and CPU by process', processTable(mostLoaded(windows)))}
 ${report.profile === undefined ? '' : section(`CPU of ${report.options.profiled ?? ''} by part of its code`, profileTable(report.profile))}
 ${section('Where and how', setUp(report))}
@@ -68,7 +68,7 @@ function figuresTable(figures: readonly Figure[]): string {
 
 function latencyAgainstRate(windows: readonly WindowResult[]): string {
   const paced = windows
-    .filter(({ plan, toShown }) => plan.pace.kind === 'steadily' && toShown !== undefined)
+    .filter((window) => window.plan.pace.kind === 'steadily' && window.toShown !== undefined && !window.isDisturbed)
     .toSorted((a, b) => a.perSecond - b.perSecond);
   if (new Set(paced.map(({ perSecond }) => perSecond)).size < 2) return '';
   const lineOf = (
@@ -99,7 +99,11 @@ function latencyAgainstRate(windows: readonly WindowResult[]): string {
 }
 
 function cpuCharts(windows: readonly WindowResult[]): string {
-  const bars = windows.map(({ name, processes }) => ({ name, parts: byPart(processes) }));
+  const undisturbed = windows.filter(({ isDisturbed }) => !isDisturbed);
+  const bars = (undisturbed.length > 0 ? undisturbed : windows).map(({ name, processes }) => ({
+    name,
+    parts: byPart(processes),
+  }));
   return `${stackedBars(bars, 'µs')}
 <p class="note">User and system time of all threads, divided by the messages of the window. At low rates what a process does anyway
 falls on few messages.</p>`;
@@ -127,8 +131,8 @@ function windowsTable(windows: readonly WindowResult[]): string {
       ([group, latency]) => `${escapeText(group)} ${latencyText(latency)}`,
     );
     const reasons = [...verdict.reasons, ...window.problems.slice(0, 5)].map((reason) => escapeText(reason));
-    return [
-      `${escapeText(name)}${[...groups, ...reasons].map((text) => `<small>${text}</small>`).join('')}`,
+    const cells = [
+      escapeText(name),
       shortNumber(perSecond),
       shortNumber(shownPerSecond),
       accepted.toLocaleString('en'),
@@ -140,6 +144,9 @@ function windowsTable(windows: readonly WindowResult[]): string {
       `${shortNumber(window.lateness.p99Ms)} ms`,
       `<span class="${verdict.isSustained ? 'good' : 'bad'}">${word}</span>`,
     ];
+    const remarks = [...groups, ...reasons].map((text) => `<small>${text}</small>`);
+    const below = `<tr class="remarks"><td colspan="${cells.length}">${remarks.join('')}</td></tr>`;
+    return remarks.length === 0 ? row(cells, 'td') : `${row(cells, 'td')}${below}`;
   });
   const titles = [
     'window',
@@ -154,7 +161,11 @@ function windowsTable(windows: readonly WindowResult[]): string {
     'driver late',
     '',
   ];
-  return `${table(titles, rows)}<p class="note">Latencies from when a message was due: p50 / p99 / p99.9 in ms.</p>`;
+  return `${tableOf([row(titles, 'th'), ...rows])}<p class="note">Latencies from when a message was due: p50 / p99 / p99.9 in ms.</p>`;
+}
+
+function lastOfEachName(windows: readonly WindowResult[]): WindowResult[] {
+  return [...new Map(windows.map((window) => [window.name, window])).values()];
 }
 
 function windowSection(window: WindowResult): string {
@@ -266,7 +277,10 @@ handed over, answered, shown on handsets, told in events and charged, and is nev
 was lost, repeated, shown to somebody else, out of order or wrongly charged makes a window <b>broken</b>.</p>`;
 
 function table(titles: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [row(titles, 'th'), ...rows.map((cells) => row(cells, 'td'))];
+  return tableOf([row(titles, 'th'), ...rows.map((cells) => row(cells, 'td'))]);
+}
+
+function tableOf(lines: readonly string[]): string {
   return `<div class="wide"><table>${lines.join('\n')}</table></div>`;
 }
 
@@ -286,7 +300,7 @@ const style = `
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
-main { max-width: 1100px; margin: 0 auto; padding: 32px 20px 64px; }
+main { max-width: 1240px; margin: 0 auto; padding: 32px 20px 64px; }
 header { margin-bottom: 20px; }
 h1 { font-size: 30px; margin: 0; }
 h2 { font-size: 18px; margin: 0 0 12px; }
@@ -295,10 +309,12 @@ h2 { font-size: 18px; margin: 0 0 12px; }
 section { background: var(--paper); border: 1px solid var(--line); border-radius: 8px; padding: 18px 20px; margin: 16px 0; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: 5px 14px 5px 0; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); vertical-align: top; }
+th, td { padding: 5px 12px 5px 0; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--soft); font-weight: 500; font-size: 13px; }
 th:first-child, td:first-child { text-align: left; white-space: normal; }
 td small { display: block; color: var(--soft); }
+tr:has(+ .remarks) td { border-bottom: 0; padding-bottom: 0; }
+.remarks td { padding-top: 0; padding-left: 14px; }
 tr:last-child td { border-bottom: 0; }
 .good { color: var(--good); }
 .bad { color: var(--bad); }

@@ -15,20 +15,21 @@ import { startStandaloneTarget } from './standalone-target.ts';
 import type { Target } from './target.ts';
 import { writeReport } from './write-report.ts';
 
-/** @returns the exit code */
-export async function runLoad(options: Options, folder: string): Promise<number> {
+/** @param folder of the servers of a cluster @returns the exit code */
+export async function runLoad(options: Options, folder: string, reportsFolder: string): Promise<number> {
   const targetOptions = options.profiled === undefined ? {} : { profiled: options.profiled };
   if (options.mode === 'cluster') {
     await using target = await startClusterTarget(targetOptions, `${folder}/stack`);
-    return await runOn(target, options, (scene) => benchCluster(scene, target));
+    return await runOn(target, options, reportsFolder, (scene) => benchCluster(scene, target));
   }
   await using target = await startStandaloneTarget(targetOptions, boundsFor(options.ranges));
-  return await runOn(target, options, benchStandalone);
+  return await runOn(target, options, reportsFolder, benchStandalone);
 }
 
 async function runOn(
   target: Target | ClusterTarget,
   options: Options,
+  reportsFolder: string,
   bench: (scene: Scene) => Promise<void>,
 ): Promise<number> {
   print(`${target.mode} is ready after ${(target.startMs / 1_000).toFixed(1)} s: ${target.shape}`);
@@ -61,7 +62,10 @@ async function runOn(
   const parts = options.profiled === undefined ? undefined : cpuByPart(await target.profile());
   if (parts !== undefined) print(`\nCPU of ${options.profiled} by part\n${formatParts(parts)}`);
   const profile = parts === undefined ? undefined : Object.fromEntries(parts);
-  const page = await writeReport({ ...describeRun(options, target), figures, windows: measured, profile });
+  const page = await writeReport(
+    { ...describeRun(options, target), figures, windows: measured, profile },
+    reportsFolder,
+  );
   print(`\nreport: ${page}`);
   return windows.some(({ verdict }) => verdict.isBroken) ? 1 : 0;
 }

@@ -37,6 +37,8 @@ export interface WindowResult {
   /** CPU microseconds a message, and memory, of every process. */
   readonly processes: readonly ProcessFigures[];
   readonly lateness: Lateness;
+  /** Something was done to the system meanwhile: what waited is not judged. */
+  readonly isDisturbed: boolean;
   /** Until everything had come to its end, after the last message. */
   readonly drainedMs: number;
   /** `atMs` from the start of the window. */
@@ -126,6 +128,7 @@ export async function runWindow(
     eventsPerMessage: notes.events / Math.max(1, record.accepted),
     processes: figuresOf(before, after, record.accepted),
     lateness: driven.lateness,
+    isDisturbed: during !== undefined,
     drainedMs,
     looks: looks.map((one) => ({ ...one, atMs: one.atMs - driven.startMs })),
     bySecond: secondsOf(notes, driven.startMs),
@@ -134,7 +137,7 @@ export async function runWindow(
     verdict: verdictOf({
       backlog: looks.filter(({ atMs }) => atMs >= steadyFromMs && atMs <= driven.handedOverMs),
       perSecond,
-      isPaced: plan.pace.kind === 'steadily',
+      isPaced: plan.pace.kind === 'steadily' && during === undefined,
       lateness: driven.lateness,
       refused: record.refused,
       failed: record.failed,

@@ -31,16 +31,20 @@ function trendOf(samples: readonly Sample[]): Trend | undefined {
   return { slope, slopeError: Math.sqrt(residual / (samples.length - 2) / xx) };
 }
 
+/** One batch more or less on each range is noise, however low the rate. */
+const gainedMin = 100;
+
 /**
- * A backlog grows if it gains more than 2 % of the rate each second, and more than 0.3 s of messages over the
- * window (less is one batch more or less), and that surely: by more than two standard errors.
+ * A backlog grows if it gains more than 2 % of the rate each second, and more than 0.3 s of messages and 100 of
+ * them over the window (less is one batch more or less), and that surely: by more than two standard errors.
  */
 export function grows(samples: readonly Sample[], perSecond: number): boolean {
   const trend = trendOf(samples);
   if (trend === undefined) return false;
   const seconds = ((samples.at(-1)?.atMs ?? 0) - (samples[0]?.atMs ?? 0)) / 1_000;
   const gained = trend.slope * seconds;
-  return trend.slope > 0.02 * perSecond && gained > 0.3 * perSecond && trend.slope > 2 * trend.slopeError;
+  const isMuch = trend.slope > 0.02 * perSecond && gained > Math.max(gainedMin, 0.3 * perSecond);
+  return isMuch && trend.slope > 2 * trend.slopeError;
 }
 
 function mean(values: readonly number[]): number {

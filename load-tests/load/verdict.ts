@@ -29,7 +29,7 @@ export interface Judged {
   /** In the part of the window that counts. */
   readonly backlog: readonly Backlog[];
   readonly perSecond: number;
-  /** False: there was no rate to fall behind, or it came in bursts, and what waits goes up and down. */
+  /** False: there was no rate to fall behind, or what waits goes up and down: bursts, a sender that was killed. */
   readonly isPaced: boolean;
   readonly lateness: Lateness;
   readonly refused: number;
