@@ -2,11 +2,12 @@
  * One job: so many messages handed over, as fast as they are accepted with a bounded number under way, or at a
  * rate; then everything is awaited that must come of them.
  */
+import { availableParallelism } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { numberAt } from '../load/contacts.ts';
 import { nowMs } from '../load/monotonic-clock.ts';
 import { contacts, quietMs } from './limits.ts';
-import { resetPeaks, usageOf, type Part } from './process-usage.ts';
+import { machineCpuMs, resetPeaks, usageOf, type Part } from './process-usage.ts';
 import type { Figures, JobRecord } from './record.ts';
 import type { RunningSystem } from './system.ts';
 
@@ -23,6 +24,8 @@ export interface JobResult {
   readonly perSecond?: number;
   readonly figures: Figures;
   readonly parts: readonly PartFigures[];
+  /** Of the machine's processors, what processes that have no part in the job took: 0 to 1. */
+  readonly othersShare: number;
 }
 
 export interface Job {
@@ -38,10 +41,14 @@ export async function runJob(job: Job): Promise<JobResult> {
   const parts: Part[] = [...system.parts, { name: 'application', pid: process.pid, isDriver: true, isAlone: true }];
   await resetPeaks(parts);
   const before = await usageOf(parts);
+  const [startMs, startCpuMs] = [nowMs(), await machineCpuMs()];
   await (perSecond === undefined ? handOverAll(job) : handOverAtRate(job, perSecond));
   await untilDone(record);
+  const [elapsedMs, spentMs] = [nowMs() - startMs, (await machineCpuMs()) - startCpuMs];
   const after = await usageOf(parts);
+  const ownMs = after.reduce((sum, { cpuMs }, place) => sum + cpuMs - (before[place]?.cpuMs ?? 0), 0);
   return {
+    othersShare: Math.max(0, spentMs - ownMs) / (elapsedMs * availableParallelism()),
     messages,
     ...(perSecond === undefined ? {} : { perSecond }),
     figures: record.figures(system.receiptDelayMs),

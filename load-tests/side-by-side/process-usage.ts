@@ -19,6 +19,13 @@ export interface Usage {
 
 const tickMs = 10;
 
+/** What all processors of the machine have spent on anything, time that a host took away included (proc(5), /proc/stat). */
+export async function machineCpuMs(): Promise<number> {
+  const [line = ''] = (await readFile('/proc/stat', 'utf8')).split('\n');
+  const [, user, nice, system, , , irq, softirq, steal] = line.split(/\s+/).map(Number);
+  return [user, nice, system, irq, softirq, steal].reduce<number>((sum, ticks) => sum + (ticks ?? 0), 0) * tickMs;
+}
+
 /** Makes what is resident now the peak. */
 export async function resetPeaks(parts: readonly Part[]): Promise<void> {
   const childrenOf = await processTree();

@@ -25,7 +25,7 @@ interface Report {
   readonly systems: Readonly<Record<string, SystemReport>>;
 }
 
-export function formatJob({ messages, perSecond, figures, parts }: JobResult): string {
+export function formatJob({ messages, perSecond, figures, parts, othersShare }: JobResult): string {
   const { acceptedPerSecond, deliveredPerSecond, reportedPerSecond, acceptedToDelivered } = figures;
   const speed = perSecond === undefined ? 'as fast as it goes' : `${perSecond}/s`;
   const rates = [acceptedPerSecond, deliveredPerSecond, reportedPerSecond].map((rate) => rate.toFixed(0));
@@ -33,7 +33,7 @@ export function formatJob({ messages, perSecond, figures, parts }: JobResult): s
     ({ part, cpuUsPerMessage, peakMiB }) => `${part} ${cpuUsPerMessage.toFixed(0)} us ${peakMiB.toFixed(0)} MiB`,
   );
   return [
-    `  ${messages} messages, ${speed}: accepted ${rates[0]}/s, delivered ${rates[1]}/s, reported ${rates[2]}/s, refused ${figures.refused}, ${faultsOf(figures)}`,
+    `  ${messages} messages, ${speed}: accepted ${rates[0]}/s, delivered ${rates[1]}/s, reported ${rates[2]}/s, refused ${figures.refused}, ${faultsOf(figures)}, others took ${(othersShare * 100).toFixed(0)} % of the machine`,
     `    accepted to delivered ${msOf(acceptedToDelivered)} ms; ${cpu.join(', ')}`,
   ].join('\n');
 }
@@ -78,8 +78,8 @@ of the runs; [README.md](../side-by-side/README.md) says what is measured how, a
 
 ## As fast as each takes them
 
-| system | messages | accepted/s | delivered/s | reported/s | CPU a message | peak memory | application and other side | refused | lost, unreported, repeated, overtaken | runs |
-|---|---|---|---|---|---|---|---|---|---|---|
+| system | messages | accepted/s | delivered/s | reported/s | CPU a message | peak memory | application and other side | refused | lost, unreported, repeated, overtaken | machine taken by others | runs |
+|---|---|---|---|---|---|---|---|---|---|---|---|
 ${each(({ system, measured: { runs } }) => [
   system.title,
   numberOf(runs, ({ fast }) => fast.messages),
@@ -96,11 +96,13 @@ ${each(({ system, measured: { runs } }) => [
     total(runs, ({ fast }) => fast.figures.deliveredAgain),
     total(runs, ({ fast }) => fast.figures.overtakes),
   ].join(', '),
+  `${numberOf(runs, ({ fast }) => fast.othersShare * 100)} %`,
   String(runs.length),
 ])}
 
 Rates count from the first message handed over to the last one accepted, delivered, reported: what still waits in a queue
-is not done. Lost to overtaken: the sum of all runs.
+is not done. Lost to overtaken: the sum of all runs. Where others took much of the machine, rates and latencies say little, and
+CPU a message is too high as well.
 
 ## ${perSecond} messages a second
 

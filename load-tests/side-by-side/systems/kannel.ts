@@ -25,7 +25,7 @@ const [smppPort, fakePort, sendPort, reportPort] = [12_775, 12_776, 13_013, 18_0
 const durability =
   'a file for each message in a spool folder, written and not synced: survives the death of the process, not the loss of power';
 const promises =
-  'no encryption, no windows, no price; order within the one connection; a message that was under way when the process died may be sent again';
+  'no encryption, no windows, no price; what waits in its queue leaves in no order; a message that was under way when the process died may be sent again';
 
 export const kannelSmpp: System = {
   name: 'kannel-smpp',
