@@ -105,7 +105,7 @@ class CoordinatorLoop implements Coordinator {
         this.#events.failed(error);
         // Its reads were interrupted: silence counts anew.
         this.#silentSinceMs.clear();
-        await sleep(waitMs, undefined, { ref: false });
+        await sleep(waitMs, undefined, { signal, ref: false }).catch(() => undefined);
         waitMs = Math.min(waitMs * 2, retryMs.longest);
       }
       this.#wake = Promise.withResolvers<void>();
