@@ -32,3 +32,6 @@ export const pacedSeconds = 20;
 
 /** Waiting when the system is killed: enough that some are in each of its queues. */
 export const crashMessages = 2_000;
+
+/** Afterwards, all of which must arrive: a system that is down has lost nothing yet. */
+export const afterCrashMessages = 100;

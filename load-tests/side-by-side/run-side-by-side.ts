@@ -1,5 +1,5 @@
 /** Each system alone, started empty for each run: a warm-up, as fast as it goes, then the common rate. */
-import { contacts, crashMessages, pacedSeconds } from './limits.ts';
+import { afterCrashMessages, contacts, crashMessages, pacedSeconds } from './limits.ts';
 import { runCrash, runJob, type JobResult } from './job.ts';
 import { JobRecord, type Figures } from './record.ts';
 import { versions } from './install.ts';
@@ -76,12 +76,26 @@ async function runSystem(
   return { fast, paced };
 }
 
-/** Undefined for a system that is not made for it. */
+/**
+ * Undefined for a system that is not made for it.
+ *
+ * @throws Error if it does not work after its restart: then nothing is known of what it kept
+ */
 async function crashSystem(system: System, signal: AbortSignal): Promise<Figures | undefined> {
-  const record = new JobRecord();
-  await using running = await system.startClosed?.(record);
+  let record = new JobRecord();
+  const observer: Observer = {
+    delivered: (index, atMs) => record.delivered(index, atMs),
+    reported: (index, atMs) => record.reported(index, atMs),
+  };
+  await using running = await system.startClosed?.(observer);
   if (running === undefined) return undefined;
-  return await unless(signal, runCrash({ system: running, record, firstIndex: 0, messages: crashMessages }));
+  const crashed = { system: running, record, firstIndex: 0, messages: crashMessages };
+  const figures = await unless(signal, runCrash(crashed));
+  record = new JobRecord();
+  const afterwards = { system: running, record, firstIndex: crashMessages, messages: afterCrashMessages };
+  const { delivered } = (await unless(signal, runJob(afterwards))).figures;
+  if (delivered < afterCrashMessages) throw new Error(`${system.title} does not work after its restart`);
+  return figures;
 }
 
 /** @throws Error when the signal comes first; the work is left to fail with what it works on */

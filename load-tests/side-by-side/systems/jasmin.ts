@@ -2,7 +2,7 @@
  * Jasmin: jasmind takes messages over HTTP, puts them into RabbitMQ and hands them to the message centre over SMPP;
  * dlrlookupd finds the message of a receipt in Redis, dlrd fetches the URLs of reports.
  */
-import { chown } from 'node:fs/promises';
+import { chown, rm } from 'node:fs/promises';
 import { HttpApplication } from '../http-application.ts';
 import { venvFolder } from '../install.ts';
 import { killTrees } from '../kill-trees.ts';
@@ -40,7 +40,8 @@ async function start(observer: Observer, otherSide: 'open' | 'closed'): Promise<
     data: folder,
     spec: `${(await sitePackages()).trim()}/txamqp/specs/standard/amqp0-9-1.stripped.xml`,
   };
-  await emptyFolder(folder, ['etc/jasmin/store', 'redis', 'rabbitmq', 'log']);
+  const wasKilled = await emptyFolder(folder, ['etc/jasmin/store', 'redis', 'rabbitmq', 'log']);
+  if (wasKilled) await removeLocks();
   for (const file of ['jasmin.cfg', 'jasmin-dlr.cfg', 'redis.conf', 'rabbitmq.conf']) {
     await writeSettings([file], `${folder}/${file}`, values);
   }
@@ -65,6 +66,7 @@ async function start(observer: Observer, otherSide: 'open' | 'closed'): Promise<
     submit: (index, contact) => application.submit(index, contact),
     crash: async () => {
       await killTrees(own.map(({ pid }) => pid));
+      await removeLocks();
       await smsc.listen(smppPort);
       for (const server of servers) await startServer(folder, server);
     },
@@ -131,6 +133,11 @@ async function serversOfJasmin(): Promise<Server[]> {
     python('dlrlookupd', ['--config', `${folder}/jasmin-dlr.cfg`]),
     python('dlrd', ['--config', `${folder}/jasmin-dlr.cfg`]),
   ];
+}
+
+/** Jasmin's daemons do not start where one of them was killed, until somebody has removed its lock. */
+async function removeLocks(): Promise<void> {
+  for (const name of ['jasmind', 'dlrd-master', 'dlrlookupd-master']) await rm(`/tmp/${name}.lock`, { force: true });
 }
 
 function sitePackages(): Promise<string> {

@@ -109,7 +109,8 @@ const httpOptions = {
       'dlr-mask': '3',
       'dlr-url': `${reportUrl}&state=%d`,
     }).toString()}`,
-  isAccepted: (status: number, body: string) => status === 202 && body.startsWith('0:'),
+  // "0: Accepted for delivery", or "3: Queued for later delivery" while no message centre is connected.
+  isAccepted: (status: number, body: string) => status === 202 && /^[03]:/.test(body),
   saysDelivered: (query: URLSearchParams) => query.get('state') === '1',
   reportAnswer: '',
 };
