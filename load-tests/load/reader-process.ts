@@ -22,7 +22,7 @@ const stateOf: Readonly<Record<MessageState, State | undefined>> = {
   [MessageState.CANCELLED]: 'cancelled',
 };
 
-/** Rows: message, place in `states`, id, read at. */
+/** Rows: message, place in `states`, id, read at, code of a failure or 0. */
 const told = new Notes('told');
 /** Rows: id of the message. */
 const booked = new Notes('booked');
@@ -60,7 +60,8 @@ function note({ kind, contact }: Event, business: number): void {
   if (kind.case !== 'state') return;
   const state = stateOf[kind.value.state];
   if (state === undefined) return;
-  told.add(numberIn(kind.value.echo), states.indexOf(state), idHash(kind.value.messageId), nowMs());
+  const { echo, messageId, error } = kind.value;
+  told.add(numberIn(echo), states.indexOf(state), idHash(messageId), nowMs(), error?.code ?? 0);
 }
 
 async function readLedger(business: { readonly client: ChappeClient; entries: bigint }): Promise<number> {

@@ -23,8 +23,9 @@ export interface WindowResult {
   readonly accepted: number;
   /** By code. */
   readonly refused: Readonly<Record<string, number>>;
-  /** Accepted, and ended otherwise than delivered. */
+  /** Accepted, and ended otherwise than delivered; of those that failed by code. */
   readonly failed: number;
+  readonly failures: Readonly<Record<string, number>>;
   /** Shown per second, from the end of the ramp until the last message was handed over. */
   readonly shownPerSecond: number;
   /** From when a message was due until the answer, the first showing, the event `delivered`. Of replies: until the business has it. */
@@ -120,6 +121,7 @@ export async function runWindow(
     accepted: record.accepted,
     refused: Object.fromEntries(notes.refusals),
     failed: record.failed,
+    failures: Object.fromEntries(notes.failures),
     shownPerSecond: notes.shownPerSecond(steadyFromMs, driven.handedOverMs),
     toAccepted: latencyOf(notes.latencies((place) => record.answeredMs(place))),
     toShown: latencyOf(notes.latencies((place) => record.firstShownMs(place))),
@@ -139,8 +141,9 @@ export async function runWindow(
       perSecond,
       isPaced: plan.pace.kind === 'steadily' && during === undefined,
       lateness: driven.lateness,
-      refused: record.refused,
+      refused: notes.refusals,
       failed: record.failed,
+      failures: notes.failures,
       isDrained,
       problems: problems.length,
     }),

@@ -23,12 +23,14 @@ export interface Takeover {
   readonly window: WindowResult;
 }
 
-const perSecond = 100;
+/** About a third of what two cores with all of this on them carry for good: what is measured is not their queues. */
+const perSecond = 50;
 /** Before the signal. */
 const quietMs = 1_500;
 /** Of load: a takeover of 8 s, or a hand-over of 1 s, and some more. */
 const windowSeconds = { SIGKILL: 12, SIGTERM: 5 } as const;
-const lookMs = 10;
+/** Each look asks the log for the end of every range: not so often that it is a load of its own. */
+const lookMs = 50;
 const takeoverMsMax = 60_000;
 
 /** Afterwards the sender runs again and has ranges again. @throws Error if that does not happen */

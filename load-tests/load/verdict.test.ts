@@ -7,8 +7,9 @@ const good = {
   perSecond: 500,
   isPaced: true,
   lateness: { p50Ms: 1, p99Ms: 5, maxMs: 20 },
-  refused: 0,
+  refused: new Map<number, number>(),
   failed: 0,
+  failures: new Map<number, number>(),
   isDrained: true,
   problems: 0,
 };
@@ -40,7 +41,7 @@ describe('a rate', () => {
 
   test('is not sustained when mailboxes fill, something is refused or fails, or does not end', () => {
     const growing = looksAt((second) => 100 * second);
-    const bad = [{ backlog: growing }, { refused: 1 }, { failed: 1 }, { isDrained: false }];
+    const bad = [{ backlog: growing }, { refused: new Map([[3006, 1]]) }, { failed: 1 }, { isDrained: false }];
     for (const change of bad) {
       const { isSustained, reasons } = verdictOf({ ...good, ...change });
       assert.ok(!isSustained && reasons.length === 1, JSON.stringify(Object.keys(change)));

@@ -32,9 +32,11 @@ export interface Judged {
   /** False: there was no rate to fall behind, or what waits goes up and down: bursts, a sender that was killed. */
   readonly isPaced: boolean;
   readonly lateness: Lateness;
-  readonly refused: number;
-  /** Accepted, and ended otherwise than delivered. */
+  /** By code. */
+  readonly refused: ReadonlyMap<number, number>;
+  /** Accepted, and ended otherwise than delivered; of those that failed by code. */
   readonly failed: number;
+  readonly failures: ReadonlyMap<number, number>;
   /** Everything came to its end after the last message. */
   readonly isDrained: boolean;
   /** What the checker found. */
@@ -52,7 +54,7 @@ const waiting = {
 } as const;
 
 export function verdictOf(judged: Judged): Verdict {
-  const { backlog, perSecond, isPaced, lateness, refused, failed, isDrained, problems } = judged;
+  const { backlog, perSecond, isPaced, lateness, refused, failed, failures, isDrained, problems } = judged;
   const isVoid = lateness.p99Ms > latenessP99MsMax;
   const isBroken = problems > 0;
   const growing = (Object.keys(waiting) as (keyof typeof waiting)[]).filter((what) => {
@@ -62,10 +64,14 @@ export function verdictOf(judged: Judged): Verdict {
   const reasons = [
     ...(isVoid ? [`the driver was late by ${Math.round(lateness.p99Ms)} ms (p99)`] : []),
     ...(isBroken ? [`the checker found ${problems} problems`] : []),
-    ...(refused > 0 ? [`${refused} were refused`] : []),
-    ...(failed > 0 ? [`${failed} were accepted and failed`] : []),
+    ...(refused.size > 0 ? [`some were refused (${codesText(refused)})`] : []),
+    ...(failed > 0 ? [`${failed} were accepted and not delivered (${codesText(failures)})`] : []),
     ...(isDrained ? [] : ['not everything came to its end']),
     ...growing.map((what) => waiting[what]),
   ];
   return { isVoid, isBroken, isSustained: reasons.length === 0, reasons };
+}
+
+function codesText(counts: ReadonlyMap<number, number>): string {
+  return [...counts].map(([code, count]) => `${count} with code ${code}`).join(', ');
 }

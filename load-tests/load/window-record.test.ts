@@ -19,7 +19,7 @@ function goodWindow(change: (rows: Record<string, number[][]>) => void = () => u
       [100, 7, 0, 555, 40],
       [101, 8, 0, 666, 60],
     ],
-    told: [...all.map((state) => [100, state, 555, 50]), ...all.map((state) => [101, state, 666, 70])],
+    told: [...all.map((state) => [100, state, 555, 50, 0]), ...all.map((state) => [101, state, 666, 70, 0])],
     booked: [[555], [666]],
   };
   change(rows);
@@ -60,7 +60,7 @@ describe('the record of a window', () => {
     finds(/^TENANT: message 101/u, ({ shown }) => (shown?.pop(), shown?.push([101, 9, 0, 666, 60])));
     finds(/^ONCE: message 101 was delivered and not charged/u, ({ booked }) => booked?.pop());
     finds(/^ONCE: something was charged/u, ({ booked }) => booked?.push([777]));
-    finds(/^ONCE: message 100 has two ids/u, ({ told }) => told?.push([100, 3, 556, 99]));
+    finds(/^ONCE: message 100 has two ids/u, ({ told }) => told?.push([100, 3, 556, 99, 0]));
     finds(/^ONCE: message 99.* after its window/u, ({ shown }) => shown?.push([99, 7, 0, 444, 99]));
     finds(/^ONCE: message NaN/u, ({ shown }) => shown?.push([NaN, 7, 0, 444, 99]));
   });

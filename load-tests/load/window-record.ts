@@ -6,7 +6,7 @@ import { Column } from '../checker/column.ts';
 import { RunRecord, states } from '../checker/run-record.ts';
 
 /** Widths of the rows of each topic; the processes that note them say what is in them. */
-const widths = { submitted: 6, accepted: 3, refused: 3, shown: 5, received: 4, told: 4, booked: 1 } as const;
+const widths = { submitted: 6, accepted: 3, refused: 3, shown: 5, received: 4, told: 5, booked: 1 } as const;
 
 type Topic = keyof typeof widths;
 
@@ -14,6 +14,8 @@ export class WindowRecord {
   readonly record: RunRecord;
   /** By code: requests that ended without an id. */
   readonly refusals = new Map<number, number>();
+  /** By code: messages that were accepted and failed. */
+  readonly failures = new Map<number, number>();
   readonly dueMs = new Column();
   readonly deliveredMs = new Column(NaN);
   /** Events that were read. */
@@ -102,7 +104,7 @@ export class WindowRecord {
         return;
       case 'refused':
         this.record.noteRefused(message, field(1) === 1);
-        this.refusals.set(field(2), (this.refusals.get(field(2)) ?? 0) + 1);
+        countOne(this.refusals, field(2));
         return;
       case 'shown':
         this.record.noteShown({ message, device: field(1), lane: this.#laneOf(field(1), field(2)), atMs: field(4) });
@@ -117,6 +119,7 @@ export class WindowRecord {
         this.events += 1;
         this.record.noteState(message, state);
         this.#noteId(message, field(2));
+        if (state === 'failed') countOne(this.failures, field(4));
         if (state === 'delivered') this.deliveredMs.set(message, field(3));
       }
     }
@@ -143,6 +146,10 @@ export class WindowRecord {
   #laneOf(contact: number, business: number): number {
     return contact * this.#businesses + business;
   }
+}
+
+function countOne(counts: Map<number, number>, code: number): void {
+  counts.set(code, (counts.get(code) ?? 0) + 1);
 }
 
 function isTopic(topic: string): topic is Topic {

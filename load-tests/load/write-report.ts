@@ -6,9 +6,10 @@ import type { RunReport } from './run-report.ts';
 
 /** @returns the path of the page */
 export async function writeReport(report: RunReport, folder: string): Promise<string> {
-  const { scenario, mode } = report.options;
+  const { scenario, mode, parts = [] } = report.options;
   await mkdir(folder, { recursive: true });
-  const path = join(folder, `${scenario}-${mode}`);
+  // Parts of a bench lie beside the whole of it.
+  const path = join(folder, [scenario, mode, ...parts].join('-'));
   await writeFile(`${path}.json`, `${JSON.stringify(report, undefined, 1)}\n`);
   await writeFile(`${path}.html`, pageOf(report));
   return `${path}.html`;
