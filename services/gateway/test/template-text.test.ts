@@ -94,7 +94,8 @@ test('lengths are those of the code points', () => {
 });
 
 test('every template that is taken can be filled by its own parameters', () => {
-  const piece = fc.constantFrom('Hello ', '{{a}}', '{{ b }}', '{{c_1}}', ' ', '}', '{');
+  // Braces stand beside blanks, so that two of them together never make a parameter that is no piece.
+  const piece = fc.constantFrom('Hello ', '{{a}}', '{{ b }}', '{{c_1}}', ' ', '} ', ' {');
   fc.assert(
     fc.property(fc.array(piece, { minLength: 1, maxLength: 20 }), (pieces) => {
       let parsed;
