@@ -8,7 +8,7 @@ export function withTopicPrefix(log: Log, prefix: string): Log {
     createTopic: (topic) => log.createTopic(named(topic)),
     deleteTopic: (topic) => log.deleteTopic(named(topic)),
     append: (appends) => log.append(appends.map(({ topic, records }) => ({ topic: named(topic), records }))),
-    openReader: (topic, from, group) => log.openReader(named(topic), from, named(group)),
+    openReader: (topic, from, last) => log.openReader(named(topic), from, last),
     readAt: (topic, from, limit) => log.readAt(named(topic), from, limit),
     end: (topic) => log.end(named(topic)),
     seal: (topic) => log.seal(named(topic)),

@@ -16,7 +16,7 @@ import type { Logger } from '@chappe/telemetry/telemetry';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventTopic } from './bucket.ts';
 import { advance, claimBucket, reread, type Claim } from './event-progress.ts';
-import { takeNewFrames } from './new-frames.ts';
+import { newFramesOf, readDoneFrames, writeDoneFrames, type DoneFrames, type NewFrames } from './new-frames.ts';
 import { backoffMaxMs, backoffMinMs, batchBytesMax, batchFramesMax, deleteEveryMs, framesKeptMs } from './limits.ts';
 
 export interface BucketReaderOptions {
@@ -43,8 +43,10 @@ export class BucketReader implements AsyncDisposable {
   #reader: LogReader | undefined;
   /** Read and not known to be committed; the first is at `#nextOffset`. */
   #batch: readonly LogRecord[] = [];
-  /** What of the batch is new: the same array for every attempt and for `committed`. */
-  #frames: EventFrame[] | undefined;
+  /** What of the batch is new: the same for every attempt and for `committed`. */
+  #news: NewFrames | undefined;
+  /** What was done before the batch. */
+  #done: DoneFrames | undefined;
   #nextOffset = 0;
   #endOffset = 0;
   #lastAppendMs = 0;
@@ -108,11 +110,7 @@ export class BucketReader implements AsyncDisposable {
       this.#claim = claimed.claim;
       this.#nextOffset = claimed.nextOffset;
     }
-    this.#reader ??= await log.openReader(
-      topic,
-      this.#nextOffset,
-      `chappe-${name}-${this.bucket}-${this.#claim.epoch}`,
-    );
+    this.#reader ??= await log.openReader(topic, this.#nextOffset);
     if (this.#batch.length === 0) {
       if (this.#problem !== undefined) {
         // Nothing may come for a long time: whether all is well again is asked, not waited for.
@@ -138,19 +136,21 @@ export class BucketReader implements AsyncDisposable {
       if (reached === to) return this.#advanced(to, committed);
     }
     const outcome = await advance(store, claim, this.#nextOffset, to, async (tx) => {
-      const fresh = await takeNewFrames(tx, claim, decoded);
-      this.#frames ??= fresh;
-      await handle(tx, this.#frames);
+      this.#done ??= await readDoneFrames(tx, claim);
+      this.#news ??= newFramesOf(this.#done, decoded);
+      const { frames } = this.#news;
+      await Promise.all([writeDoneFrames(tx, claim, frames), handle(tx, frames)]);
     });
     return outcome === 'committed' ? this.#advanced(to, committed) : 'fenced';
   }
 
   #advanced(to: number, committed: BucketReaderOptions['committed']): 'committed' {
-    const frames = this.#frames ?? [];
+    const { frames = [], done = this.#done } = this.#news ?? {};
     this.#lastAppendMs = this.#batch.at(-1)?.appendTimeMs ?? this.#lastAppendMs;
     this.#nextOffset = to;
     this.#batch = [];
-    this.#frames = undefined;
+    this.#news = undefined;
+    this.#done = done;
     committed?.(frames);
     return 'committed';
   }
@@ -174,7 +174,7 @@ export class BucketReader implements AsyncDisposable {
     if (error instanceof StoreError && error.kind === 'unknown') this.#doubtful = true;
     if (error instanceof LogError && error.kind !== 'unavailable') {
       this.#batch = [];
-      this.#frames = undefined;
+      this.#news = undefined;
       await this.#reader?.[Symbol.asyncDispose]();
       this.#reader = undefined;
     }

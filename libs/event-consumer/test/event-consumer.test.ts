@@ -150,6 +150,7 @@ for (const happened of [true, false]) {
     const store: Store = {
       dialect: bench.store.dialect,
       query: (sql, parameters) => bench.store.query(sql, parameters),
+      queryAll: (queries) => bench.store.queryAll(queries),
       transaction: async (work) => {
         let touched = false;
         const watched = await bench.store.transaction(async (tx) => {

@@ -71,7 +71,7 @@ export async function rejectsAs(kind: LogErrorKind, work: Promise<unknown>): Pro
 /** Reads everything from an offset to the end. */
 export async function readAll(log: Log, topic: string, from = 0): Promise<LogRecord[]> {
   const end = await log.end(topic);
-  await using reader = await log.openReader(topic, from, 'conformance');
+  await using reader = await log.openReader(topic, from);
   const records: LogRecord[] = [];
   while (from + records.length < end) records.push(...(await reader.read(noLimits, never)));
   return records;

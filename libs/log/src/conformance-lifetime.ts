@@ -49,7 +49,7 @@ export function checkLifetimes(check: Check): void {
 
   check('a reader that waits learns that its topic is deleted', async ({ log }) => {
     const topic = await makeTopic(log);
-    await using reader = await log.openReader(topic, 0, 'conformance');
+    await using reader = await log.openReader(topic, 0);
     const waiting = rejectsAs('no_topic', reader.read(noLimits, never));
     await log.deleteTopic(topic);
     await waiting;
@@ -77,7 +77,7 @@ export function checkLifetimes(check: Check): void {
 
     const reopened = await reopen();
     assert.deepEqual(idsOf(await readAll(reopened, open, 2)), ['2', '3', '4']);
-    await rejectsAs('gap', reopened.openReader(open, 1, 'conformance'));
+    await rejectsAs('gap', reopened.openReader(open, 1));
     const later = await append(reopened, open, makeRecords(1, 5));
     assert.equal(later.firstOffset, 5);
     assert.ok(later.appendTimeMs >= appendTimeMs);
@@ -96,7 +96,7 @@ export function checkLifetimes(check: Check): void {
   check('a dead driver is an error everywhere, never silence', async ({ log, makeDead }) => {
     const topic = await makeTopic(log);
     await append(log, topic, makeRecords(1));
-    const reader = await log.openReader(topic, 1, 'conformance');
+    const reader = await log.openReader(topic, 1);
     const waiting = rejectsAs('unavailable', reader.read(noLimits, never));
     await makeDead();
     await waiting;
@@ -104,7 +104,7 @@ export function checkLifetimes(check: Check): void {
     assert.equal(await appendFailure(log, topic, makeRecords(1)), 'unavailable');
     await rejectsAs('unavailable', log.createTopic(uniqueTopic()));
     await rejectsAs('unavailable', log.deleteTopic(topic));
-    await rejectsAs('unavailable', log.openReader(topic, 0, 'conformance'));
+    await rejectsAs('unavailable', log.openReader(topic, 0));
     await rejectsAs('unavailable', log.readAt(topic, 0, 1));
     await rejectsAs('unavailable', log.end(topic));
     await rejectsAs('unavailable', log.seal(topic));
@@ -115,7 +115,7 @@ export function checkLifetimes(check: Check): void {
 
 async function expectMissing(log: Log, topic: string): Promise<void> {
   assert.equal(await appendFailure(log, topic, makeRecords(1)), 'no_topic');
-  await rejectsAs('no_topic', log.openReader(topic, 0, 'conformance'));
+  await rejectsAs('no_topic', log.openReader(topic, 0));
   await rejectsAs('no_topic', log.readAt(topic, 0, 1));
   await rejectsAs('no_topic', log.end(topic));
   await rejectsAs('no_topic', log.seal(topic));

@@ -24,7 +24,7 @@ export function checkReads(check: Check): void {
   check('a reader at the end waits for the next record', async ({ log }) => {
     const topic = await makeTopic(log);
     await append(log, topic, makeRecords(3));
-    await using reader = await log.openReader(topic, 3, 'conformance');
+    await using reader = await log.openReader(topic, 3);
     const read = reader.read(noLimits, never);
     await append(log, topic, makeRecords(1, 3));
     assert.deepEqual(idsOf(await read), ['3']);
@@ -32,7 +32,7 @@ export function checkReads(check: Check): void {
 
   check('a reader follows a writer without gaps', async ({ log }) => {
     const topic = await makeTopic(log);
-    await using reader = await log.openReader(topic, 0, 'conformance');
+    await using reader = await log.openReader(topic, 0);
     const writing = (async () => {
       for (let from = 0; from < 200; from += 10) await append(log, topic, makeRecords(10, from));
     })();
@@ -48,8 +48,8 @@ export function checkReads(check: Check): void {
   check('two readers of a topic do not disturb each other', async ({ log }) => {
     const topic = await makeTopic(log);
     await append(log, topic, makeRecords(4));
-    await using first = await log.openReader(topic, 0, 'conformance-1');
-    await using second = await log.openReader(topic, 2, 'conformance-2');
+    await using first = await log.openReader(topic, 0);
+    await using second = await log.openReader(topic, 2);
     assert.deepEqual(idsOf(await first.read({ ...noLimits, maxRecords: 1 }, never)), ['0']);
     assert.deepEqual(idsOf(await second.read({ ...noLimits, maxRecords: 1 }, never)), ['2']);
     assert.deepEqual(idsOf(await first.read({ ...noLimits, maxRecords: 1 }, never)), ['1']);
@@ -62,7 +62,7 @@ export function checkReads(check: Check): void {
       topic,
       [10, 10, 50, 10].map((size, index) => makeRecord(String(index), new Uint8Array(size))),
     );
-    await using reader = await log.openReader(topic, 0, 'conformance');
+    await using reader = await log.openReader(topic, 0);
     assert.deepEqual(idsOf(await reader.read({ maxRecords: 1, maxBytes: 1_000 }, never)), ['0']);
     assert.deepEqual(idsOf(await reader.read({ maxRecords: 100, maxBytes: 20 }, never)), ['1']);
     assert.deepEqual(idsOf(await reader.read({ maxRecords: 100, maxBytes: 20 }, never)), ['2']);
@@ -71,14 +71,14 @@ export function checkReads(check: Check): void {
 
   check('a read without room for a record is invalid', async ({ log }) => {
     const topic = await makeTopic(log);
-    await using reader = await log.openReader(topic, 0, 'conformance');
+    await using reader = await log.openReader(topic, 0);
     await rejectsAs('invalid', reader.read({ maxRecords: 0, maxBytes: 1 }, never));
     await rejectsAs('invalid', reader.read({ maxRecords: 1, maxBytes: 0 }, never));
   });
 
   check('a second read of one reader at a time is invalid', async ({ log }) => {
     const topic = await makeTopic(log);
-    await using reader = await log.openReader(topic, 0, 'conformance');
+    await using reader = await log.openReader(topic, 0);
     const first = reader.read(noLimits, never);
     await rejectsAs('invalid', reader.read(noLimits, never));
     await append(log, topic, makeRecords(1));
@@ -87,7 +87,7 @@ export function checkReads(check: Check): void {
 
   check('an aborted read is empty, and the reader goes on where it was', async ({ log }) => {
     const topic = await makeTopic(log);
-    await using reader = await log.openReader(topic, 0, 'conformance');
+    await using reader = await log.openReader(topic, 0);
     const controller = new AbortController();
     const waiting = reader.read(noLimits, controller.signal);
     controller.abort();
@@ -100,22 +100,36 @@ export function checkReads(check: Check): void {
   check('a reader beyond the end is a gap', async ({ log }) => {
     const topic = await makeTopic(log);
     await append(log, topic, makeRecords(2));
-    await rejectsAs('gap', log.openReader(topic, 3, 'conformance'));
+    await rejectsAs('gap', log.openReader(topic, 3));
   });
 
   check('a reader at deleted records is a gap, whether it opens or is open', async ({ log }) => {
     const topic = await makeTopic(log);
     await append(log, topic, makeRecords(5));
-    await using reader = await log.openReader(topic, 1, 'conformance');
+    await using reader = await log.openReader(topic, 1);
     await log.deleteBefore(topic, 3);
     await rejectsAs('gap', reader.read(noLimits, never));
-    await rejectsAs('gap', log.openReader(topic, 2, 'conformance'));
+    await rejectsAs('gap', log.openReader(topic, 2));
     assert.deepEqual(idsOf(await readAll(log, topic, 3)), ['3', '4']);
   });
 
+  check(
+    'a reader is not opened where another record is than the one that was read, and is where that was deleted',
+    async ({ log }) => {
+      const topic = await makeTopic(log);
+      await append(log, topic, makeRecords(5));
+      await using reader = await log.openReader(topic, 3, { offset: 2, id: '2' });
+      assert.deepEqual(idsOf(await reader.read(noLimits, never)), ['3', '4']);
+      await rejectsAs('gap', log.openReader(topic, 3, { offset: 2, id: 'another' }));
+      await log.deleteBefore(topic, 3);
+      await using behind = await log.openReader(topic, 3, { offset: 2, id: 'another' });
+      assert.deepEqual(idsOf(await behind.read(noLimits, never)), ['3', '4']);
+    },
+  );
+
   check('a closed reader reads no more', async ({ log }) => {
     const topic = await makeTopic(log);
-    const reader = await log.openReader(topic, 0, 'conformance');
+    const reader = await log.openReader(topic, 0);
     const waiting = reader.read(noLimits, never);
     await reader[Symbol.asyncDispose]();
     await rejectsAs('unavailable', waiting);
@@ -135,7 +149,7 @@ export function checkReads(check: Check): void {
 
   check('a malformed offset or limit is invalid', async ({ log }) => {
     const topic = await makeTopic(log);
-    await rejectsAs('invalid', log.openReader(topic, -1, 'conformance'));
+    await rejectsAs('invalid', log.openReader(topic, -1));
     await rejectsAs('invalid', log.readAt(topic, 0.5, 1));
     await rejectsAs('invalid', log.readAt(topic, 0, 0));
   });

@@ -23,7 +23,7 @@ import { KafkaTopics } from './kafka-topics.ts';
 import type { TopicShape } from './kafka-topics.ts';
 import { appendRecordsMax } from './limits.ts';
 import { LogError } from './log-error.ts';
-import type { Append, AppendResult, Log, LogReader, LogRecord } from './log.ts';
+import type { Append, AppendResult, KnownRecord, Log, LogReader, LogRecord } from './log.ts';
 
 export interface KafkaLogOptions extends KafkaAccess, TopicShape {
   /** `host:port`; some of the brokers are enough, the others are learned from them. */
@@ -79,13 +79,19 @@ class KafkaLog implements Log {
     return this.#appender.append(appends);
   }
 
-  async openReader(topic: string, from: number, _group: string): Promise<LogReader> {
+  async openReader(topic: string, from: number, last?: KnownRecord): Promise<LogReader> {
     checkOffset(from);
     const { first, end } = await boundsOf(this.#cluster, topic);
     if (from < first || from > end) throw new LogError('gap', `${topic} holds [${first}, ${end}), not ${from}`);
-    const reader = new KafkaLogReader(this.#cluster, topic, from, () => this.#readers.delete(reader));
+    const reader = new KafkaLogReader(this.#cluster, topic, from, last, () => this.#readers.delete(reader));
     this.#readers.add(reader);
-    return reader;
+    try {
+      await reader.connect();
+      return reader;
+    } catch (error) {
+      await reader[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   async readAt(topic: string, from: number, limit: number): Promise<LogRecord[]> {

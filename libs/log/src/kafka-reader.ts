@@ -16,7 +16,7 @@ import { fetchBytesMax, fetchWaitMs, leaderAttempts, leaderPauseMs, requestTimeo
 import { fetchRequest } from './kafka-protocol.ts';
 import type { FetchedPartition } from './kafka-protocol.ts';
 import { LogError } from './log-error.ts';
-import type { LogReader, LogRecord, ReadLimits } from './log.ts';
+import type { KnownRecord, LogReader, LogRecord, ReadLimits } from './log.ts';
 
 /** Kafka sends a whole batch at least. */
 const oneBatchBytes = 1;
@@ -27,7 +27,7 @@ export class KafkaLogReader implements LogReader {
   readonly #onClose: (reader: KafkaLogReader) => void;
   #next: number;
   /** The last record handed out, and the connection on which it was found to be there. */
-  #last: Pick<LogRecord, 'offset' | 'headers' | 'appendTimeMs'> | undefined;
+  #last: Last | undefined;
   #checkedOn: KafkaConnection | undefined;
   #buffer: LogRecord[] = [];
   #fetching: Promise<LogRecord[]> | undefined;
@@ -36,11 +36,27 @@ export class KafkaLogReader implements LogReader {
   #reading = false;
   #closed = false;
 
-  constructor(cluster: KafkaCluster, topic: string, from: number, onClose: (reader: KafkaLogReader) => void) {
+  constructor(
+    cluster: KafkaCluster,
+    topic: string,
+    from: number,
+    last: KnownRecord | undefined,
+    onClose: (reader: KafkaLogReader) => void,
+  ) {
     this.#cluster = cluster;
     this.#topic = topic;
     this.#next = from;
+    this.#last = last;
     this.#onClose = onClose;
+  }
+
+  /** Connects to the leader and looks for the last record that is known: the first read finds both done. */
+  async connect(): Promise<void> {
+    try {
+      await this.#atLeader(async () => undefined);
+    } catch (error) {
+      throw asLogError(error);
+    }
   }
 
   async read(limits: ReadLimits, signal: AbortSignal): Promise<LogRecord[]> {
@@ -102,22 +118,26 @@ export class KafkaLogReader implements LogReader {
     this.#buffer = this.#buffer.slice(count);
     this.#next += count;
     const last = records.at(-1);
-    if (last !== undefined)
-      this.#last = { offset: last.offset, headers: last.headers, appendTimeMs: last.appendTimeMs };
+    if (last !== undefined) this.#last = { offset: last.offset, id: last.headers.id, appendTimeMs: last.appendTimeMs };
     return records;
   }
 
   /** The records at the next offset; none if the topic ended there for as long as a fetch waits. */
-  async #fetch(): Promise<LogRecord[]> {
+  #fetch(): Promise<LogRecord[]> {
+    return this.#atLeader(async (connection) => {
+      const limits = { waitMs: fetchWaitMs, maxBytes: fetchBytesMax };
+      const request = fetchRequest(this.#topic, this.#next, limits);
+      return this.#check(await connection.send(request, fetchWaitMs + requestTimeoutMs));
+    });
+  }
+
+  /** On the reader's connection to the leader, which is looked for again a few times. */
+  async #atLeader<T>(work: (connection: KafkaConnection) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         const connection = await this.#connect();
         await this.#checkLast(connection);
-        const fetched = await connection.send(
-          fetchRequest(this.#topic, this.#next, { waitMs: fetchWaitMs, maxBytes: fetchBytesMax }),
-          fetchWaitMs + requestTimeoutMs,
-        );
-        return await this.#check(fetched);
+        return await work(connection);
       } catch (error) {
         const isTransient = error instanceof ConnectionError || error instanceof ElsewhereError;
         this.#cluster.forgetLeader(this.#topic);
@@ -138,11 +158,15 @@ export class KafkaLogReader implements LogReader {
     const request = fetchRequest(this.#topic, last.offset, limits);
     const { errorCode, batches } = await connection.send(request, requestTimeoutMs);
     // Deleted since, or the log ends below it, which the fetch that follows finds out.
-    if (errorCode === codes.offsetOutOfRange) return;
+    if (errorCode === codes.offsetOutOfRange) {
+      this.#checkedOn = connection;
+      return;
+    }
     checkCode(this.#topic, errorCode, 'reading');
     const [record] = decodeBatches(this.#topic, last.offset, batches);
     if (record === undefined) return;
-    if (record.headers.id !== last.headers.id || record.appendTimeMs !== last.appendTimeMs) {
+    const isAnother = last.appendTimeMs !== undefined && record.appendTimeMs !== last.appendTimeMs;
+    if (record.headers.id !== last.id || isAnother) {
       const problem = `the record at ${last.offset} of ${this.#topic} is not the one that was read`;
       throw new LogError('gap', `${problem}: the log lost its tail and grew again`);
     }
@@ -178,6 +202,10 @@ export class KafkaLogReader implements LogReader {
     this.#buffer = [];
     this.#onClose(this);
   }
+}
+
+interface Last extends KnownRecord {
+  readonly appendTimeMs?: number;
 }
 
 interface Fetched {

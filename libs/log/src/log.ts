@@ -50,6 +50,12 @@ export interface ReadLimits {
 }
 
 /** Reads one topic from an offset on, in order, without gaps. */
+/** Where a record was, and the id in its headers. */
+export interface KnownRecord {
+  readonly offset: number;
+  readonly id: string;
+}
+
 export interface LogReader extends AsyncDisposable {
   /**
    * The next records: at least one, as soon as there is one, and no more than the limits allow
@@ -81,10 +87,11 @@ export interface Log extends AsyncDisposable {
   /**
    * Opens a reader at an offset (0 to the topic's end).
    *
-   * @param group names the reader for the log's own monitoring; offsets are the caller's.
-   * @throws LogError `no_topic`, `gap` if `from` is beyond the end or was deleted.
+   * @param last a record that was read before: another one in its place means that the log lost its tail and grew
+   *   again. One that was deleted is not compared.
+   * @throws LogError `no_topic`, `gap` if `from` is beyond the end or was deleted, or `last` is another one.
    */
-  openReader(topic: string, from: number, group: string): Promise<LogReader>;
+  openReader(topic: string, from: number, last?: KnownRecord): Promise<LogReader>;
   /** The records at [from, from + limit) that are there now; `limit` is at most 10,000. For re-reading what is known. */
   readAt(topic: string, from: number, limit: number): Promise<LogRecord[]>;
   /** The offset that the next record will get. */

@@ -12,7 +12,7 @@ import { explainSqliteError, openSqliteFile, rollBack } from '@chappe/store/sqli
 import { byteLength, refuseRecords } from './check-records.ts';
 import { appendRecordsMax, deletionSliceRecords, groupBytesMax, groupRecordsMax, topicPattern } from './limits.ts';
 import { LogError } from './log-error.ts';
-import type { Append, AppendResult, Log, LogReader, LogRecord, ReadLimits } from './log.ts';
+import type { Append, AppendResult, KnownRecord, Log, LogReader, LogRecord, ReadLimits } from './log.ts';
 import { SqliteLogReader } from './sqlite-log-reader.ts';
 import type { TopicRow, TopicStatements } from './sqlite-topics.ts';
 import {
@@ -113,11 +113,16 @@ class SqliteLog implements Log {
     });
   }
 
-  async openReader(topic: string, from: number, _group: string): Promise<LogReader> {
+  async openReader(topic: string, from: number, last?: KnownRecord): Promise<LogReader> {
     const row = this.#guard(() => this.#expect(topic));
     checkOffset(from);
     if (from < row.firstOffset || from > row.endOffset) {
       throw new LogError('gap', `${topic} holds [${row.firstOffset}, ${row.endOffset}), not ${from}`);
+    }
+    const [known] = last === undefined ? [] : await this.readAt(topic, last.offset, 1);
+    if (known !== undefined && known.headers.id !== last?.id) {
+      const problem = `the record at ${known.offset} of ${topic} is not the one that was read`;
+      throw new LogError('gap', `${problem}: the log lost its tail and grew again`);
     }
     return new SqliteLogReader(topic, from, {
       readNow: (offset, limits) => this.#guard(() => this.#readNow(topic, offset, limits)),

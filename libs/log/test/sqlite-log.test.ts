@@ -79,9 +79,9 @@ test('a record that vanished from the middle is a gap, not silence', async () =>
   database.close();
 
   await using log = await openSqliteLog({ path });
-  await using middle = await log.openReader('t', 0, 'test');
+  await using middle = await log.openReader('t', 0);
   await rejectsAs('gap', middle.read(noLimits, never));
-  await using tail = await log.openReader('t', 4, 'test');
+  await using tail = await log.openReader('t', 4);
   await rejectsAs('gap', tail.read(noLimits, never));
 });
 

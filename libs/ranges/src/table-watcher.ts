@@ -2,7 +2,8 @@
  * Every process's own copy of the routing table and the shards, kept up to date from
  * coordination.
  *
- * The watch only sets a flag; one loop reads the state as it is. While coordination cannot be
+ * The watch only says what is to be read; one loop reads the state as it is. Shards report their load
+ * each second, so the table is not read for them. While coordination cannot be
  * reached, or holds a table that is not one, the last good table stays in use and `stale` says so:
  * nothing stops, nothing can be moved.
  */
@@ -44,12 +45,15 @@ class Watcher implements TableWatcher {
   readonly #listeners = new Set<() => void>();
   #watches: Disposable[] = [];
   #loop: Promise<void> | undefined;
-  #dirty = true;
+  #isTableDue = true;
+  #areShardsDue = true;
   #wake: (() => void) | undefined;
   #next = Promise.withResolvers<void>();
   #table: RoutingTable | undefined;
   #shards: ReadonlyMap<string, ShardInfo> = new Map();
-  #seen = '';
+  #shardProblem: string | undefined;
+  #seenTable = '';
+  #seenPlaces = '';
   #problem: string | undefined = 'nothing was read yet';
 
   constructor(coordination: Coordination) {
@@ -57,12 +61,19 @@ class Watcher implements TableWatcher {
   }
 
   async start(): Promise<void> {
-    const mark = (): void => {
-      this.#dirty = true;
+    const markTable = (): void => {
+      this.#isTableDue = true;
       this.#wake?.();
     };
-    this.#watches = [rangePrefix, shardPrefix, 'generation'].map((prefix) => this.#coordination.watch(prefix, mark));
-    this.#dirty = false;
+    const markShards = (): void => {
+      this.#areShardsDue = true;
+      this.#wake?.();
+    };
+    this.#watches = [
+      this.#coordination.watch(rangePrefix, markTable),
+      this.#coordination.watch('generation', markTable),
+      this.#coordination.watch(shardPrefix, markShards),
+    ];
     await this.#read();
     this.#loop = this.#run();
   }
@@ -112,56 +123,70 @@ class Watcher implements TableWatcher {
         await this.#marked();
       }
       if (signal.aborted) return;
-      this.#dirty = false;
       await this.#read();
     }
   }
 
   async #marked(): Promise<void> {
-    if (this.#dirty || this.#ending.signal.aborted) return;
+    if (this.#isTableDue || this.#areShardsDue || this.#ending.signal.aborted) return;
     await new Promise<void>((resolve) => (this.#wake = resolve));
     this.#wake = undefined;
   }
 
   async #read(): Promise<void> {
+    // What changes while it is read is read again.
+    const [isTableDue, areShardsDue] = [this.#isTableDue, this.#areShardsDue];
+    this.#isTableDue = false;
+    this.#areShardsDue = false;
+    let isNew = false;
     try {
-      const before = await this.#coordination.get('generation');
-      const ranges = await this.#coordination.list(rangePrefix);
-      const shards = await this.#coordination.list(shardPrefix);
-      const after = await this.#coordination.get('generation');
-      if (before?.modRevision !== after?.modRevision) {
-        // Bounds changed between the reads: what was read may be half of each.
-        this.#dirty = true;
-        return;
-      }
-      const shardProblem = this.#takeShards(shards);
-      const places = [...this.#shards.values()].map(({ id, instance, address, zone }) => [id, instance, address, zone]);
-      const seen = JSON.stringify([after?.value, ranges.entries.map(({ value }) => value), places]);
-      if (seen !== this.#seen) {
-        if (after !== undefined) this.#table = tableOf(ranges, after.value);
-        this.#seen = seen;
-        this.#tell();
-      }
-      this.#problem = shardProblem;
+      isNew = isTableDue && (await this.#readTable());
+      isNew = (areShardsDue && this.#takeShards(await this.#coordination.list(shardPrefix))) || isNew;
+      this.#problem = this.#shardProblem;
     } catch (error) {
+      this.#isTableDue = true;
+      this.#areShardsDue = true;
       this.#problem = messageOf(error);
     }
+    if (isNew) this.#tell();
   }
 
-  /** A shard that cannot be read is left out, and keeps nobody from the table. */
-  #takeShards({ entries }: Snapshot): string | undefined {
+  /** Whether it is another one than before. */
+  async #readTable(): Promise<boolean> {
+    const before = await this.#coordination.get('generation');
+    const ranges = await this.#coordination.list(rangePrefix);
+    const after = await this.#coordination.get('generation');
+    if (before?.modRevision !== after?.modRevision) {
+      // Bounds changed between the reads: what was read may be half of each.
+      this.#isTableDue = true;
+      return false;
+    }
+    const seen = JSON.stringify([after?.value, ranges.entries.map(({ value }) => value)]);
+    if (seen === this.#seenTable) return false;
+    if (after !== undefined) this.#table = tableOf(ranges, after.value);
+    this.#seenTable = seen;
+    return true;
+  }
+
+  /** Whether one of them is elsewhere. A shard that cannot be read is left out, and keeps nobody from the table. */
+  #takeShards({ entries }: Snapshot): boolean {
     const shards = new Map<string, ShardInfo>();
-    let problem: string | undefined;
+    this.#shardProblem = undefined;
     for (const { key, value } of entries) {
       try {
         const info = parseShardInfo(value);
         shards.set(info.id, info);
       } catch (error) {
-        problem = `${key}: ${messageOf(error)}`;
+        this.#shardProblem = `${key}: ${messageOf(error)}`;
       }
     }
     this.#shards = shards;
-    return problem;
+    const places = JSON.stringify(
+      [...shards.values()].map(({ id, instance, address, zone }) => [id, instance, address, zone]),
+    );
+    if (places === this.#seenPlaces) return false;
+    this.#seenPlaces = places;
+    return true;
   }
 
   #tell(): void {

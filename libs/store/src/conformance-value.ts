@@ -47,6 +47,21 @@ export function checkValues(check: Check): void {
     assert.deepEqual([Number(row?.['x']), Number(row?.['y'])], [1.5, -0.001]);
   });
 
+  check('several reads go together, each with its own parameters and rows', async ({ store }) => {
+    const table = await makeTable(store);
+    await insertNotes(store, table, ['x', 'y']);
+    const notes = `SELECT note FROM ${table.name} WHERE note = ?`;
+    const rows = await store.queryAll([
+      { sql: notes, parameters: ['y'] },
+      { sql: notes, parameters: ['none'] },
+      { sql: `SELECT COUNT(*) AS count FROM ${table.name}` },
+    ]);
+    assert.deepEqual(rows, [[{ note: 'y' }], [], [{ count: 2 }]]);
+    assert.deepEqual(await store.queryAll([{ sql: notes, parameters: ['x'] }]), [[{ note: 'x' }]]);
+    assert.deepEqual(await store.queryAll([]), []);
+    await rejectsAs('invalid', store.queryAll([{ sql: notes, parameters: ['x'] }, { sql: 'SELECT no FROM nothing' }]));
+  });
+
   check('a value that no number can hold is invalid, never rounded', async ({ store }) => {
     const table = await makeTable(store);
     for (const value of [2 ** 53, -(2 ** 60), Number.NaN, Number.POSITIVE_INFINITY]) {

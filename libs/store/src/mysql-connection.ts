@@ -39,8 +39,8 @@ export class MysqlConnection {
     const connection = new MysqlConnection(createConnection(optionsOf(server)));
     try {
       await connection.#connected();
-      await connection.run('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', connectMs);
-      await connection.run(sessionSql(sessionTimeoutMs), connectMs);
+      const isolationSql = 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED';
+      await connection.runAll([isolationSql, sessionSql(sessionTimeoutMs)], connectMs);
       return connection;
     } catch (error) {
       connection.destroy();
@@ -84,6 +84,16 @@ export class MysqlConnection {
   async query(sql: string, withinMs: number): Promise<Row[]> {
     const [rows, fields] = await this.#send(sql, withinMs);
     return Array.isArray(rows) ? readRows(rows as unknown[][], fields) : [];
+  }
+
+  /** Statements that read, in one round trip, each after the one before. */
+  async queryAll(statements: readonly string[], withinMs: number): Promise<Row[][]> {
+    const [first] = statements;
+    if (statements.length === 1 && first !== undefined) return [await this.query(first, withinMs)];
+    const [results, fields] = await this.#send(statements.join(';'), withinMs);
+    // Of several statements both are lists, an entry for each.
+    const fieldsOf = fields as unknown as readonly (readonly FieldPacket[])[];
+    return (results as unknown[][][]).map((rows, index) => readRows(rows, fieldsOf[index] ?? []));
   }
 
   /** The server rolls back what was open. */

@@ -14,7 +14,7 @@ import { MysqlPool } from './mysql-pool.ts';
 import { checkMysql } from './mysql-check.ts';
 import { formatStatement } from './mysql-statement.ts';
 import { MysqlTransaction } from './mysql-transaction.ts';
-import type { Row, SqlValue, Store, Transaction } from './store.ts';
+import type { Query, Row, SqlValue, Store, Transaction } from './store.ts';
 import { Rollback, StoreError } from './store.ts';
 
 export interface MysqlStoreOptions extends MysqlServer {
@@ -90,27 +90,34 @@ class MysqlStore implements Store {
     return this.#reading((connection) => connection.query(text, statementMs), sql);
   }
 
+  async queryAll(queries: readonly Query[]): Promise<Row[][]> {
+    const texts = queries.map(({ sql, parameters = [] }) => formatStatement(sql, parameters));
+    const sql = queries.map((query) => query.sql).join('; ');
+    return texts.length === 0 ? [] : this.#reading((connection) => connection.queryAll(texts, statementMs), sql);
+  }
+
   async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    const connection = await this.#begin();
-    const tx = new MysqlTransaction(connection, this.#where);
-    let result: T;
-    try {
-      result = await work(tx);
-      await tx.end();
-    } catch (error) {
-      await tx.close();
-      await this.#rollBack(connection, tx.hasFailed);
-      if (error instanceof Rollback && !tx.hasFailed) return (error satisfies Rollback<T>).result;
-      throw error;
+    for (;;) {
+      const taken = await this.#take(this.#writers);
+      const { connection } = taken;
+      const tx = new MysqlTransaction(connection, this.#where);
+      let result: T;
+      try {
+        result = await work(tx);
+        await tx.end();
+      } catch (error) {
+        await tx.close();
+        // It was idle and closed already: nothing happened, and the work is done on another one.
+        const isAnotherNeeded = !tx.hasBegun && tx.hasFailed && connection.wasClosed && !taken.isFresh;
+        await this.#rollBack(connection, tx);
+        if (isAnotherNeeded) continue;
+        if (error instanceof Rollback && !tx.hasFailed) return (error satisfies Rollback<T>).result;
+        throw error;
+      }
+      if (tx.hasBegun) await this.#commit(connection);
+      this.#writers.giveBack(connection);
+      return result;
     }
-    try {
-      await connection.run('COMMIT', statementMs);
-    } catch (error) {
-      this.#writers.drop(connection);
-      throw asCommitError(error, this.#where);
-    }
-    this.#writers.giveBack(connection);
-    return result;
   }
 
   async endHolder(sql: string, parameters: readonly SqlValue[] = []): Promise<boolean> {
@@ -135,34 +142,28 @@ class MysqlStore implements Store {
     await Promise.all([this.#writers[Symbol.asyncDispose](), this.#readers[Symbol.asyncDispose]()]);
   }
 
-  /** A connection that was idle may be closed already: then nothing happened, and another one begins. */
-  async #begin(): Promise<MysqlConnection> {
-    for (;;) {
-      const { connection, isFresh } = await this.#take(this.#writers);
-      try {
-        await connection.run('START TRANSACTION', connectMs);
-        return connection;
-      } catch (error) {
-        const { wasClosed } = connection;
-        this.#writers.drop(connection);
-        if (isFresh || !wasClosed) throw asStoreError(error, this.#where);
-      }
+  async #commit(connection: MysqlConnection): Promise<void> {
+    try {
+      await connection.run('COMMIT', statementMs);
+    } catch (error) {
+      this.#writers.drop(connection);
+      throw asCommitError(error, this.#where);
     }
   }
 
-  async #rollBack(connection: MysqlConnection, isDoomed: boolean): Promise<void> {
+  async #rollBack(connection: MysqlConnection, tx: MysqlTransaction): Promise<void> {
     try {
-      await connection.run('ROLLBACK', connectMs);
+      if (tx.hasBegun) await connection.run('ROLLBACK', connectMs);
     } catch {
       // The server rolls back what a dropped connection had open.
       this.#writers.drop(connection);
       return;
     }
-    if (isDoomed) this.#writers.drop(connection);
+    if (tx.hasFailed) this.#writers.drop(connection);
     else this.#writers.giveBack(connection);
   }
 
-  /** As with `#begin`: a read on a connection that was closed meanwhile is repeated on another one. */
+  /** As with a transaction: a read on a connection that was closed meanwhile is repeated on another one. */
   async #reading<T>(work: (connection: MysqlConnection) => Promise<T>, sql?: string): Promise<T> {
     for (;;) {
       const { connection, isFresh } = await this.#take(this.#readers);

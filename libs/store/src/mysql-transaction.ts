@@ -5,7 +5,7 @@
  * The first statement that fails dooms the transaction: after a lock time-out MySQL has undone that statement
  * only, and would commit the half before it.
  */
-import { ddlStatementMs, packetBytesMax, statementMs } from './limits.ts';
+import { connectMs, ddlStatementMs, packetBytesMax, statementMs } from './limits.ts';
 import type { Changed, MysqlConnection } from './mysql-connection.ts';
 import { asStoreError } from './mysql-error.ts';
 import { formatInserts, formatStatement } from './mysql-statement.ts';
@@ -29,6 +29,7 @@ export class MysqlTransaction implements Transaction {
   #issued: Issued[] = [];
   #sending: Promise<void> | undefined;
   #failure: StoreError | undefined;
+  #hasBegun = false;
   #closed = false;
 
   constructor(connection: MysqlConnection, where: string) {
@@ -38,6 +39,11 @@ export class MysqlTransaction implements Transaction {
 
   get connectionId(): number {
     return this.#connection.id;
+  }
+
+  /** Whether its first statement was done; before that the server knows nothing of it. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
   }
 
   /** Whether a statement failed, so that the connection is not to be used again. */
@@ -59,7 +65,9 @@ export class MysqlTransaction implements Transaction {
     this.#expectOpen();
     await this.#sending;
     try {
-      return await this.#connection.query(formatStatement(sql, parameters), statementMs);
+      const text = formatStatement(sql, parameters);
+      if (!this.#hasBegun) await this.#runAll([], connectMs);
+      return await this.#connection.query(text, statementMs);
     } catch (error) {
       throw this.#doom(error, sql);
     }
@@ -150,7 +158,7 @@ export class MysqlTransaction implements Transaction {
     const changes: Changed[] = [];
     for (let from = 0; from < texts.length;) {
       const packet = packetFrom(texts, from);
-      changes.push(...(await this.#connection.runAll(packet, withinMs)));
+      changes.push(...(await this.#runAll(packet, withinMs)));
       from += packet.length;
       if (changes.length !== from) throw new Error('the server answered other statements than it was sent');
       const hasWarned = from > lastFrom && (changes.at(-1)?.warnings ?? 0) > 0;
@@ -158,6 +166,14 @@ export class MysqlTransaction implements Transaction {
     }
     let next = 0;
     return group.map(({ texts: own }) => changes.slice(next, (next += own.length)));
+  }
+
+  /** The first of them bring the transaction's begin along. */
+  async #runAll(statements: readonly string[], withinMs: number): Promise<Changed[]> {
+    if (this.#hasBegun) return this.#connection.runAll(statements, withinMs);
+    const [, ...changes] = await this.#connection.runAll(['START TRANSACTION', ...statements], withinMs);
+    this.#hasBegun = true;
+    return changes;
   }
 
   /** INSERT IGNORE turns every mistake into a warning: a text that is cut, a second unique key. */

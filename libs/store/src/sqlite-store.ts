@@ -12,7 +12,7 @@ import { waitingTransactionsMax } from './limits.ts';
 import { explainSqliteError, openSqliteFile, rollBack } from './sqlite-file.ts';
 import { SqliteTransaction } from './sqlite-transaction.ts';
 import { StatementCache } from './statement-cache.ts';
-import type { Row, SqlValue, Store, StoreErrorKind, Transaction } from './store.ts';
+import type { Query, Row, SqlValue, Store, StoreErrorKind, Transaction } from './store.ts';
 import { Rollback, StoreError } from './store.ts';
 
 /** @throws StoreError `unavailable`: the file is in use, damaged, or cannot be written. */
@@ -50,6 +50,11 @@ class SqliteStore implements Store {
   async query(sql: string, parameters: readonly SqlValue[] = []): Promise<Row[]> {
     if (this.#closed) throw this.#closedError();
     return this.#guard(() => this.#read.get(sql).all(parameters));
+  }
+
+  async queryAll(queries: readonly Query[]): Promise<Row[][]> {
+    if (this.#closed) throw this.#closedError();
+    return this.#guard(() => queries.map(({ sql, parameters = [] }) => this.#read.get(sql).all(parameters)));
   }
 
   async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {

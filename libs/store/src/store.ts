@@ -11,6 +11,12 @@
 export type SqlValue = number | string | Uint8Array | null;
 export type Row = Readonly<Record<string, SqlValue>>;
 
+/** One statement that reads, with its parameters. */
+export interface Query {
+  readonly sql: string;
+  readonly parameters?: readonly SqlValue[];
+}
+
 /** A table's shape for the bulk verbs; `key` is its primary key. */
 export interface Table {
   readonly name: string;
@@ -72,10 +78,13 @@ export interface Store extends AsyncDisposable {
   readonly dialect: 'sqlite' | 'mysql';
   /** Reads outside a transaction what is committed now. */
   query(sql: string, parameters?: readonly SqlValue[]): Promise<Row[]>;
+  /** Several of them in one round trip, one after the other; the rows of each. */
+  queryAll(queries: readonly Query[]): Promise<Row[][]>;
   /**
    * Runs `work` in one READ COMMITTED transaction and commits it. If `work` throws, everything
    * is rolled back and its error is thrown on (a `Rollback`'s result is returned). `work` awaits
-   * nothing but the transaction, and begins no other one. After a statement has failed nothing is
+   * nothing but the transaction, and begins no other one. It is run again if its first statement
+   * found a connection that was closed already. After a statement has failed nothing is
    * committed, even if `work` goes on.
    *
    * @throws StoreError

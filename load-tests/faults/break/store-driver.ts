@@ -21,6 +21,7 @@ export async function openStore(...options: Parameters<typeof original.openStore
   return {
     dialect: store.dialect,
     query: async (sql, parameters) => (isForgotten(sql) ? [] : store.query(sql, parameters)),
+    queryAll: (queries) => store.queryAll(queries),
     transaction: (work) => store.transaction((tx) => work(breakTransaction(store, tx))),
     endHolder: (sql, parameters) => store.endHolder(sql, parameters),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),

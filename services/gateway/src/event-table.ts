@@ -23,29 +23,30 @@ const countersTable: Table = { name: 'business_event_counters', key: ['business'
 /** How many events were written. */
 export async function writeEvents(tx: Transaction, frames: readonly EventFrame[]): Promise<number> {
   const events = frames.flatMap((frame) => frame.events);
+  if (events.length === 0) return 0;
   // In the order of the key, so that two gateways never wait for each other.
-  for (const [business, ofBusiness] of [...Map.groupBy(events, (event) => event.business)].toSorted(byKey)) {
-    await writeOfBusiness(tx, business, ofBusiness);
-  }
+  const byBusiness = [...Map.groupBy(events, (event) => event.business)].toSorted(byKey);
+  const businesses = byBusiness.map(([business]) => business);
+  const counters = await tx.queryForUpdate(
+    `SELECT business, last_no FROM business_event_counters
+     WHERE business IN (${businesses.map(() => '?').join(', ')}) ORDER BY business`,
+    businesses,
+  );
+  const lastNos = new Map(counters.map((row) => [String(row['business']), Number(row['last_no'])]));
+  const rows = byBusiness.flatMap(([business, ofBusiness]) =>
+    ofBusiness.map((event, index) => [
+      business,
+      (lastNos.get(business) ?? 0) + 1 + index,
+      event.id,
+      messageIdOf(event),
+      event.contact,
+      Number(event.timeMs),
+      encodeMessage(BusinessEventSchema, event),
+    ]),
+  );
+  const newCounters = byBusiness.map(([business, { length }]) => [business, (lastNos.get(business) ?? 0) + length]);
+  await Promise.all([tx.insert(eventsTable, rows, 'fail'), tx.insert(countersTable, newCounters, 'replace')]);
   return events.length;
-}
-
-async function writeOfBusiness(tx: Transaction, business: string, events: readonly BusinessEvent[]): Promise<void> {
-  const counters = await tx.queryForUpdate('SELECT last_no FROM business_event_counters WHERE business = ?', [
-    business,
-  ]);
-  const last = Number(counters[0]?.['last_no'] ?? 0);
-  const rows = events.map((event, index) => [
-    business,
-    last + 1 + index,
-    event.id,
-    messageIdOf(event),
-    event.contact,
-    Number(event.timeMs),
-    encodeMessage(BusinessEventSchema, event),
-  ]);
-  await tx.insert(eventsTable, rows, 'fail');
-  await tx.insert(countersTable, [[business, last + events.length]], 'replace');
 }
 
 /** The highest number; 0 before the first event. */

@@ -83,8 +83,8 @@ export const linkBackoffMinMs = 100;
 export const linkBackoffMaxMs = 2_000;
 /** A link that held this long was good: the next failure begins with the shortest wait again. */
 export const linkSettledMs = 5_000;
-/** A range's owner needs tens of milliseconds to claim it after the table named it. */
-export const notOwnerRetryMs = 100;
+/** A range's owner may hear of the new table so much later than the relay. */
+export const notOwnerRetryMs = 50;
 /** The worker of a loaded range is seconds behind the log. */
 export const unknownDeviceMs = 10_000;
 export const unknownDeviceRetryMaxMs = 1_000;

@@ -222,7 +222,7 @@ function boundMethods(log: Log): Log {
     createTopic: (topic) => log.createTopic(topic),
     deleteTopic: (topic) => log.deleteTopic(topic),
     append: (appends) => log.append(appends),
-    openReader: (topic, from, group) => log.openReader(topic, from, group),
+    openReader: (topic, from, last) => log.openReader(topic, from, last),
     readAt: (topic, from, limit) => log.readAt(topic, from, limit),
     end: (topic) => log.end(topic),
     seal: (topic) => log.seal(topic),

@@ -1,10 +1,8 @@
 /** SenderService.Attach: a relay's one stream to this shard. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { ChappeError } from '@chappe/errors/chappe-error';
-import { phoneNumberFromDigits } from '@chappe/numbers/phone-number';
-import type { AttachRequest, AttachResponseSchema, DeviceRef } from '@chappe/proto/internal/sender_service';
+import type { AttachRequest, AttachResponseSchema } from '@chappe/proto/internal/sender_service';
 import type { ServerStream } from '@chappe/rpc/server';
-import type { RangeWorker } from './range-worker.ts';
 import { RelayStream } from './relay-stream.ts';
 import type { Shard } from './shard.ts';
 
@@ -23,26 +21,21 @@ export async function attach(
 
 /** Hands each entry to the worker of its contact, in order; waiting for room pushes back on the relay. */
 async function takeFrame(shard: Shard, request: AttachRequest, sink: RelayStream): Promise<void> {
-  const workerOf = (device: DeviceRef): RangeWorker | undefined => {
-    const worker = shard.workerOf(phoneNumberFromDigits(device.contact));
-    if (worker === undefined) sink.refuse(device, 'not_owner');
-    return worker;
-  };
   for (const { device, resume } of request.attach) {
     if (device === undefined || resume === undefined) throw malformed('attach');
-    await workerOf(device)?.takeDeviceWork({ kind: 'attach', device, resume, sink });
+    await shard.takeDeviceWork({ kind: 'attach', device, resume, sink });
   }
   for (const { device, acknowledge } of request.acknowledge) {
     if (device === undefined || acknowledge === undefined) throw malformed('acknowledge');
-    await workerOf(device)?.takeDeviceWork({ kind: 'acknowledge', device, acknowledge, sink });
+    await shard.takeDeviceWork({ kind: 'acknowledge', device, acknowledge, sink });
   }
   for (const { device, messageIds } of request.read) {
     if (device === undefined) throw malformed('read');
-    await workerOf(device)?.takeDeviceWork({ kind: 'read', device, messageIds });
+    await shard.takeDeviceWork({ kind: 'read', device, messageIds, sink });
   }
   for (const { device } of request.detach) {
     if (device === undefined) throw malformed('detach');
-    await workerOf(device)?.detach(device);
+    await shard.takeDeviceWork({ kind: 'detach', device });
   }
 }
 

@@ -9,112 +9,106 @@ import {
   type Contact,
   type ContactState,
   type Held,
-  type Mailbox,
   type Message,
+  type PendingEnvelope,
   type Relation,
 } from './state.ts';
 
 /** Contacts in one query: longer lists are split, so that few different statements exist. */
 const listMax = 128;
 
-/** What is known of each; unknown contacts come back empty. */
+/** What is known of each; unknown contacts come back empty. A round trip for each `listMax` of them. */
 export async function loadContacts(store: Store, numbers: readonly PhoneNumber[]): Promise<ContactState[]> {
-  const states = new Map<string, ContactState>(numbers.map((number) => [number, emptyState(number)]));
-  const each = (sql: string, read: (state: ContactState, row: Row) => void): Promise<void> =>
-    queryIn(store, sql, numbers, (row) => {
-      const state = states.get(textOf(row, 'contact'));
-      if (state !== undefined) read(state, row);
-    });
+  const states: ContactState[] = [];
+  for (let from = 0; from < numbers.length; from += listMax) {
+    states.push(...(await loadSome(store, numbers.slice(from, from + listMax))));
+  }
+  return states;
+}
 
-  await each('SELECT contact, state FROM contacts WHERE contact IN', (state, row) => {
-    // Written by Changes from the same type.
-    state.contact = JSON.parse(textOf(row, 'state')) as Contact;
-  });
-  await each('SELECT contact, business, state FROM relations WHERE contact IN', (state, row) => {
-    state.relations.set(textOf(row, 'business'), JSON.parse(textOf(row, 'state')) as Relation);
-  });
-  await each('SELECT * FROM sessions WHERE contact IN', (state, row) => {
-    const [key, device] = [textOf(row, 'number'), numberOf(row, 'device')];
-    state.sessions.set(sessionKey(key, device), {
-      number: key,
-      device,
-      sessionNo: numberOf(row, 'session_no'),
-      version: numberOf(row, 'version'),
-      incarnation: numberOf(row, 'incarnation'),
-      acknowledged: numberOf(row, 'acknowledged') === 1,
-      startedMs: numberOf(row, 'started_ms'),
-      baseKey: textOf(row, 'base_key'),
-      sealed: bytesOf(row, 'sealed') ?? new Uint8Array(),
-    });
-  });
-  await each('SELECT * FROM mailboxes WHERE contact IN', (state, row) => {
-    state.mailboxes.set(numberOf(row, 'device'), {
-      ...emptyMailbox,
-      incarnation: numberOf(row, 'incarnation'),
-      acknowledgedNo: numberOf(row, 'acknowledged_no'),
-      pushedNo: numberOf(row, 'pushed_no'),
-      attached: numberOf(row, 'attached') === 1,
-    });
-  });
-  await loadPending(store, numbers, states);
-  await queryIn(
-    store,
-    "SELECT * FROM messages WHERE state IN ('accepted', 'sent') AND contact IN",
-    numbers,
-    (row) => {
-      const state = states.get(textOf(row, 'contact'));
-      const message = messageOf(row);
-      state?.waiting.set(message.messageId, message);
-      if (state !== undefined) state.laneNo = Math.max(state.laneNo, message.laneNo);
-    },
-    ' ORDER BY contact, lane_no',
+async function loadSome(store: Store, numbers: readonly PhoneNumber[]): Promise<ContactState[]> {
+  const list = filledUp(numbers);
+  const among = `IN (${list.map(() => '?').join(', ')})`;
+  const rowsOf = await store.queryAll(
+    [
+      `SELECT contact, state FROM contacts WHERE contact ${among}`,
+      `SELECT contact, business, state FROM relations WHERE contact ${among}`,
+      `SELECT * FROM sessions WHERE contact ${among}`,
+      `SELECT * FROM mailboxes WHERE contact ${among}`,
+      `SELECT contact, device, envelope_no, message_id, number, session_no, ciphertext IS NULL AS removed
+       FROM envelopes WHERE contact ${among} ORDER BY contact, device, envelope_no`,
+      `SELECT * FROM messages WHERE state IN ('accepted', 'sent') AND contact ${among} ORDER BY contact, lane_no`,
+      `SELECT contact, COUNT(*) AS held FROM held_records WHERE contact ${among} GROUP BY contact`,
+    ].map((sql) => ({ sql, parameters: list })),
   );
-  await queryIn(
-    store,
-    'SELECT contact, COUNT(*) AS held FROM held_records WHERE contact IN',
-    numbers,
-    (row) => {
+  const states = new Map<string, ContactState>(numbers.map((number) => [number, emptyState(number)]));
+  const takers = [takeContact, takeRelation, takeSession, takeMailbox, takeEnvelope, takeWaiting, takeHeld];
+  for (const [index, take] of takers.entries()) {
+    for (const row of rowsOf[index] ?? []) {
       const state = states.get(textOf(row, 'contact'));
-      if (state !== undefined) state.heldRecords = numberOf(row, 'held');
-    },
-    ' GROUP BY contact',
-  );
+      if (state !== undefined) take(state, row);
+    }
+  }
   return [...states.values()];
 }
 
-async function loadPending(
-  store: Store,
-  numbers: readonly PhoneNumber[],
-  states: Map<string, ContactState>,
-): Promise<void> {
-  const pending = new Map<ContactState, Map<number, Mailbox['pending'][number][]>>();
-  await queryIn(
-    store,
-    `SELECT contact, device, envelope_no, message_id, number, session_no, ciphertext IS NULL AS removed
-     FROM envelopes WHERE contact IN`,
-    numbers,
-    (row) => {
-      const state = states.get(textOf(row, 'contact'));
-      if (state === undefined) return;
-      const devices = pending.get(state) ?? new Map<number, Mailbox['pending'][number][]>();
-      pending.set(state, devices);
-      const list = devices.get(numberOf(row, 'device')) ?? [];
-      devices.set(numberOf(row, 'device'), list);
-      list.push({
-        envelopeNo: numberOf(row, 'envelope_no'),
-        messageId: textOf(row, 'message_id'),
-        number: textOf(row, 'number'),
-        sessionNo: numberOf(row, 'session_no'),
-        removed: numberOf(row, 'removed') === 1,
-      });
-    },
-    ' ORDER BY contact, device, envelope_no',
-  );
-  for (const [state, devices] of pending) {
-    for (const [device, list] of devices) {
-      state.mailboxes.set(device, { ...(state.mailboxes.get(device) ?? emptyMailbox), pending: list });
-    }
-  }
+function takeContact(state: ContactState, row: Row): void {
+  // Written by Changes from the same type.
+  state.contact = JSON.parse(textOf(row, 'state')) as Contact;
+}
+
+function takeRelation(state: ContactState, row: Row): void {
+  state.relations.set(textOf(row, 'business'), JSON.parse(textOf(row, 'state')) as Relation);
+}
+
+function takeSession(state: ContactState, row: Row): void {
+  const [number, device] = [textOf(row, 'number'), numberOf(row, 'device')];
+  state.sessions.set(sessionKey(number, device), {
+    number,
+    device,
+    sessionNo: numberOf(row, 'session_no'),
+    version: numberOf(row, 'version'),
+    incarnation: numberOf(row, 'incarnation'),
+    acknowledged: numberOf(row, 'acknowledged') === 1,
+    startedMs: numberOf(row, 'started_ms'),
+    baseKey: textOf(row, 'base_key'),
+    sealed: bytesOf(row, 'sealed') ?? new Uint8Array(),
+  });
+}
+
+function takeMailbox(state: ContactState, row: Row): void {
+  state.mailboxes.set(numberOf(row, 'device'), {
+    // Filled from the envelopes, which come behind.
+    pending: [],
+    incarnation: numberOf(row, 'incarnation'),
+    acknowledgedNo: numberOf(row, 'acknowledged_no'),
+    pushedNo: numberOf(row, 'pushed_no'),
+    attached: numberOf(row, 'attached') === 1,
+  });
+}
+
+function takeEnvelope(state: ContactState, row: Row): void {
+  const device = numberOf(row, 'device');
+  const mailbox = state.mailboxes.get(device) ?? { ...emptyMailbox, pending: [] };
+  state.mailboxes.set(device, mailbox);
+  // Made here and in nobody else's hands yet.
+  (mailbox.pending as PendingEnvelope[]).push({
+    envelopeNo: numberOf(row, 'envelope_no'),
+    messageId: textOf(row, 'message_id'),
+    number: textOf(row, 'number'),
+    sessionNo: numberOf(row, 'session_no'),
+    removed: numberOf(row, 'removed') === 1,
+  });
+}
+
+function takeWaiting(state: ContactState, row: Row): void {
+  const message = messageOf(row);
+  state.waiting.set(message.messageId, message);
+  state.laneNo = Math.max(state.laneNo, message.laneNo);
+}
+
+function takeHeld(state: ContactState, row: Row): void {
+  state.heldRecords = numberOf(row, 'held');
 }
 
 /** Which of these message ids were decided before. */
@@ -153,24 +147,19 @@ export function baseKeyName(contact: string, number: string, device: number, bas
   return `${contact}/${number}/${device}/${baseKey}`;
 }
 
-/**
- * Runs `<sql> (?, ?, ...)<after>` for all values. Lists are filled up to a power of two with their
- * last value, so that the driver's statement cache sees only eight forms of each query.
- */
-async function queryIn(
-  store: Store,
-  sql: string,
-  values: readonly string[],
-  read: (row: Row) => void,
-  after = '',
-): Promise<void> {
+/** Runs `<sql> (?, ?, ...)` for all values, so many at a time. */
+async function queryIn(store: Store, sql: string, values: readonly string[], read: (row: Row) => void): Promise<void> {
   for (let from = 0; from < values.length; from += listMax) {
-    const part: string[] = values.slice(from, from + listMax);
-    const length = 2 ** Math.ceil(Math.log2(part.length));
-    while (part.length < length) part.push(part.at(-1) ?? '');
-    const rows = await store.query(`${sql} (${part.map(() => '?').join(', ')})${after}`, part);
+    const list = filledUp(values.slice(from, from + listMax));
+    const rows = await store.query(`${sql} (${list.map(() => '?').join(', ')})`, list);
     for (const row of rows) read(row);
   }
+}
+
+/** To a power of two with the last value, so that the driver's statement cache sees only eight forms of each query. */
+function filledUp(values: readonly string[]): string[] {
+  const length = 2 ** Math.ceil(Math.log2(Math.max(1, values.length)));
+  return Array.from({ length }, (_, index) => values[index] ?? values.at(-1) ?? '');
 }
 
 function emptyState(contact: PhoneNumber): ContactState {

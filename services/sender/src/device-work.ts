@@ -17,7 +17,12 @@ export type DeviceWork =
       readonly acknowledge: Acknowledge;
       readonly sink: DeviceSink;
     }
-  | { readonly kind: 'read'; readonly device: DeviceRef; readonly messageIds: readonly string[] };
+  | {
+      readonly kind: 'read';
+      readonly device: DeviceRef;
+      readonly messageIds: readonly string[];
+      readonly sink: DeviceSink;
+    };
 
 /** The way back to a device: its relay's stream. */
 export interface DeviceSink {
@@ -26,6 +31,11 @@ export interface DeviceSink {
   push(device: DeviceRef, epoch: bigint, incarnation: number, envelopes: readonly PushedEnvelope[]): void;
   forget(device: DeviceRef, incarnation: number, through: number): void;
   refuse(device: DeviceRef, reason: 'not_owner' | 'superseded' | 'unknown_device'): void;
+}
+
+/** Nobody here gets to it. A relay that heard nothing would think the device attached, and it would get nothing. */
+export function refuseDeviceWork(work: DeviceWork): void {
+  if (work.kind !== 'detach') work.sink.refuse(work.device, 'not_owner');
 }
 
 export type PushedEnvelope =

@@ -70,18 +70,27 @@ export async function claimRange(store: Store, range: Range, epoch: number, inst
 
 function claimOnce(store: Store, range: Range, epoch: number, instance: string): Promise<Claim> {
   return store.transaction(async (tx) => {
+    const known = await claimRow(tx, range.id, epoch, instance);
+    if (known !== undefined) return known;
     const fresh = [range.id, range.start, range.end, 0, '', firstIncarnation, 0, 0, 0, 0, -1, '', 0, 'active'];
+    // Somebody else may insert it first.
     await tx.insert(rangeProgressTable, [fresh], 'ignore');
-    const matched = await tx.run(
-      `UPDATE range_progress SET epoch = ?, instance = ?, holder = ?
-       WHERE range_id = ? AND state = 'active' AND (epoch < ? OR (epoch = ? AND instance = ?))`,
-      [epoch, instance, tx.connectionId, range.id, epoch, epoch, instance],
-    );
-    const row = await readRow(tx, range.id);
-    if (matched === 1) return { kind: 'claimed', progress: progressOf(row) };
-    if (row['state'] !== 'active') return { kind: 'drained' };
-    return { kind: 'refused', epoch: progressOf(row).epoch };
+    return (await claimRow(tx, range.id, epoch, instance)) ?? missingRow(range.id);
   });
+}
+
+/** Undefined: the range has no row yet. */
+async function claimRow(tx: Transaction, rangeId: string, epoch: number, instance: string): Promise<Claim | undefined> {
+  const matched = await tx.run(
+    `UPDATE range_progress SET epoch = ?, instance = ?, holder = ?
+     WHERE range_id = ? AND state = 'active' AND (epoch < ? OR (epoch = ? AND instance = ?))`,
+    [epoch, instance, tx.connectionId, rangeId, epoch, epoch, instance],
+  );
+  const row = await findRow(tx, rangeId);
+  if (row === undefined) return undefined;
+  if (matched === 1) return { kind: 'claimed', progress: progressOf(row) };
+  if (row['state'] !== 'active') return { kind: 'drained' };
+  return { kind: 'refused', epoch: progressOf(row).epoch };
 }
 
 /**
@@ -152,9 +161,16 @@ function whyNotMatched(row: Row, held: Progress): Outcome {
 }
 
 async function readRow(tx: Transaction, rangeId: string): Promise<Row> {
+  return (await findRow(tx, rangeId)) ?? missingRow(rangeId);
+}
+
+async function findRow(tx: Transaction, rangeId: string): Promise<Row | undefined> {
   const [row] = await tx.queryForUpdate('SELECT * FROM range_progress WHERE range_id = ?', [rangeId]);
-  if (row === undefined) throw new Error(`range ${rangeId} has no fence row`);
   return row;
+}
+
+function missingRow(rangeId: string): never {
+  throw new Error(`range ${rangeId} has no fence row`);
 }
 
 function progressOf(row: Row): Progress {

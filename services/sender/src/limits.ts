@@ -88,6 +88,9 @@ export const leaseTtlMs = 3_000;
 export const handOverMsMax = 5_000;
 export const handOverLookMs = 10;
 
+/** A range that could not be taken is tried again, and so is what the shard could not say of itself. */
+export const retakeMs = 500;
+
 /** Loads change slowly; 500 shards make 500 small writes a second at most. */
 export const reportIntervalMs = 1_000;
 

@@ -25,7 +25,7 @@ import { Changes } from './changes.ts';
 import { ContactCache } from './contact-cache.ts';
 import { loadContacts } from './contact-store.ts';
 import { cutBatch } from './cut-batch.ts';
-import type { DeviceSink, DeviceWork } from './device-work.ts';
+import { refuseDeviceWork, type DeviceSink, type DeviceWork } from './device-work.ts';
 import type { SenderEvents } from './events.ts';
 import { commitThroughFence, resolveUnknown, type Advance, type Outcome, type Progress } from './fence.ts';
 import {
@@ -44,7 +44,7 @@ import { OutboxPublisher } from './outbox-publisher.ts';
 import { prepareTurn, type Turn } from './prepare-turn.ts';
 import { readCommand, type ReadCommand } from './read-commands.ts';
 import type { ContactState } from './state.ts';
-import { forgetMessages, prepareRows, writeRows } from './write-changes.ts';
+import { deletePublished, forgetMessages, prepareRows, writeRows } from './write-changes.ts';
 
 export interface RangeWorkerDependencies {
   readonly log: Log;
@@ -152,14 +152,13 @@ export class RangeWorker {
   }
 
   /**
-   * Takes what a device said; waits when too much is waiting already. A worker that has ended answers
-   * `not_owner`, as it does to everything that it took and did not get to: a relay that heard nothing
-   * would think the device attached, and it would get nothing.
+   * Takes what a device said; waits when too much is waiting already. A worker that has ended refuses it,
+   * as it does everything that it took and did not get to.
    */
   async takeDeviceWork(work: DeviceWork): Promise<void> {
     while (this.#deviceWork.length >= pendingDeviceWorkMax && !this.#stopping.signal.aborted) await this.#room.promise;
     if (this.#hasEnded) {
-      refuse(work);
+      refuseDeviceWork(work);
       return;
     }
     if (this.#deviceWork.length === 0) this.#gatherUntilMs = performance.now() + acknowledgementsGatherMs;
@@ -220,7 +219,7 @@ export class RangeWorker {
     this.#advanced.resolve();
     this.#hasEnded = true;
     this.#attachments.refuseAll();
-    for (const work of this.#deviceWork.splice(0)) refuse(work);
+    for (const work of this.#deviceWork.splice(0)) refuseDeviceWork(work);
     await this.#publisher[Symbol.asyncDispose]();
     await reader[Symbol.asyncDispose]();
     return end;
@@ -448,10 +447,7 @@ export class RangeWorker {
     const forgets = this.#forgets;
     this.#forgets = false;
     const outcome = await commitThroughFence(store, this.range.id, held, advance, async (tx) => {
-      const published =
-        publishedNo > held.publishedNo
-          ? tx.run('DELETE FROM outbox WHERE range_id = ? AND event_no <= ?', [this.range.id, publishedNo])
-          : undefined;
+      const published = deletePublished(tx, this.range.id, held.publishedNo, publishedNo);
       const forgotten = forgets ? forgetMessages(tx, this.range, this.nowMs() - messageRetentionMs) : undefined;
       await Promise.all([published, forgotten, writeRows(tx, rows)]);
     });
@@ -502,10 +498,6 @@ export class RangeWorker {
     if (this.#clock.ownAheadMs() <= clockWaitMs) return undefined;
     return "this sender's clock is over 10 min ahead of the log's append times: set the clocks of brokers and sender";
   }
-}
-
-function refuse(work: DeviceWork): void {
-  if (work.kind === 'attach') work.sink.refuse(work.device, 'not_owner');
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

@@ -2,19 +2,32 @@
  * A shard: says that it is there, and works on the ranges that the routing table gives it.
  *
  * It registers `shards/<id>` under a lease and reports its load there. One loop compares the
- * table with the workers that run: it claims what is new, stops what is gone, starts again what
- * ended. Watches only wake the loop. A shard whose lease is lost goes on with what it has: the
- * fence row says whose work counts; it takes nothing new until it is registered again.
+ * table with the workers that run: it begins to take what is new, stops what is gone, starts again
+ * what ended. It waits for none of them: a range that takes long keeps no other waiting. Watches only
+ * wake the loop. A shard whose lease is lost goes on with what it has: the fence row says whose work
+ * counts; it takes nothing new until it is registered again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Coordination, Lease } from '@chappe/coordination/coordination';
-import type { PhoneNumber } from '@chappe/numbers/phone-number';
+import { LogError } from '@chappe/log/log-error';
+import type { LogReader } from '@chappe/log/log';
+import { phoneNumberFromDigits, type PhoneNumber } from '@chappe/numbers/phone-number';
 import { isAppendable, type Range } from '@chappe/ranges/range';
 import { formatRefusedClaim, refusedClaimPrefix } from '@chappe/ranges/refused-claim';
 import { formatShardInfo, shardPrefix, type RangeLoad, type ShardInfo } from '@chappe/ranges/shard-info';
 import type { TableWatcher } from '@chappe/ranges/table-watcher';
-import { claimRange } from './fence.ts';
-import { capacity, handOverLookMs, leaseTtlMs, problemCharactersMax, reportIntervalMs, retryMs } from './limits.ts';
+import { refuseDeviceWork, type DeviceWork } from './device-work.ts';
+import { claimRange, type Progress } from './fence.ts';
+import {
+  capacity,
+  handOverLookMs,
+  leaseTtlMs,
+  pendingDeviceWorkMax,
+  problemCharactersMax,
+  reportIntervalMs,
+  retakeMs,
+  retryMs,
+} from './limits.ts';
 import { RangeWorker, type RangeWorkerDependencies, type WorkerEnd } from './range-worker.ts';
 import { tickDueContacts } from './tick-due-contacts.ts';
 
@@ -43,6 +56,10 @@ export class Shard implements AsyncDisposable {
   readonly #workers = new Map<string, RangeWorker>();
   /** Ranges that stopped with an alarm: a person must look, and they stay as they are under this epoch. */
   readonly #alarms = new Map<string, Alarm>();
+  /** Ranges that are being taken. */
+  readonly #taking = new Map<string, Promise<void>>();
+  /** What devices of those said meanwhile, for the worker that is about to start. */
+  readonly #early = new Map<string, DeviceWork[]>();
   /** Ranges that could not be taken, and why; tried again. */
   readonly #untaken = new Map<string, string>();
   readonly #rates = new Map<string, { readonly nextOffset: number; readonly atMs: number; readonly rate: number }>();
@@ -73,6 +90,16 @@ export class Shard implements AsyncDisposable {
     return range === undefined ? undefined : this.#workers.get(range.id);
   }
 
+  /** Hands what a device said to its range's worker, also to one that is about to start; else refuses it. */
+  async takeDeviceWork(work: DeviceWork): Promise<void> {
+    const range = this.#options.table.current()?.find(phoneNumberFromDigits(work.device.contact));
+    const worker = this.#workers.get(range?.id ?? '');
+    const early = this.#early.get(range?.id ?? '');
+    if (worker !== undefined) await worker.takeDeviceWork(work);
+    else if (early !== undefined && early.length < pendingDeviceWorkMax) early.push(work);
+    else refuseDeviceWork(work);
+  }
+
   get workers(): ReadonlyMap<string, RangeWorker> {
     return this.#workers;
   }
@@ -100,6 +127,7 @@ export class Shard implements AsyncDisposable {
     this.#tableChange[Symbol.dispose]();
     this.#wake.resolve();
     await this.#loops;
+    await Promise.all(this.#taking.values());
     await Promise.all([...this.#workers.values()].map((worker) => worker.stop()));
     try {
       await this.#lease?.[Symbol.asyncDispose]();
@@ -130,20 +158,16 @@ export class Shard implements AsyncDisposable {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       const woken = this.#wake.promise;
-      const heldBefore = [...this.#workers.keys()].join(' ');
-      let settled = true;
       try {
         await this.#register();
-        settled = await this.#reconcile();
+        this.#reconcile();
         this.#problem = undefined;
+        await woken;
       } catch (error) {
-        settled = false;
         this.#problem = error instanceof Error ? error.message : 'unknown';
         this.#options.worker.events.shardProblem('the shard could not be brought in line with the table', error);
+        await Promise.race([woken, sleep(retakeMs, undefined, { ref: false })]);
       }
-      if ([...this.#workers.keys()].join(' ') !== heldBefore) this.#report.resolve();
-      if (settled) await woken;
-      else await Promise.race([woken, sleep(retryMs.longest / 4, undefined, { ref: false })]);
       this.#wake = Promise.withResolvers<void>();
     }
   }
@@ -165,18 +189,19 @@ export class Shard implements AsyncDisposable {
     this.#lease = lease;
   }
 
-  /** Whether everything is as the table says. */
-  async #reconcile(): Promise<boolean> {
+  /** Begins what makes everything as the table says. */
+  #reconcile(): void {
     const mine = new Map(this.#given().map((range) => [range.id, range]));
-    const gone = [...this.#workers.values()].filter((worker) => mine.get(worker.range.id)?.epoch !== worker.epoch);
-    await Promise.all(gone.map((worker) => worker.stop()));
-    for (const [rangeId, { epoch }] of this.#alarms) {
+    for (const worker of this.#workers.values())
+      if (mine.get(worker.range.id)?.epoch !== worker.epoch) void worker.stop();
+    for (const [rangeId, { epoch }] of this.#alarms)
       if (mine.get(rangeId)?.epoch !== epoch) this.#alarms.delete(rangeId);
-    }
-    const fresh = [...mine.values()].filter((range) => !this.#workers.has(range.id) && !this.#alarms.has(range.id));
     for (const rangeId of this.#untaken.keys()) if (!mine.has(rangeId)) this.#untaken.delete(rangeId);
-    const taken = await Promise.all(fresh.map((range) => this.#tryToTake(range)));
-    return taken.every(Boolean);
+    for (const range of mine.values()) {
+      if (this.#workers.has(range.id) || this.#alarms.has(range.id) || this.#taking.has(range.id)) continue;
+      this.#early.set(range.id, []);
+      this.#taking.set(range.id, this.#tryToTake(range));
+    }
   }
 
   /** The ranges that the table gives to this process. */
@@ -186,24 +211,29 @@ export class Shard implements AsyncDisposable {
     return ranges.filter((range) => range.owner === id && range.ownerInstance === instance && isAppendable(range));
   }
 
-  /** What keeps one range from being taken keeps the others from nothing, and is said once. */
-  async #tryToTake(range: Range): Promise<boolean> {
+  /** Why a range cannot be taken is said once. If it is not taken it is tried again, after a while. */
+  async #tryToTake(range: Range): Promise<void> {
+    const { signal } = this.#stopping;
+    let isTaken = false;
     try {
-      const isTaken = await this.#take(range);
+      isTaken = await this.#take(range);
       this.#untaken.delete(range.id);
-      return isTaken;
     } catch (error) {
       const reason = error instanceof Error ? error.message : 'unknown';
       if (this.#untaken.get(range.id) !== reason)
         this.#options.worker.events.shardProblem(`range ${range.id} could not be taken, it is tried again`, error);
       this.#untaken.set(range.id, reason);
-      return false;
     }
+    for (const work of this.#early.get(range.id) ?? []) refuseDeviceWork(work);
+    this.#early.delete(range.id);
+    if (!isTaken) await sleep(retakeMs, undefined, { signal, ref: false }).catch(() => undefined);
+    this.#taking.delete(range.id);
+    this.#wake.resolve();
   }
 
   async #take(range: Range): Promise<boolean> {
     const { instance, coordination, worker: dependencies } = this.#options;
-    const { store, log, events } = dependencies;
+    const { store, events } = dependencies;
     const claim = await claimRange(store, range, range.epoch, instance);
     if (claim.kind === 'refused') {
       events.claimRefused(range.id, range.epoch, claim.epoch);
@@ -213,17 +243,16 @@ export class Shard implements AsyncDisposable {
     }
     if (claim.kind === 'drained') return true;
     const { progress } = claim;
-    const tail = await lostTail(dependencies, range, progress);
-    if (tail !== undefined) {
-      this.#workerEnded(range, { kind: 'alarm', reason: tail }, progress.nextOffset);
-      return true;
-    }
-    const reader = await log.openReader(range.topic, progress.nextOffset, `${range.id}-${range.epoch}`);
+    const reader = await this.#openReader(range, progress);
+    if (reader === undefined) return true;
     const worker = new RangeWorker(range, progress, dependencies);
+    for (const work of this.#early.get(range.id)?.splice(0) ?? []) void worker.takeDeviceWork(work);
     this.#workers.set(range.id, worker);
+    this.#report.resolve();
     events.workerStarted(range.id, range.epoch, progress.nextOffset);
     void worker.run(reader).then(async (end) => {
       this.#workers.delete(range.id);
+      this.#report.resolve();
       this.#workerEnded(range, end, worker.nextOffset);
       if (end.kind === 'failed') {
         await sleep(retryMs.longest, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
@@ -231,6 +260,22 @@ export class Shard implements AsyncDisposable {
       this.#wake.resolve();
     });
     return true;
+  }
+
+  /** Undefined, and an alarm, if the log is not the one that the fence row remembers: its tail was lost. */
+  async #openReader(range: Range, { nextOffset, lastOffset, lastId }: Progress): Promise<LogReader | undefined> {
+    const last = lastOffset < 0 ? undefined : { offset: lastOffset, id: lastId };
+    try {
+      return await this.#options.worker.log.openReader(range.topic, nextOffset, last);
+    } catch (error) {
+      if (!(error instanceof LogError) || error.kind !== 'gap') throw error;
+      this.#workerEnded(
+        range,
+        { kind: 'alarm', reason: `records were done that are not there: ${error.message}` },
+        nextOffset,
+      );
+      return undefined;
+    }
   }
 
   #workerEnded(range: Range, end: WorkerEnd, nextOffset: number): void {
@@ -324,19 +369,4 @@ export class Shard implements AsyncDisposable {
     this.#rates.set(range.id, { nextOffset, atMs: nowMs, rate });
     return rate;
   }
-}
-
-/** Whether the record that the fence row remembers is not the one in the log: then its tail was lost. */
-async function lostTail(
-  { log }: RangeWorkerDependencies,
-  range: Range,
-  progress: { readonly lastOffset: number; readonly lastId: string; readonly nextOffset: number },
-): Promise<string | undefined> {
-  const end = await log.end(range.topic);
-  if (end < progress.nextOffset) return `the log ends at ${end}, records up to ${progress.nextOffset} were done`;
-  if (progress.lastOffset < 0) return undefined;
-  const [record] = await log.readAt(range.topic, progress.lastOffset, 1);
-  // Deleted after its restore margin: then nothing can be compared.
-  if (record === undefined || record.headers.id === progress.lastId) return undefined;
-  return `the record at ${progress.lastOffset} is not the one that was done: the log lost its tail and grew again`;
 }

@@ -104,6 +104,18 @@ export async function writeRows(tx: Transaction, rows: PreparedRows): Promise<vo
   ]);
 }
 
+/**
+ * Deletes the frames above `from` up to `to`, one by one: a scan looks at the row behind the last, which may be
+ * another range's and locked.
+ */
+export async function deletePublished(tx: Transaction, rangeId: string, from: number, to: number): Promise<void> {
+  const eventNos = Array.from({ length: to - from }, (_, index) => from + 1 + index);
+  await tx.runMany(
+    'DELETE FROM outbox WHERE range_id = ? AND event_no = ?',
+    eventNos.map((eventNo) => [rangeId, eventNo]),
+  );
+}
+
 /** Deletes messages that ended and whose ids nobody can repeat any more. */
 export async function forgetMessages(
   tx: Transaction,

@@ -61,7 +61,7 @@ async function startWorker(t: TestContext, now: () => number = Date.now): Promis
     eventBuckets: 1,
     now,
   });
-  const ended = worker.run(await log.openReader(range.topic, 0, 'test'));
+  const ended = worker.run(await log.openReader(range.topic, 0));
   t.after(async () => {
     await worker.stop();
     channel[Symbol.dispose]();

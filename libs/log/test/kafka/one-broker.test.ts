@@ -34,7 +34,7 @@ describe('a single broker', { skip: stackKafka().skip }, () => {
     await using log = await openKafkaLog(own.options);
     const topic = await makeTopic(log);
     await append(log, topic, makeRecords(3));
-    await using reader = await log.openReader(topic, 3, 'test');
+    await using reader = await log.openReader(topic, 3);
     const waiting = rejectsAs('unavailable', reader.read(noLimits, never));
     const [broker] = own.brokers;
     assert.ok(broker);
@@ -44,7 +44,7 @@ describe('a single broker', { skip: stackKafka().skip }, () => {
     assert.equal(await appendFailure(log, topic, makeRecords(1)), 'unavailable');
     await rejectsAs('unavailable', log.createTopic(uniqueTopic()));
     await rejectsAs('unavailable', log.deleteTopic(topic));
-    await rejectsAs('unavailable', log.openReader(topic, 0, 'test'));
+    await rejectsAs('unavailable', log.openReader(topic, 0));
     await rejectsAs('unavailable', log.readAt(topic, 0, 1));
     await rejectsAs('unavailable', log.end(topic));
     await rejectsAs('unavailable', log.seal(topic));
@@ -68,7 +68,7 @@ describe('a single broker', { skip: stackKafka().skip }, () => {
     await admin.createTopics({ topics: [{ topic, numPartitions: 2 }], waitForLeaders: true });
     await admin.disconnect();
     await rejectsAs('invalid', log.end(topic));
-    await rejectsAs('invalid', log.openReader(topic, 0, 'test'));
+    await rejectsAs('invalid', log.openReader(topic, 0));
     await assert.rejects(log.readAt(topic, 0, 1), /has 2 partitions: a topic of the log has one/);
     assert.equal(await appendFailure(log, topic, makeRecords(1)), 'invalid');
   });
@@ -83,7 +83,7 @@ describe('a single broker', { skip: stackKafka().skip }, () => {
     await own.backUp(broker);
     await own.start(broker);
     await until(() => append(log, topic, makeRecords(1, 2)));
-    await using reader = await log.openReader(topic, 0, 'test');
+    await using reader = await log.openReader(topic, 0);
     const ids: string[] = [];
     while (ids.length < 3) ids.push(...idsOf(await reader.read(noLimits, never)));
     assert.deepEqual(ids, ['0', '1', '2']);
@@ -99,7 +99,7 @@ describe('a single broker', { skip: stackKafka().skip }, () => {
     await using log = await openKafkaLog(own.options);
     const topic = await makeTopic(log);
     await append(log, topic, makeRecords(1));
-    await using reader = await log.openReader(topic, 1, 'test');
+    await using reader = await log.openReader(topic, 1);
     const waiting = rejectsAs('unavailable', reader.read(noLimits, never));
     const [broker] = own.brokers;
     assert.ok(broker);
@@ -121,7 +121,7 @@ describe('a single broker', { skip: stackKafka().skip }, () => {
   test('NO-LOSS: a broker that stalls again and again loses and reorders nothing', async () => {
     await using log = await openKafkaLog(own.options);
     const topic = await makeTopic(log);
-    await using reader = await log.openReader(topic, 0, 'test');
+    await using reader = await log.openReader(topic, 0);
     const stop = new AbortController();
     const writing = writeAndRepeat(log, topic, stop.signal);
     const [broker] = own.brokers;
@@ -150,7 +150,7 @@ describe('a single broker', { skip: stackKafka().skip }, () => {
     await using log = await openKafkaLog(own.options);
     const topic = await makeTopic(log);
     await append(log, topic, makeRecords(10));
-    await using reader = await log.openReader(topic, 10, 'test');
+    await using reader = await log.openReader(topic, 10);
     const waiting = reader.read(noLimits, never);
     // Somebody with rights of their own makes the topic anew: the log lost its tail and grows again.
     await using outsider = rawCluster(own);
@@ -165,7 +165,7 @@ describe('a single broker', { skip: stackKafka().skip }, () => {
     });
     await until(async () => append(log, topic, makeRecords(3)));
     await rejectsAs('gap', reader.read(noLimits, never));
-    await rejectsAs('gap', log.openReader(topic, 10, 'test'));
+    await rejectsAs('gap', log.openReader(topic, 10));
   });
 
   test('a topic with more than one partition is invalid', async () => {
@@ -179,7 +179,7 @@ describe('a single broker', { skip: stackKafka().skip }, () => {
       const failure = await appendFailure(log, topic, makeRecords(1));
       assert.equal(failure, 'invalid');
     });
-    await rejectsAs('invalid', log.openReader(topic, 0, 'test'));
+    await rejectsAs('invalid', log.openReader(topic, 0));
   });
 
   test('a record that the log did not write is a gap, not a crash', async () => {

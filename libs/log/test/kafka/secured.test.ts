@@ -61,7 +61,7 @@ describe('a broker with TLS and logins', { skip: stackKafka().skip }, () => {
         await append(log, topic, makeRecords(1, count));
         count += 1;
       }
-      await using reader = await log.openReader(topic, 0, 'test');
+      await using reader = await log.openReader(topic, 0);
       const ids: string[] = [];
       while (ids.length < count) ids.push(...idsOf(await reader.read(noLimits, never)));
       assert.deepEqual(

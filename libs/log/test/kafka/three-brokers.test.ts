@@ -33,7 +33,7 @@ describe('three brokers', { skip: stackKafka().skip }, () => {
   test('NO-LOSS: readers and writers go on when the leader is killed, without gaps', async () => {
     await using log = await openKafkaLog(own.options);
     const topic = await makeTopic(log);
-    await using reader = await log.openReader(topic, 0, 'test');
+    await using reader = await log.openReader(topic, 0);
     const stop = new AbortController();
     const writing = writeAndRepeat(log, topic, stop.signal);
     const ids: string[] = [];
@@ -109,7 +109,7 @@ describe('three brokers', { skip: stackKafka().skip }, () => {
     await own.pause(former);
     for (let from = 5; from < 25; from += 5) await until(() => append(log, topic, makeRecords(5, from)));
     const end = await until(() => log.end(topic));
-    await using reader = await log.openReader(topic, end, 'test');
+    await using reader = await log.openReader(topic, end);
     const waiting = reader.read(noLimits, never);
     const asked = [early.end(topic), early.end(topic)];
     await own.resume(former);
@@ -118,7 +118,7 @@ describe('three brokers', { skip: stackKafka().skip }, () => {
       // A fresh one knows no leader yet and may ask anybody.
       const fresh = await openKafkaLog({ ...own.options, brokers: [`127.0.0.1:${former.brokerPort}`] });
       assert.ok((await fresh.end(topic)) >= end);
-      await (await fresh.openReader(topic, end, 'test'))[Symbol.asyncDispose]();
+      await (await fresh.openReader(topic, end))[Symbol.asyncDispose]();
       assert.equal((await fresh.readAt(topic, end - 1, 1)).length, 1);
       await fresh[Symbol.asyncDispose]();
     }
@@ -169,7 +169,7 @@ describe('four brokers in two zones', { skip: stackKafka().skip }, () => {
     await using own = await startBrokers(4);
     await using log = await openKafkaLog(own.options);
     const topic = await makeTopic(log);
-    await using reader = await log.openReader(topic, 0, 'test');
+    await using reader = await log.openReader(topic, 0);
     const stop = new AbortController();
     const writing = writeAndRepeat(log, topic, stop.signal);
     const ids: string[] = [];

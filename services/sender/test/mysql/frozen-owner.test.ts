@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { openMysqlStore } from '@chappe/store/mysql-store';
+import type { SqlValue } from '@chappe/store/store';
 import { ownDatabase, skipWithoutServer } from '../../../../libs/store/test/mysql/own-database.ts';
 import { commitThroughFence, resolveUnknown } from '../../src/fence.ts';
+import { outboxTable } from '../../src/tables.ts';
+import { deletePublished } from '../../src/write-changes.ts';
 import { claim, migrateSender, oneMore } from '../one-range.ts';
 
 describe('the fence on MySQL', { skip: skipWithoutServer }, () => {
@@ -34,5 +37,25 @@ describe('the fence on MySQL', { skip: skipWithoutServer }, () => {
       (await commitThroughFence(successor, 'r1', taken, oneMore(taken), async () => undefined)).kind,
       'committed',
     );
+  });
+
+  test('what a worker has published is deleted past the rows of a neighbour that is frozen', async () => {
+    await using database = await ownDatabase();
+    await using store = await openMysqlStore(database.options);
+    await migrateSender(store);
+    const frame = (rangeId: string, eventNo: number): SqlValue[] => [rangeId, eventNo, 0, new Uint8Array([1])];
+    await store.transaction((tx) => tx.insert(outboxTable, [frame('r1', 1), frame('r1', 2)], 'fail'));
+    const [inside, wake] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const neighbour = store.transaction(async (tx) => {
+      await tx.insert(outboxTable, [frame('r2', 1)], 'fail');
+      inside.resolve();
+      await wake.promise;
+    });
+    await inside.promise;
+    // A scan up to the second one would look at the neighbour's row, and be refused after its wait for the lock.
+    await store.transaction((tx) => deletePublished(tx, 'r1', 0, 2));
+    wake.resolve();
+    await neighbour;
+    assert.deepEqual(await store.query('SELECT range_id, event_no FROM outbox'), [{ range_id: 'r2', event_no: 1 }]);
   });
 });
