@@ -101,4 +101,4 @@ export const probeDeadlineMs = 1 * second;
 export const stopGraceMs = 5 * second;
 
 /** Events wait so long for others after a batch that was not full: a commit then serves many. */
-export const eventsGatherMs = 20;
+export const eventsGatherMs = 50;

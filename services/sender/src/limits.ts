@@ -104,4 +104,4 @@ export const closeGraceMs = 50;
 export const capacity = 1_500;
 
 /** Acknowledgements wait so long for others when there is nothing else to commit. */
-export const acknowledgementsGatherMs = 25;
+export const acknowledgementsGatherMs = 100;
