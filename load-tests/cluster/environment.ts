@@ -59,8 +59,9 @@ export function environmentOf(
     CHAPPE_PRE_KEY_ADDRESS: preKeyAddresses(),
     CHAPPE_ADMIN_PORT: String(adminPortOf(member)),
     NODE_COMPILE_CACHE: compileCache,
-    // As docs/cluster.md advises: glibc keeps an arena for each thread otherwise.
+    // As docs/cluster.md advises: glibc keeps an arena for each thread otherwise, and V8 lets garbage lie.
     MALLOC_ARENA_MAX: '2',
+    NODE_OPTIONS: '--max-semi-space-size=24 --max-old-space-size=256',
     CHAPPE_LOG_LEVEL: process.env['CHAPPE_LOG_LEVEL'] ?? 'info',
   };
   switch (member.service) {

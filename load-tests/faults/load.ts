@@ -125,8 +125,8 @@ export class Load implements AsyncDisposable {
   }
 
   /** Resolves when for a while everything was shown soon; false: it never was, in half a minute. */
-  async warm(signal: AbortSignal): Promise<boolean> {
-    const endMs = performance.now() + warmMsMax;
+  async warm(signal: AbortSignal, withinMs = warmMsMax): Promise<boolean> {
+    const endMs = performance.now() + withinMs;
     for (let sinceMs = performance.now(); performance.now() < endMs; await pause(slotMs, undefined, { signal })) {
       const nowMs = performance.now();
       const isLate = this.tally

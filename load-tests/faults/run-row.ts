@@ -27,6 +27,8 @@ export interface RunSettings {
   readonly signal: AbortSignal;
   /** Absent: as the row wants it, else a minute. */
   readonly drainMsMax?: number;
+  /** How long it waits until the load is shown soon. Absent: half a minute. */
+  readonly warmMsMax?: number;
 }
 
 export interface Recovery {
@@ -121,7 +123,7 @@ export async function runRow(
   const refusedTurnsBefore = await cluster.count(refusedTurnsMetric);
   load.start();
   // The first messages start sessions, and new processes are slow: what is measured comes after them.
-  if (!(await load.warm(signal))) note('the load was not shown within a second before the fault: a busy machine');
+  if (!(await load.warm(signal, settings.warmMsMax))) note('the load was not shown within a second before the fault: a busy machine');
   const warmAt = performance.now();
   await pause(beforeMs * (0.75 + random() / 2), undefined, { signal });
   await using memory = await MemoryWatch.start(cluster);

@@ -10,11 +10,12 @@ const perWaitingBytes = 900;
 const perPendingBytes = 150;
 
 export class ContactCache {
-  readonly #bytesMax: number;
+  readonly #bytesMax: () => number;
   readonly #entries = new Map<string, { readonly state: ContactState; bytes: number }>();
   #bytes = 0;
 
-  constructor(bytesMax: number) {
+  /** @param bytesMax may change: what is over it goes with the next one that comes */
+  constructor(bytesMax: () => number) {
     this.#bytesMax = bytesMax;
   }
 
@@ -36,8 +37,9 @@ export class ContactCache {
     const bytes = estimateBytes(state);
     this.#entries.set(state.number, { state, bytes });
     this.#bytes += bytes;
+    const bytesMax = this.#bytesMax();
     for (const [number] of this.#entries) {
-      if (this.#bytes <= this.#bytesMax || this.#entries.size === 1) return;
+      if (this.#bytes <= bytesMax || this.#entries.size === 1) return;
       this.delete(number);
     }
   }

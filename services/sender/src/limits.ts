@@ -25,7 +25,7 @@ export const mailboxEnvelopesPerNumberMax = 200;
  * What is pushed to a device and not yet acknowledged: 64 messages of the usual 500 bytes are
  * 32 kB; 256 kB bounds a relay with 20,000 devices to 5 GB in the worst case and 0.6 GB usually.
  */
-export const windowEnvelopesMax = 64;
+export const windowEnvelopesMax = 256;
 export const windowBytesMax = 256 * 1024;
 
 /** Sessions are started anew so often for one message on one device, then it fails. */
@@ -44,10 +44,10 @@ export const messageRetentionMs = 31 * 24 * 3_600_000;
 export const restoreMarginMs = 24 * 3_600_000;
 
 /**
- * Contacts whose state a worker keeps in memory, by an estimate that is about half of what V8 takes:
- * some 2,500 with a session each, so that four ranges in one process stay under 150 MB.
+ * Contacts whose state a shard keeps in memory, shared by its ranges, by an estimate that is about half of
+ * what V8 takes: some 5,000 with a session each. More ranges do not mean more memory.
  */
-export const cacheBytesMax = 16 * 1024 * 1024;
+export const cacheBytesMax = 32 * 1024 * 1024;
 
 /** Frames in the outbox that are not yet published; beyond it the worker takes nothing new. */
 export const outboxFramesMax = 64;

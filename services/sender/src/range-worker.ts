@@ -32,7 +32,6 @@ import {
   acknowledgementsGatherMs,
   batchBytesMax,
   batchRecordsMax,
-  cacheBytesMax,
   clockAlarmMs,
   clockWaitMs,
   messageRetentionMs,
@@ -56,6 +55,8 @@ export interface RangeWorkerDependencies {
   readonly events: SenderEvents;
   readonly logger: Logger;
   readonly eventBuckets: number;
+  /** Its share of what the shard keeps of contacts in memory. */
+  readonly cacheBytesMax: () => number;
   /** Milliseconds since 1970; for receipts and alarms only, never for decisions on commands. */
   readonly now: () => number;
 }
@@ -79,7 +80,7 @@ export class RangeWorker {
   readonly range: Range;
   readonly #dependencies: RangeWorkerDependencies;
   readonly #stopping = new AbortController();
-  readonly #cache = new ContactCache(cacheBytesMax);
+  readonly #cache: ContactCache;
   readonly #attachments: Attachments;
   readonly #publisher: OutboxPublisher;
   readonly #clock: LogClock;
@@ -91,6 +92,7 @@ export class RangeWorker {
   #room = Promise.withResolvers<void>();
   #advanced = Promise.withResolvers<void>();
   #problem: string | undefined;
+  #readProblem: string | undefined;
   #alarm: string | undefined;
   #forgets = false;
   #hasEnded = false;
@@ -101,6 +103,7 @@ export class RangeWorker {
     this.range = range;
     this.#progress = progress;
     this.#dependencies = dependencies;
+    this.#cache = new ContactCache(dependencies.cacheBytesMax);
     const { store, log, logger } = dependencies;
     this.#clock = new LogClock(dependencies.now);
     this.#attachments = new Attachments({
@@ -130,7 +133,7 @@ export class RangeWorker {
 
   /** Why it does not get on now; it tries again by itself. */
   get problem(): string | undefined {
-    return this.#problem ?? this.#publisher.problem ?? this.#clockProblem();
+    return this.#problem ?? this.#readProblem ?? this.#publisher.problem ?? this.#clockProblem();
   }
 
   /** The time, for what is not decided by append times: never later than the log's clock can be. */
@@ -253,11 +256,12 @@ export class RangeWorker {
         const askedAtMs = performance.now();
         const records = await reader.read(readLimits, signal);
         waitMs = retryMs.first;
+        // Also without a record: nothing may come for a long time.
+        this.#readProblem = undefined;
         const [first] = records;
         if (first === undefined) continue;
         this.#clock.sawRecord(first.appendTimeMs, askedAtMs);
         this.#commands.push(...records.map(readCommand));
-        this.#problem = undefined;
         this.#wake.resolve();
       } catch (error) {
         if (!(error instanceof LogError) || error.kind !== 'unavailable') {
@@ -265,7 +269,7 @@ export class RangeWorker {
           this.#wake.resolve();
           return;
         }
-        this.#problem = `the range topic cannot be read: ${error.message}`;
+        this.#readProblem = `the range topic cannot be read: ${error.message}`;
         await sleep(waitMs, undefined, { signal }).catch(() => undefined);
         waitMs = Math.min(waitMs * 2, retryMs.longest);
       }

@@ -19,6 +19,7 @@ import type { TableWatcher } from '@chappe/ranges/table-watcher';
 import { refuseDeviceWork, type DeviceWork } from './device-work.ts';
 import { claimRange, type Progress } from './fence.ts';
 import {
+  cacheBytesMax,
   capacity,
   handOverLookMs,
   leaseTtlMs,
@@ -42,7 +43,7 @@ export interface ShardOptions {
   readonly tickIntervalMs: number;
   /** How long it waits at its end until others have its ranges; 0: not at all. */
   readonly handOverMs: number;
-  readonly worker: RangeWorkerDependencies;
+  readonly worker: Omit<RangeWorkerDependencies, 'cacheBytesMax'>;
 }
 
 interface Alarm {
@@ -245,7 +246,10 @@ export class Shard implements AsyncDisposable {
     const { progress } = claim;
     const reader = await this.#openReader(range, progress);
     if (reader === undefined) return true;
-    const worker = new RangeWorker(range, progress, dependencies);
+    const worker = new RangeWorker(range, progress, {
+      ...dependencies,
+      cacheBytesMax: () => cacheBytesMax / Math.max(1, this.#workers.size),
+    });
     for (const work of this.#early.get(range.id)?.splice(0) ?? []) void worker.takeDeviceWork(work);
     this.#workers.set(range.id, worker);
     this.#report.resolve();

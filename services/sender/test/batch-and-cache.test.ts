@@ -82,7 +82,7 @@ test('a command without a readable key is nobody’s, one that cannot be decoded
 });
 
 test('BOUND: the cache keeps to its bytes, drops who was used longest ago, and always holds the last', () => {
-  const cache = new ContactCache(3 * 1_300);
+  const cache = new ContactCache(() => 3 * 1_300);
   const states = [1, 2, 3, 4].map((digit) => ({
     ...new Person().state,
     number: phoneNumberFromDigits(`3361234567${digit}`),

@@ -59,6 +59,7 @@ async function startWorker(t: TestContext, now: () => number = Date.now): Promis
     events: openSenderEvents('s1', logger, metrics, { ranges: () => 1, attachedDevices: () => 0 }),
     logger,
     eventBuckets: 1,
+    cacheBytesMax: () => 2 ** 20,
     now,
   });
   const ended = worker.run(await log.openReader(range.topic, 0));

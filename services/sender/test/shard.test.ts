@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { create } from '@bufbuild/protobuf';
+import { openEmbeddedCoordination } from '@chappe/coordination/embedded-coordination';
+import type { Log } from '@chappe/log/log';
+import { openSqliteLog } from '@chappe/log/sqlite-log';
+import { ResumeSchema } from '@chappe/proto/device/device_service';
+import { CryptoService } from '@chappe/proto/internal/crypto_service';
+import { PreKeyService } from '@chappe/proto/internal/pre_key_service';
+import { DeviceRefSchema } from '@chappe/proto/internal/sender_service';
+import { formatRange, rangePrefix, type Range } from '@chappe/ranges/range';
+import { watchRoutingTable } from '@chappe/ranges/table-watcher';
+import { PriceBooks } from '@chappe/rating/price-book';
+import { Channel } from '@chappe/rpc/client';
+import { openSqliteStore } from '@chappe/store/sqlite-store';
+import { openTelemetry } from '@chappe/telemetry/telemetry';
+import type { DeviceWork } from '../src/device-work.ts';
+import { openSenderEvents } from '../src/events.ts';
+import { Shard } from '../src/shard.ts';
+import { migrateSender, range as anyRange } from './one-range.ts';
+
+const instance = 's1-1';
+/** Numbers that begin with 1 to 4, and those above. */
+const low: Range = { ...anyRange, id: 'low', end: '5', topic: 'range-low', ownerInstance: instance };
+const high: Range = { ...anyRange, id: 'high', start: '5', topic: 'range-high', ownerInstance: instance };
+
+interface Started {
+  readonly shard: Shard;
+  /** Lets the log answer for the low range. */
+  readonly answer: () => void;
+}
+
+/** A shard that owns two ranges; the log does not answer for one of them. */
+async function startShard(t: TestContext): Promise<Started> {
+  const folder = await mkdtemp(join(tmpdir(), 'chappe-shard-'));
+  await using opened = new AsyncDisposableStack();
+  opened.defer(() => rm(folder, { recursive: true }));
+  const store = opened.use(await openSqliteStore({ path: join(folder, 'store.sqlite') }));
+  const log = opened.use(await openSqliteLog({ path: join(folder, 'log.sqlite') }));
+  const coordination = opened.use(await openEmbeddedCoordination({ path: join(folder, 'coordination.sqlite') }));
+  const channel = opened.use(new Channel({ address: '127.0.0.1:1' }));
+  await migrateSender(store);
+  for (const { topic } of [low, high]) await log.createTopic(topic);
+  const put = (range: Range) => ({ kind: 'put', key: rangePrefix + range.id, value: formatRange(range) }) as const;
+  await coordination.transact([], [{ kind: 'put', key: 'generation', value: '1' }, put(low), put(high)]);
+  const table = opened.use(await watchRoutingTable(coordination));
+  const { log: logger, metrics } = openTelemetry({ service: 'test', level: 'fatal' });
+  const gate = Promise.withResolvers<void>();
+  const shard = new Shard({
+    id: 's1',
+    instance,
+    zone: 'a',
+    address: 'unix:/nowhere',
+    coordination,
+    table,
+    tickIntervalMs: 60_000,
+    handOverMs: 0,
+    worker: {
+      log: slowFor(low.topic, log, gate.promise),
+      store,
+      crypto: channel.client(CryptoService),
+      preKeys: channel.client(PreKeyService),
+      books: () => PriceBooks.of([]),
+      events: openSenderEvents('s1', logger, metrics, { ranges: () => 0, attachedDevices: () => 0 }),
+      logger,
+      eventBuckets: 1,
+      now: Date.now,
+    },
+  });
+  opened.use(shard);
+  const resources = opened.move();
+  t.after(async () => {
+    gate.resolve();
+    await resources.disposeAsync();
+  });
+  shard.start();
+  return { shard, answer: () => gate.resolve() };
+}
+
+function slowFor(topic: string, log: Log, answers: Promise<void>): Log {
+  return {
+    createTopic: (name) => log.createTopic(name),
+    deleteTopic: (name) => log.deleteTopic(name),
+    append: (appends) => log.append(appends),
+    openReader: async (name, from, last) => {
+      if (name === topic) await answers;
+      return log.openReader(name, from, last);
+    },
+    readAt: (name, from, limit) => log.readAt(name, from, limit),
+    end: (name) => log.end(name),
+    seal: (name) => log.seal(name),
+    unseal: (name) => log.unseal(name),
+    deleteBefore: (name, offset) => log.deleteBefore(name, offset),
+    [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
+  };
+}
+
+function attachOf(contact: string): { work: DeviceWork; refusals: string[] } {
+  const refusals: string[] = [];
+  const sink = {
+    closed: false,
+    push: () => assert.fail('nothing is pushed'),
+    forget: () => undefined,
+    refuse: (_device: unknown, reason: string) => void refusals.push(reason),
+  };
+  const device = create(DeviceRefSchema, { contact, device: 1, connectionNo: 1n });
+  return { work: { kind: 'attach', device, resume: create(ResumeSchema), sink }, refusals };
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await pause(5);
+}
+
+test('a range that takes long keeps no other waiting', { timeout: 20_000 }, async (t) => {
+  const { shard, answer } = await startShard(t);
+  await until(() => shard.workers.has('high'));
+  assert.deepEqual([...shard.workers.keys()], ['high']);
+  answer();
+  await until(() => shard.workers.has('low'));
+});
+
+test(
+  'what a device says while its range is taken reaches the worker, and is refused when the shard has ended',
+  { timeout: 20_000 },
+  async (t) => {
+    const { shard, answer } = await startShard(t);
+    await until(() => shard.workers.has('high'));
+    const early = attachOf('33612345678');
+    await shard.takeDeviceWork(early.work);
+    await pause(50);
+    assert.deepEqual(early.refusals, []);
+    answer();
+    // The worker has looked: nobody registered this device.
+    await until(() => early.refusals.length > 0);
+    assert.deepEqual(early.refusals, ['unknown_device']);
+
+    await shard[Symbol.asyncDispose]();
+    const late = attachOf('33612345678');
+    await shard.takeDeviceWork(late.work);
+    assert.deepEqual(late.refusals, ['not_owner']);
+  },
+);
