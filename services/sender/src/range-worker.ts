@@ -253,11 +253,14 @@ export class RangeWorker {
         continue;
       }
       try {
+        if (this.#readProblem !== undefined) {
+          // Nothing may come for a long time: whether all is well again is asked, not waited for.
+          await this.#dependencies.log.end(this.range.topic);
+          this.#readProblem = undefined;
+        }
         const askedAtMs = performance.now();
         const records = await reader.read(readLimits, signal);
         waitMs = retryMs.first;
-        // Also without a record: nothing may come for a long time.
-        this.#readProblem = undefined;
         const [first] = records;
         if (first === undefined) continue;
         this.#clock.sawRecord(first.appendTimeMs, askedAtMs);

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { create, toBinary } from '@bufbuild/protobuf';
-import type { Log } from '@chappe/log/log';
+import { LogError } from '@chappe/log/log-error';
+import type { Log, LogReader } from '@chappe/log/log';
 import { openSqliteLog } from '@chappe/log/sqlite-log';
 import { ResumeSchema } from '@chappe/proto/device/device_service';
 import { CommandSchema } from '@chappe/proto/internal/commands';
@@ -41,7 +42,11 @@ interface Started {
   readonly ended: Promise<WorkerEnd>;
 }
 
-async function startWorker(t: TestContext, now: () => number = Date.now): Promise<Started> {
+async function startWorker(
+  t: TestContext,
+  now: () => number = Date.now,
+  readerOf = (reader: LogReader) => reader,
+): Promise<Started> {
   const folder = await mkdtemp(join(tmpdir(), 'chappe-worker-'));
   const store = await openSqliteStore({ path: join(folder, 'store.sqlite') });
   const log = await openSqliteLog({ path: join(folder, 'log.sqlite') });
@@ -62,7 +67,7 @@ async function startWorker(t: TestContext, now: () => number = Date.now): Promis
     cacheBytesMax: () => 2 ** 20,
     now,
   });
-  const ended = worker.run(await log.openReader(range.topic, 0));
+  const ended = worker.run(readerOf(await log.openReader(range.topic, 0)));
   t.after(async () => {
     await worker.stop();
     channel[Symbol.dispose]();
@@ -144,6 +149,21 @@ test('a sender whose clock is 25 h ahead goes by the clock of the log, and says 
   await appendTick(log, 'last');
   await until(() => worker.nextOffset === appended + 1);
   assert.ok((await clockAlarms(metrics)) > 0);
+});
+
+test('a range to which nothing comes has no problem any more once its topic can be read again', async (t) => {
+  let hasFailed = false;
+  const failingOnce = (reader: LogReader): LogReader => ({
+    read: (limits, signal) => {
+      if (hasFailed) return reader.read(limits, signal);
+      hasFailed = true;
+      return Promise.reject(new LogError('unavailable', 'the broker is away'));
+    },
+    [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
+  });
+  const { worker } = await startWorker(t, Date.now, failingOnce);
+  await until(() => worker.problem?.includes('the broker is away') === true);
+  await until(() => worker.problem === undefined);
 });
 
 test('a relay whose device came to a worker that has ended hears that it is not the owner', async (t) => {
