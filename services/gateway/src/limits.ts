@@ -56,6 +56,9 @@ export const dataKeyLifeMs = 3_600 * second;
  * ones gain nothing and hold the thread longer than 5 ms.
  */
 export const sendBatchMax = 500;
+
+/** The longest that a batch waits for more messages. */
+export const sendGatherMsMax = 50;
 /**
  * Messages between being handed over and being in the log: 2 s at 10,000/s. At about 2 kB each,
  * 40 MB. Beyond it callers are told to wait.

@@ -11,10 +11,10 @@ import { ChappeError, toChappeError } from '@chappe/errors/chappe-error';
 import type { CommandAppender } from '@chappe/ranges/command-appender';
 import type { SealKey } from '@chappe/seal/seal';
 import type { Store } from '@chappe/store/store';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Business } from './businesses.ts';
 import type { GatewayEvents } from './events.ts';
-import { pendingSendsMax, sendBatchMax, sliceMs } from './limits.ts';
+import { pendingSendsMax, sendBatchMax, sendGatherMsMax, sliceMs } from './limits.ts';
 import { makeMessageId } from './message-id.ts';
 import type { PreparedSend } from './prepare-send.ts';
 import { claimRequestKeys, type Claimed, type FindDataKey } from './request-keys.ts';
@@ -104,8 +104,17 @@ export class SendBatcher implements AsyncDisposable {
     this.#work ??= Promise.resolve().then(() => this.#run());
   }
 
+  /**
+   * Where messages come faster than transactions end, the next one waits as long again as the last one took:
+   * half as many do the same work.
+   */
   async #run(): Promise<void> {
-    while (this.#ready.length > 0) await this.#accept(this.#take());
+    while (this.#ready.length > 0) {
+      const startedAt = performance.now();
+      await this.#accept(this.#take());
+      if (this.#ready.length > 0 && !this.#ending)
+        await sleep(Math.min(performance.now() - startedAt, sendGatherMsMax));
+    }
     this.#work = undefined;
   }
 
