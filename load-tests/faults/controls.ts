@@ -59,6 +59,8 @@ const topicDeleted: Row = {
   ...nothing,
   name: 'the topic of a range is deleted',
   injection: 'the topic is deleted behind the cluster',
+  // Its owner stops with an alarm, for good.
+  ruins: true,
   inject: async ({ cluster, people, note }) => {
     const contact = people.contacts[0]?.slice(1) ?? '';
     const range = (await cluster.ranges()).find(({ start, end }) => contact >= start && (end === '' || contact < end));
