@@ -123,7 +123,8 @@ export async function runRow(
   const refusedTurnsBefore = await cluster.count(refusedTurnsMetric);
   load.start();
   // The first messages start sessions, and new processes are slow: what is measured comes after them.
-  if (!(await load.warm(signal, settings.warmMsMax))) note('the load was not shown within a second before the fault: a busy machine');
+  if (!(await load.warm(signal, settings.warmMsMax)))
+    note('the load was not shown within a second before the fault: a busy machine');
   const warmAt = performance.now();
   await pause(beforeMs * (0.75 + random() / 2), undefined, { signal });
   await using memory = await MemoryWatch.start(cluster);

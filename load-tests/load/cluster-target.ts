@@ -4,7 +4,7 @@
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { identityOfCluster, makeDatabase } from '../cluster/environment.ts';
+import { environmentOf, identityOfCluster, makeDatabase } from '../cluster/environment.ts';
 import { addressesOf, dataFolder, initialBounds, members, type Member } from '../cluster/layout.ts';
 import { startMember, untilReady, type MemberOptions } from '../cluster/member-process.ts';
 import { etcd } from '../stack/etcd.ts';
@@ -75,6 +75,12 @@ export async function startClusterTarget({ profiled }: TargetOptions, folder: st
         .flat()
         .filter(({ running }) => running)
         .map(({ name, pid }) => ({ name, part: name.split('-')[0] ?? name, pid })),
+    floor: (part) => {
+      const [member] = members;
+      if (member === undefined) throw new Error('the layout has no process');
+      const { CHAPPE_LOG = '', CHAPPE_STORE = '' } = environmentOf(member, identity, 1);
+      return { environment: { CHAPPE_LOG, CHAPPE_STORE }, socket: `${folder}/floor-${part}.sock` };
+    },
     profile: async () => {
       await stopServer(dataFolder, profiled ?? '');
       const name = (await readdir(folder)).find((file) => file.endsWith('.cpuprofile'));

@@ -14,6 +14,7 @@ export const scenarioNames = [
   'hot-business',
   'campaign',
   'soak',
+  'floor',
   'bench',
 ] as const;
 

@@ -1,5 +1,6 @@
 /** What is played: which windows, one after the other, with what rates. */
 import type { Figure } from './figures.ts';
+import { measureFloor } from './floor.ts';
 import type { Options, ScenarioName } from './options.ts';
 import type { Pace, People, Plan } from './plan.ts';
 import { runWindow, type WindowOptions, type WindowResult } from './run-window.ts';
@@ -27,6 +28,7 @@ export const scenarios: Readonly<Record<PlayedName, (scene: Scene) => Promise<vo
   'hot-business': hotBusiness,
   campaign,
   soak: steady,
+  floor,
 };
 
 /** How many businesses a scenario needs. */
@@ -76,6 +78,8 @@ export async function measureKnee(scene: Scene, limits: KneeLimits = {}): Promis
   keep('due to shown at 60 % of the knee, p99', 'ms', 'lower', limits.p99Ms, p99Ms);
   const few = await play(scene, '100/s', steadily(100, options.seconds));
   keep('due to shown at 100/s, p50', 'ms', 'lower', limits.p50Ms, few.toShown?.p50Ms ?? Infinity);
+  const perSecond = await measureFloor(scene);
+  keep('efficiency, sustained against the floor', '', 'higher', undefined, sustained / perSecond);
 }
 
 /** From the rate of the options on. @returns 0 if not even that is sustained, nor a quarter of it */
@@ -152,6 +156,10 @@ async function campaign(scene: Scene): Promise<void> {
   await warmUp(scene);
   const people: People = { kind: 'inTurn', first: 0, count: contacts };
   await play(scene, `campaign of ${messages}`, { kind: 'asReady', count: messages }, { people, streams: 1 });
+}
+
+async function floor(scene: Scene): Promise<void> {
+  await measureFloor(scene);
 }
 
 /** Everybody is registered and has a session with every business that both sides have used. */

@@ -50,6 +50,13 @@ export async function startStandaloneTarget({ profiled }: TargetOptions, bounds:
     versions: { sqlite: process.versions['sqlite'] ?? '' },
     startMs,
     processes: () => Promise.resolve([{ name: 'standalone', part: 'standalone', pid: child.pid ?? 0 }]),
+    floor: (part) => ({
+      environment: {
+        CHAPPE_LOG: `sqlite:${folder}/floor-log-${part}.sqlite`,
+        CHAPPE_STORE: `sqlite:${folder}/floor-store-${part}.sqlite`,
+      },
+      socket: `${folder}/floor-${part}.sock`,
+    }),
     profile: async () => {
       await stop();
       const name = (await readdir(folder)).find((file) => file.endsWith('.cpuprofile'));

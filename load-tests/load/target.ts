@@ -18,8 +18,16 @@ export interface Target extends AsyncDisposable {
   readonly startMs: number;
   /** Those that run now: the services, and the servers that they use. */
   processes(): Promise<readonly TargetProcess[]>;
+  /** For a line of the floor: log and store on the same servers, and a socket. */
+  floor(part: number): FloorPlace;
   /** Ends the process that is profiled and gives the text of its CPU profile. */
   profile(): Promise<string>;
+}
+
+export interface FloorPlace {
+  /** `CHAPPE_LOG` and `CHAPPE_STORE`. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly socket: string;
 }
 
 export type Mode = 'standalone' | 'cluster';

@@ -107,6 +107,8 @@ function settingsOf(node: MariadbNode, folder: string): string[] {
     '--binlog-format=ROW',
     // The key and what changed: a session's 4 kB are written once, not before and after each message.
     '--binlog-row-image=MINIMAL',
+    // Else the text of every statement is written beside its rows.
+    '--binlog-annotate-row-events=OFF',
     '--binlog-expire-logs-seconds=86400',
     // What the replica applies is in its own binlog, so that it can be the next primary.
     '--log-slave-updates=ON',

@@ -1,17 +1,17 @@
 /**
- * Wakes those who wait for a business's events. It carries nothing: who wakes reads the table.
- * Other gateways write there as well, so a wait also ends by itself.
+ * Hands a business's events to those who wait for them, once they are committed. Each holds a few; who falls
+ * behind reads the table. Other gateways write there as well, so a wait also ends by itself.
  */
-import type { EventFrame } from '@chappe/proto/internal/events';
+import type { StoredEvent } from './event-table.ts';
+import { eventsHeldMax } from './limits.ts';
 
 export class EventFeed {
-  readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #waiting = new Map<string, Set<EventListener>>();
 
-  committed(frames: readonly EventFrame[]): void {
-    if (this.#waiting.size === 0) return;
-    const businesses = new Set(frames.flatMap((frame) => frame.events.map((event) => event.business)));
-    for (const business of businesses) {
-      for (const wake of this.#waiting.get(business) ?? []) wake();
+  /** By business, in order. */
+  committed(written: ReadonlyMap<string, readonly StoredEvent[]>): void {
+    for (const [business, events] of written) {
+      for (const listener of this.#waiting.get(business) ?? []) listener.give(events);
     }
   }
 
@@ -20,13 +20,12 @@ export class EventFeed {
    * missed.
    */
   listen(business: string): EventListener {
+    const waiting = this.#waiting.get(business) ?? new Set();
     const listener = new EventListener(() => {
-      waiting.delete(wake);
+      waiting.delete(listener);
       if (waiting.size === 0) this.#waiting.delete(business);
     });
-    const wake = (): void => listener.wake();
-    const waiting = this.#waiting.get(business) ?? new Set();
-    waiting.add(wake);
+    waiting.add(listener);
     this.#waiting.set(business, waiting);
     return listener;
   }
@@ -34,6 +33,8 @@ export class EventFeed {
 
 export class EventListener implements Disposable {
   readonly #end: () => void;
+  /** The newest, without a gap. */
+  #held: readonly StoredEvent[] = [];
   #isNew = false;
   #wake: (() => void) | undefined;
 
@@ -41,9 +42,21 @@ export class EventListener implements Disposable {
     this.#end = end;
   }
 
-  wake(): void {
+  give(events: readonly StoredEvent[]): void {
+    const continues = this.#held.length === 0 || events[0]?.no === (this.#held.at(-1)?.no ?? 0) + 1;
+    const held = continues ? [...this.#held, ...events] : events;
+    this.#held = held.length > eventsHeldMax ? [] : held;
     this.#isNew = true;
     this.#wake?.();
+  }
+
+  /** Those right behind a number, at most so many; undefined: they are not held, the table may have them. */
+  take(after: number, limit: number): readonly StoredEvent[] | undefined {
+    this.#held = this.#held.filter(({ no }) => no > after);
+    if (this.#held[0]?.no !== after + 1) return undefined;
+    const taken = this.#held.slice(0, limit);
+    this.#held = this.#held.slice(limit);
+    return taken;
   }
 
   /** Resolves when something was written since the last wait, after a while, or when aborted. */

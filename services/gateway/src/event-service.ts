@@ -1,8 +1,8 @@
 /**
  * EventService: a business's events from a cursor on.
  *
- * A subscriber holds one frame: the next is read from the table when the last was taken, so a slow
- * one costs no memory.
+ * A subscriber that keeps up gets what was just committed; one that does not reads the table, a frame
+ * when the last was taken, so a slow one costs no memory.
  */
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { ChappeError } from '@chappe/errors/chappe-error';
@@ -53,7 +53,10 @@ async function* subscribe(
     let isFirst = true;
     while (!ended.aborted) {
       const limit = request.untilNow ? Math.min(eventsPerFrameMax, newest - at) : eventsPerFrameMax;
-      const stored = limit <= 0 ? [] : await answeringStoreErrors(() => readEvents(store, business.id, at, limit));
+      const stored =
+        limit <= 0
+          ? []
+          : (listener.take(at, limit) ?? (await answeringStoreErrors(() => readEvents(store, business.id, at, limit))));
       at = stored.at(-1)?.no ?? at;
       if (stored.length > 0 || isFirst) yield await frameOf(dependencies, business, stored, at);
       isFirst = false;

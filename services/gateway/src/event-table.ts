@@ -20,10 +20,10 @@ const eventsTable: Table = {
 };
 const countersTable: Table = { name: 'business_event_counters', key: ['business'], columns: ['business', 'last_no'] };
 
-/** How many events were written. */
-export async function writeEvents(tx: Transaction, frames: readonly EventFrame[]): Promise<number> {
+/** What was written, by business. */
+export async function writeEvents(tx: Transaction, frames: readonly EventFrame[]): Promise<Map<string, StoredEvent[]>> {
   const events = frames.flatMap((frame) => frame.events);
-  if (events.length === 0) return 0;
+  if (events.length === 0) return new Map();
   // In the order of the key, so that two gateways never wait for each other.
   const byBusiness = [...Map.groupBy(events, (event) => event.business)].toSorted(byKey);
   const businesses = byBusiness.map(([business]) => business);
@@ -33,20 +33,26 @@ export async function writeEvents(tx: Transaction, frames: readonly EventFrame[]
     businesses,
   );
   const lastNos = new Map(counters.map((row) => [String(row['business']), Number(row['last_no'])]));
-  const rows = byBusiness.flatMap(([business, ofBusiness]) =>
-    ofBusiness.map((event, index) => [
-      business,
-      (lastNos.get(business) ?? 0) + 1 + index,
+  const written = new Map(
+    byBusiness.map(([business, ofBusiness]) => {
+      const lastNo = lastNos.get(business) ?? 0;
+      return [business, ofBusiness.map((event, index) => ({ no: lastNo + 1 + index, event }))];
+    }),
+  );
+  const rows = [...written.values()]
+    .flat()
+    .map(({ no, event }) => [
+      event.business,
+      no,
       event.id,
       messageIdOf(event),
       event.contact,
       Number(event.timeMs),
       encodeMessage(BusinessEventSchema, event),
-    ]),
-  );
-  const newCounters = byBusiness.map(([business, { length }]) => [business, (lastNos.get(business) ?? 0) + length]);
+    ]);
+  const newCounters = [...written].map(([business, stored]) => [business, stored.at(-1)?.no ?? 0]);
   await Promise.all([tx.insert(eventsTable, rows, 'fail'), tx.insert(countersTable, newCounters, 'replace')]);
-  return events.length;
+  return written;
 }
 
 /** The highest number; 0 before the first event. */

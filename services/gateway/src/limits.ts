@@ -76,6 +76,9 @@ export const rateBucketsMax = 10_000;
 
 /** Events: the contract's frame; a reader in between holds one frame and no more. */
 export const eventsPerFrameMax = 500;
+
+/** Of those just committed that a subscriber holds until it takes them: some frames of 1 kB events, shared by all. */
+export const eventsHeldMax = 2_000;
 /** Other gateways write events too, and tell nobody: how long one may go unseen. */
 export const eventPollMs = 500;
 /** How long `Get` waits for a new message's first event, and what counts as new. */

@@ -105,3 +105,6 @@ export const capacity = 1_500;
 
 /** Acknowledgements wait so long for others when there is nothing else to commit. */
 export const acknowledgementsGatherMs = 100;
+
+/** Records that come during a turn wait so long for others, and no longer than the turn. */
+export const recordsGatherMs = 100;

@@ -36,6 +36,7 @@ import {
   clockWaitMs,
   messageRetentionMs,
   pendingDeviceWorkMax,
+  recordsGatherMs,
   retryMs,
 } from './limits.ts';
 import { LogClock } from './log-clock.ts';
@@ -95,6 +96,7 @@ export class RangeWorker {
   #readProblem: string | undefined;
   #alarm: string | undefined;
   #forgets = false;
+  #isInTurn = false;
   #hasEnded = false;
   #gatherUntilMs = 0;
   #ended: Promise<WorkerEnd> | undefined;
@@ -266,6 +268,7 @@ export class RangeWorker {
         this.#clock.sawRecord(first.appendTimeMs, askedAtMs);
         this.#commands.push(...records.map(readCommand));
         this.#wake.resolve();
+        if (this.#isInTurn) await this.#gatherRecords();
       } catch (error) {
         if (!(error instanceof LogError) || error.kind !== 'unavailable') {
           this.#alarm = `the range topic cannot be read: ${error instanceof Error ? error.message : 'unknown'}`;
@@ -279,13 +282,24 @@ export class RangeWorker {
     }
   }
 
+  /** Nobody takes what comes during a turn: one request then brings what has gathered. */
+  async #gatherRecords(): Promise<void> {
+    const timer = new AbortController();
+    const signal = AbortSignal.any([timer.signal, this.#stopping.signal]);
+    const waited = sleep(recordsGatherMs, undefined, { signal }).catch(() => undefined);
+    await Promise.race([waited, this.#advanced.promise]);
+    timer.abort();
+  }
+
   async #takeTurns(): Promise<WorkerEnd> {
     const { signal } = this.#stopping;
     let waitMs: number = retryMs.first;
     while (!signal.aborted) {
       if (this.#alarm !== undefined) return { kind: 'alarm', reason: this.#alarm };
       if (!(await this.#hasWork())) continue;
+      this.#isInTurn = true;
       const outcome = await this.#turn();
+      this.#isInTurn = false;
       switch (outcome.kind) {
         case 'committed':
           waitMs = retryMs.first;
