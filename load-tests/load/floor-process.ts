@@ -221,7 +221,7 @@ async function encrypted(
   const nowDateMs = Date.now();
   const byContact = Map.groupBy(messages, ({ contact }) => contact);
   const envelopeRows: (string | Uint8Array)[][] = [];
-  const push = [];
+  const pushes = [];
   for (const [contact, own] of byContact) {
     const envelopesOf = [];
     for (const { id, body } of own) {
@@ -234,14 +234,14 @@ async function encrypted(
       envelopeRows.push([id, contact, ciphertext]);
       envelopesOf.push({ from: businessNumber, ciphertext, type });
     }
-    push.push({ device: { contact, device: 1 }, epoch: 1n, envelopes: { incarnation: 1, envelopes: envelopesOf } });
+    pushes.push({ device: { contact, device: 1 }, epoch: 1n, envelopes: { incarnation: 1, envelopes: envelopesOf } });
   }
   cipher.flush();
   const sessionRows = [...byContact.keys()].map((contact) => {
     const row = { business, number: businessNumber, contact, device: 1, version: 1n, incarnation: 1 };
     return [contact, seal(key, sessionOf(contact), boundToSession(row))];
   });
-  return { sent: messages, frame: encodeMessage(AttachResponseSchema, { push }), sessionRows, envelopeRows };
+  return { sent: messages, frame: encodeMessage(AttachResponseSchema, { push: pushes }), sessionRows, envelopeRows };
 }
 
 async function commit(

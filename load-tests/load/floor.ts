@@ -39,12 +39,11 @@ const warmSeconds = 5;
 /** @returns messages a second */
 export async function measureFloor({ stage, options, figure, print }: Scene): Promise<number> {
   await using resources = new AsyncDisposableStack();
-  const ignore = (): void => undefined;
   const lines = await Promise.all(
     Array.from({ length: availableParallelism() }, async (_, part) => {
       const { socket, environment } = stage.target.floor(part);
-      const devices = resources.use(new Child<FloorRequest>('floor-process.ts', ignore));
-      const sender = resources.use(new Child<FloorRequest>('floor-process.ts', ignore));
+      const devices = resources.use(new Child<FloorRequest>('floor-process.ts', noNotes));
+      const sender = resources.use(new Child<FloorRequest>('floor-process.ts', noNotes));
       const known = await devices.ask<FloorPerson[]>({ kind: 'beDevices', people, part, socket });
       await sender.ask({ kind: 'beSender', people: known, part, socket, environment });
       return sender;
@@ -60,3 +59,6 @@ export async function measureFloor({ stage, options, figure, print }: Scene): Pr
   figure({ name: 'floor', unit: '/s', better: 'higher' }, perSecond);
   return perSecond;
 }
+
+/** Its processes tell nothing but their answers. */
+function noNotes(): void {}
