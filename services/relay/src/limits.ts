@@ -83,11 +83,12 @@ export const linkBackoffMinMs = 100;
 export const linkBackoffMaxMs = 2_000;
 /** A link that held this long was good: the next failure begins with the shortest wait again. */
 export const linkSettledMs = 5_000;
-/** A range's owner may hear of the new table so much later than the relay. */
+/** A range's owner may hear of the new table so much later than the relay. Each time twice as long: it may be stopped. */
 export const notOwnerRetryMs = 50;
 /** The worker of a loaded range is seconds behind the log. */
 export const unknownDeviceMs = 10_000;
-export const unknownDeviceRetryMaxMs = 1_000;
+/** The longest between two attempts to attach a device that is refused. */
+export const retryMaxMs = 1_000;
 /** A registration this young may still wait in its range's log: the device is told to come again. */
 export const freshRegistrationMs = 10 * 60_000;
 

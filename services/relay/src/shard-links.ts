@@ -19,7 +19,7 @@ import type { TableWatcher } from '@chappe/ranges/table-watcher';
 import { superseded, type Connections } from './connections.ts';
 import type { AttachedTo, DeviceConnection } from './device-connection.ts';
 import type { Events } from './events.ts';
-import { freshRegistrationMs, notOwnerRetryMs, unknownDeviceMs, unknownDeviceRetryMaxMs } from './limits.ts';
+import { freshRegistrationMs, notOwnerRetryMs, unknownDeviceMs, retryMaxMs } from './limits.ts';
 import { ShardLink, type Attachable } from './shard-link.ts';
 
 interface Placement {
@@ -34,6 +34,8 @@ interface Placed extends Attachable {
   placement: Placement | undefined;
   /** On the monotonic clock: not to be attached before. */
   retryAtMs: number;
+  /** How often it was told `not_owner` under the present table. */
+  refusals: number;
   /** Since when the shard says that it does not know the device, and how often it said so. */
   unknown: { readonly sinceMs: number; readonly times: number } | undefined;
 }
@@ -73,7 +75,14 @@ export class ShardLinks implements AttachedTo, AsyncDisposable {
   }
 
   attach(connection: DeviceConnection): void {
-    const placed: Placed = { connection, attachDue: false, placement: undefined, retryAtMs: 0, unknown: undefined };
+    const placed: Placed = {
+      connection,
+      attachDue: false,
+      placement: undefined,
+      retryAtMs: 0,
+      refusals: 0,
+      unknown: undefined,
+    };
     this.#placed.set(connection, placed);
     this.#place(placed);
   }
@@ -133,7 +142,7 @@ export class ShardLinks implements AttachedTo, AsyncDisposable {
     }
     this.#takeEpochs();
     // A new table is what a refused device waited for.
-    for (const placed of this.#waiting) placed.retryAtMs = 0;
+    for (const placed of this.#waiting) Object.assign(placed, { retryAtMs: 0, refusals: 0 });
     this.#waiting.clear();
     this.#reconcile();
   }
@@ -216,6 +225,7 @@ export class ShardLinks implements AttachedTo, AsyncDisposable {
     }
     if (Number(epoch) > newest) this.#epochs.set(rangeId, Number(epoch));
     placed.unknown = undefined;
+    placed.refusals = 0;
     placed.connection.push(envelopes);
   }
 
@@ -232,7 +242,8 @@ export class ShardLinks implements AttachedTo, AsyncDisposable {
         return;
       case RefusedReason.NOT_OWNER:
       case RefusedReason.UNSPECIFIED:
-        this.#retryAfter(placed, notOwnerRetryMs);
+        this.#retryAfter(placed, Math.min(notOwnerRetryMs * 2 ** placed.refusals, retryMaxMs));
+        placed.refusals += 1;
     }
   }
 
@@ -242,7 +253,7 @@ export class ShardLinks implements AttachedTo, AsyncDisposable {
     const { sinceMs, times } = placed.unknown ?? { sinceMs: nowMs, times: 0 };
     placed.unknown = { sinceMs, times: times + 1 };
     if (nowMs - sinceMs < unknownDeviceMs) {
-      this.#retryAfter(placed, Math.min(notOwnerRetryMs * 2 ** times, unknownDeviceRetryMaxMs));
+      this.#retryAfter(placed, Math.min(notOwnerRetryMs * 2 ** times, retryMaxMs));
       return;
     }
     placed.placement = undefined;
@@ -251,7 +262,7 @@ export class ShardLinks implements AttachedTo, AsyncDisposable {
     placed.connection.end(
       isFresh
         ? new ChappeError('notReady', 'the registration is not worked off yet; connect again', {
-            retryAfterMs: unknownDeviceRetryMaxMs,
+            retryAfterMs: retryMaxMs,
           })
         : new ChappeError('unauthenticated', 'the device was removed from its number; register again'),
     );
