@@ -69,6 +69,8 @@ function breakTransaction(store: Store, tx: Transaction): Transaction {
       await tx.insert(table, rows, onConflict);
       return rows.length;
     }
+    // Else the keys of what its successor has written would stand in for the fence.
+    if (rule === 'fence_out' && onConflict === 'fail') return tx.insert(table, rows, 'replace');
     if (rule === 'session_restored' && table.name === 'sessions')
       return tx.insert(table, rows.filter(isNew), onConflict);
     if (rule === 'outbox_from_state' && table.name === 'outbox') {

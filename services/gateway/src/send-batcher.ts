@@ -29,7 +29,7 @@ export interface Submission {
   readonly business: Business;
   readonly key: SealKey;
   readonly prepared: PreparedSend;
-  /** Asked when its turn comes: whether one before it was refused for a reason that passes. */
+  /** Asked when its turn comes, and before it is appended: whether one before it was refused for a reason that passes. */
   readonly isBehindRefused: () => boolean;
   /** Told once. Must not throw. */
   readonly settle: (outcome: SendOutcome) => void;
@@ -149,7 +149,9 @@ export class SendBatcher implements AsyncDisposable {
         this.#settle(submission, { kind: 'refused', error });
         continue;
       }
-      this.#append(submission, claim.messageId);
+      // One before it in this batch may have been refused just now.
+      if (submission.isBehindRefused()) this.#settle(submission, { kind: 'refused', error: behindRefused() });
+      else this.#append(submission, claim.messageId);
       if (performance.now() - sliceStart < sliceMs) continue;
       await nextTurn();
       sliceStart = performance.now();

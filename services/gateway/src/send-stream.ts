@@ -112,6 +112,7 @@ class StreamRun {
 
   #settle(place: StreamPlace, outcome: SendOutcome): void {
     if (outcome.kind === 'refused' && outcome.error.entry.retry === 'same') this.#refusals.refused(place);
+    else this.#refusals.settled(place);
     this.#dependencies.events.sent(outcome);
     this.answers.answer(place.index, outcome);
   }

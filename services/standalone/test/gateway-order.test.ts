@@ -17,6 +17,8 @@ interface OnTheWire {
   readonly index: number;
   readonly contact: string;
   readonly identity: string;
+  /** With its whole frame, before those in front of it had their turn. */
+  readonly isRefusedAtOnce: boolean;
 }
 
 /** A server that answers in order and refuses, of those that reach their turn, what the script says. */
@@ -30,13 +32,16 @@ class ScriptedServer {
     this.#faults = faults.values();
   }
 
-  arrives(contact: string, identity: string): OnTheWire {
+  arrives(contact: string, identity: string, isRefusedAtOnce: boolean): OnTheWire {
     this.#arrived += 1;
-    return { index: this.#arrived, contact, identity };
+    const place = { index: this.#arrived, contact, identity, isRefusedAtOnce };
+    if (isRefusedAtOnce) this.#refusals.refused(place);
+    return place;
   }
 
   /** Whether the message is accepted. */
   takes(place: OnTheWire): boolean {
+    if (place.isRefusedAtOnce) return false;
     if (this.#refusals.behind(place)) {
       this.#refusals.refused(place);
       return false;
@@ -45,6 +50,7 @@ class ScriptedServer {
       this.#refusals.refused(place);
       return false;
     }
+    this.#refusals.settled(place);
     this.accepted.push(place.identity);
     return true;
   }
@@ -54,7 +60,10 @@ test('ORDER: whatever is refused for a moment, and however answers and frames in
   const script = fc.record({
     contacts: fc.array(fc.constantFrom('1', '2', '3'), { minLength: messages, maxLength: messages }),
     faults: fc.array(fc.boolean(), { maxLength: 60 }),
-    steps: fc.array(fc.constantFrom('submit', 'turn', 'answer', 'wait', 'break'), { minLength: 20, maxLength: 400 }),
+    steps: fc.array(fc.constantFrom('submit', 'submitInVain', 'turn', 'answer', 'wait', 'break'), {
+      minLength: 20,
+      maxLength: 400,
+    }),
     frame: fc.integer({ min: 1, max: 4 }),
   });
   fc.assert(
@@ -79,11 +88,12 @@ test('ORDER: whatever is refused for a moment, and however answers and frames in
       let nowMs = 0;
       const step = (kind: (typeof steps)[number]): void => {
         switch (kind) {
-          case 'submit': {
+          case 'submit':
+          case 'submitInVain': {
             const room = Math.min(frame, window - pending.unanswered);
             if (room <= 0) return;
             for (const { contact, request } of pending.take({ messages: room, bytes: 1_000 }, nowMs)) {
-              wire.push(server.arrives(contact, request.idempotencyKey ?? ''));
+              wire.push(server.arrives(contact, request.idempotencyKey ?? '', kind === 'submitInVain'));
             }
             return;
           }
@@ -132,7 +142,7 @@ test('ORDER: whatever is refused for a moment, and however answers and frames in
         );
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 2_000 },
   );
 });
 
