@@ -59,8 +59,8 @@ export const outboundInFlightMax = 64;
 export const outboundBytesMax = 32 * 1024;
 /** Ids that devices choose: a UUID has 36. */
 export const outboundIdCharactersMax = 64;
-/** Two of the range worker's windows (64 envelopes, 256 kB): one before and one after a takeover. */
-export const queuedEnvelopesMax = 128;
+/** Two of the range worker's windows (256 envelopes, 256 kB): one before and one after a takeover. */
+export const queuedEnvelopesMax = 512;
 export const queuedBytesMax = 512 * 1024;
 /** What one frame to a device carries at most: far below the frame limit, several frames a window. */
 export const envelopesPerFrameMax = 64;

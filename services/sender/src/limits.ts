@@ -22,8 +22,10 @@ export const mailboxEnvelopesMax = 1_000;
 export const mailboxEnvelopesPerNumberMax = 200;
 
 /**
- * What is pushed to a device and not yet acknowledged: 64 messages of the usual 500 bytes are
- * 32 kB; 256 kB bounds a relay with 20,000 devices to 5 GB in the worst case and 0.6 GB usually.
+ * What is pushed to a device and not yet acknowledged: 256 messages of the usual 500 bytes are
+ * 128 kB, which last somebody with 200 messages a second until the acknowledgement of a turn of a second
+ * is there. A relay queues two windows for a device and no more (`queuedEnvelopesMax` there); 256 kB bound one
+ * with 20,000 devices to 5 GB in the worst case.
  */
 export const windowEnvelopesMax = 256;
 export const windowBytesMax = 256 * 1024;
