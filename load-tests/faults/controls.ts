@@ -93,10 +93,10 @@ const controls: readonly Control[] = [
 ];
 
 /** What does not come within it does not come. */
-const drainMsMax = 12_000;
+const drainMsMax = 8_000;
 
 /** Under a broken rule some messages are never shown: there is nothing to wait for. */
-const warmMsMax = 6_000;
+const warmMsMax = 5_000;
 
 /** One that a sender breaks and one that a gateway breaks. */
 const short = 'answer_before_append,events_lost';

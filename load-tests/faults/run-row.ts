@@ -85,9 +85,9 @@ export interface RowResult {
   readonly notes: readonly string[];
 }
 
-const beforeMs = 4_000;
+const beforeMs = 3_000;
 const defaultFaultMs = 5_000;
-const defaultAfterMs = 8_000;
+const defaultAfterMs = 6_000;
 const drainMsMax = 60_000;
 const pushedMetric = 'chappe_relay_pushed_envelopes_total';
 const refusedTurnsMetric = 'chappe_sender_turns_refused_total';
