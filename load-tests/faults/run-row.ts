@@ -85,7 +85,7 @@ export interface RowResult {
   readonly notes: readonly string[];
 }
 
-const beforeMs = 3_000;
+const beforeMs = 4_000;
 const defaultFaultMs = 5_000;
 const defaultAfterMs = 6_000;
 const drainMsMax = 60_000;
