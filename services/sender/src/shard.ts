@@ -242,7 +242,8 @@ export class Shard implements AsyncDisposable {
       await coordination.transact([], [{ kind: 'put', key: refusedClaimPrefix + range.id, value }]);
       return false;
     }
-    if (claim.kind === 'drained') return true;
+    // Until the table says so too.
+    if (claim.kind === 'drained') return false;
     const { progress } = claim;
     const reader = await this.#openReader(range, progress);
     if (reader === undefined) return true;
