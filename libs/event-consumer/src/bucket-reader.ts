@@ -19,7 +19,8 @@ import { advance, claimBucket, reread, type Claim } from './event-progress.ts';
 import { newFramesOf, readDoneFrames, writeDoneFrames, type DoneFrames, type NewFrames } from './new-frames.ts';
 import { backoffMaxMs, backoffMinMs, batchBytesMax, batchFramesMax, deleteEveryMs, framesKeptMs } from './limits.ts';
 
-export interface BucketReaderOptions {
+/** @typeParam Handled what a handler makes of frames */
+export interface BucketReaderOptions<Handled> {
   readonly name: string;
   readonly instance: string;
   readonly bucket: number;
@@ -27,24 +28,27 @@ export interface BucketReaderOptions {
   readonly store: Store;
   readonly logger: Logger;
   /** Called again with the same frames if its transaction did not commit. */
-  readonly handle: (tx: Transaction, frames: EventFrame[]) => Promise<void>;
+  readonly handle: (tx: Transaction, frames: EventFrame[]) => Promise<Handled>;
   /** How long it lets frames gather after each batch that was not full. */
   readonly gatherMs: number;
-  readonly committed: ((frames: readonly EventFrame[]) => void) | undefined;
+  /** Told what the handler made in the transaction that was committed. */
+  readonly committed: ((handled: Handled) => void) | undefined;
 }
 
-export class BucketReader implements AsyncDisposable {
+export class BucketReader<Handled> implements AsyncDisposable {
   readonly bucket: number;
   /** How it ended. */
   readonly done: Promise<'stopped' | 'fenced'>;
-  readonly #options: BucketReaderOptions;
+  readonly #options: BucketReaderOptions<Handled>;
   readonly #stopping = new AbortController();
   #claim: Claim | undefined;
   #reader: LogReader | undefined;
   /** Read and not known to be committed; the first is at `#nextOffset`. */
   #batch: readonly LogRecord[] = [];
-  /** What of the batch is new: the same for every attempt and for `committed`. */
+  /** What of the batch is new: the same for every attempt. */
   #news: NewFrames | undefined;
+  /** What the handler made of it in the last attempt. */
+  #handled: { readonly value: Handled } | undefined;
   /** What was done before the batch. */
   #done: DoneFrames | undefined;
   #nextOffset = 0;
@@ -55,7 +59,7 @@ export class BucketReader implements AsyncDisposable {
   #doubtful = false;
   #problem: string | undefined = 'not claimed yet';
 
-  constructor(options: BucketReaderOptions) {
+  constructor(options: BucketReaderOptions<Handled>) {
     this.#options = options;
     this.bucket = options.bucket;
     this.done = this.#run();
@@ -139,19 +143,20 @@ export class BucketReader implements AsyncDisposable {
       this.#done ??= await readDoneFrames(tx, claim);
       this.#news ??= newFramesOf(this.#done, decoded);
       const { frames } = this.#news;
-      await Promise.all([writeDoneFrames(tx, claim, frames), handle(tx, frames)]);
+      const [value] = await Promise.all([handle(tx, frames), writeDoneFrames(tx, claim, frames)]);
+      this.#handled = { value };
     });
     return outcome === 'committed' ? this.#advanced(to, committed) : 'fenced';
   }
 
-  #advanced(to: number, committed: BucketReaderOptions['committed']): 'committed' {
-    const { frames = [], done = this.#done } = this.#news ?? {};
+  #advanced(to: number, committed: BucketReaderOptions<Handled>['committed']): 'committed' {
     this.#lastAppendMs = this.#batch.at(-1)?.appendTimeMs ?? this.#lastAppendMs;
     this.#nextOffset = to;
     this.#batch = [];
+    this.#done = this.#news?.done;
     this.#news = undefined;
-    this.#done = done;
-    committed?.(frames);
+    if (this.#handled !== undefined) committed?.(this.#handled.value);
+    this.#handled = undefined;
     return 'committed';
   }
 
@@ -175,6 +180,7 @@ export class BucketReader implements AsyncDisposable {
     if (error instanceof LogError && error.kind !== 'unavailable') {
       this.#batch = [];
       this.#news = undefined;
+      this.#handled = undefined;
       await this.#reader?.[Symbol.asyncDispose]();
       this.#reader = undefined;
     }

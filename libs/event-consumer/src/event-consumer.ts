@@ -17,7 +17,8 @@ import { eventConsumerMigrations } from './event-progress.ts';
 import { planShare } from './fair-share.ts';
 import { backoffMaxMs, backoffMinMs, leaseTtlMs } from './limits.ts';
 
-export interface EventConsumerOptions {
+/** @typeParam Handled what a handler makes of frames, for when their transaction is committed */
+export interface EventConsumerOptions<Handled> {
   /** The consumer's name, the same in all its instances: `billing`, `gateway`. */
   readonly name: string;
   /** How many buckets there are; the same everywhere and for ever. */
@@ -33,14 +34,14 @@ export interface EventConsumerOptions {
    * with the same frames if that does not commit, so it changes nothing but through `tx`; it
    * awaits nothing but `tx`. Events repeat: it ignores ids that it knows.
    */
-  readonly handle: (tx: Transaction, frames: EventFrame[]) => Promise<void>;
+  readonly handle: (tx: Transaction, frames: EventFrame[]) => Promise<Handled>;
   /**
    * How long frames may gather between transactions when nothing more waits: fewer flushes to
    * disk where nobody waits for the effects. Absent: 0.
    */
   readonly gatherMs?: number;
-  /** Told after the commit, in order, with the very array that `handle` had. Must not throw. */
-  readonly committed?: (frames: readonly EventFrame[]) => void;
+  /** Told after the commit, in order, what `handle` made in that transaction. Must not throw. */
+  readonly committed?: (handled: Handled) => void;
 }
 
 export interface EventConsumer extends AsyncDisposable {
@@ -53,13 +54,13 @@ export interface EventConsumer extends AsyncDisposable {
 }
 
 /** Starts at once and in the background; makes its table if it is not there. */
-export function startEventConsumer(options: EventConsumerOptions): EventConsumer {
+export function startEventConsumer<Handled>(options: EventConsumerOptions<Handled>): EventConsumer {
   return new Consumer(options);
 }
 
-class Consumer implements EventConsumer {
-  readonly #options: EventConsumerOptions;
-  readonly #readers = new Map<number, BucketReader>();
+class Consumer<Handled> implements EventConsumer {
+  readonly #options: EventConsumerOptions<Handled>;
+  readonly #readers = new Map<number, BucketReader<Handled>>();
   readonly #watches: readonly Disposable[];
   readonly #loop: Promise<void>;
   #stopping = false;
@@ -69,7 +70,7 @@ class Consumer implements EventConsumer {
   #lease: Lease | undefined;
   #problem: string | undefined = 'starting';
 
-  constructor(options: EventConsumerOptions) {
+  constructor(options: EventConsumerOptions<Handled>) {
     this.#options = options;
     const { coordination, name } = options;
     this.#watches = [`consumers/${name}/`, `buckets/${name}/`].map((prefix) =>
@@ -200,7 +201,7 @@ class Consumer implements EventConsumer {
     });
   }
 
-  async #stop(reader: BucketReader): Promise<void> {
+  async #stop(reader: BucketReader<Handled>): Promise<void> {
     await reader[Symbol.asyncDispose]();
     this.#readers.delete(reader.bucket);
     this.#options.logger.info({ event: 'bucket_given_up', consumer: this.#options.name, bucket: reader.bucket });
@@ -215,7 +216,7 @@ class Consumer implements EventConsumer {
   }
 
   /** Another instance claimed the row. If the lease is (again) this one's, it claims anew. */
-  #fenced(reader: BucketReader): void {
+  #fenced(reader: BucketReader<Handled>): void {
     if (this.#readers.get(reader.bucket) === reader) this.#readers.delete(reader.bucket);
     this.#options.logger.warn({ event: 'bucket_fenced', consumer: this.#options.name, bucket: reader.bucket });
     this.#mark();

@@ -3,7 +3,7 @@ import { openEmbeddedCoordination, type EmbeddedCoordination } from '@chappe/coo
 import type { Coordination, Lease } from '@chappe/coordination/coordination';
 import type { Log, NewRecord } from '@chappe/log/log';
 import { openSqliteLog } from '@chappe/log/sqlite-log';
-import { EventFrameSchema } from '@chappe/proto/internal/events';
+import { EventFrameSchema, type EventFrame } from '@chappe/proto/internal/events';
 import { openSqliteStore } from '@chappe/store/sqlite-store';
 import { StoreError, type Store } from '@chappe/store/store';
 import { openTelemetry } from '@chappe/telemetry/telemetry';
@@ -23,7 +23,7 @@ interface Bench extends AsyncDisposable {
   readonly coordination: EmbeddedCoordination;
   append(bucket: number, ...ids: string[]): Promise<void>;
   /** Starts an instance that writes each event's id to a table; a repeat is an error of the table. */
-  start(instance: string, options?: Partial<EventConsumerOptions>): EventConsumer;
+  start(instance: string, options?: Partial<EventConsumerOptions<readonly EventFrame[]>>): EventConsumer;
   /** What was written, once there are so many. */
   seen(count: number): Promise<string[]>;
 }
@@ -134,6 +134,7 @@ test('a handler that fails is called again with the same frames, and the bucket 
       for (const { range } of frames) await tx.run('INSERT INTO seen (id) VALUES (?)', [range]);
       failures += 1;
       if (failures <= 2) throw new Error('not yet');
+      return frames;
     },
   });
   await bench.append(0, 'a');
@@ -231,6 +232,7 @@ async function openBench(): Promise<Bench> {
         logger,
         handle: async (tx, frames) => {
           for (const { range } of frames) await tx.run('INSERT INTO seen (id) VALUES (?)', [range]);
+          return frames;
         },
         ...options,
       }),

@@ -7,7 +7,6 @@
 import type { Coordination } from '@chappe/coordination/coordination';
 import { startEventConsumer } from '@chappe/event-consumer/event-consumer';
 import type { Log } from '@chappe/log/log';
-import type { EventFrame } from '@chappe/proto/internal/events';
 import type { PriceBooks } from '@chappe/rating/price-book';
 import { publishPriceBooks } from '@chappe/rating/publish';
 import { startServer } from '@chappe/rpc/server';
@@ -17,7 +16,6 @@ import { rpcMetrics } from '@chappe/telemetry/rpc-metrics';
 import type { Telemetry } from '@chappe/telemetry/telemetry';
 import type { ServerCredentials } from '@grpc/grpc-js';
 import { bookEvents } from './book-events.ts';
-import type { Effect } from './book.ts';
 import { billingEvents } from './events.ts';
 import { ledgerService } from './ledger-service.ts';
 import { gatherMs } from './limits.ts';
@@ -58,8 +56,6 @@ export async function startBilling(dependencies: BillingDependencies): Promise<B
   await migrate(store, { service: 'billing', directory });
   await publishPriceBooks(coordination, priceBooks);
 
-  // Effects wait here between the transaction and the news that it is committed.
-  const uncounted = new WeakMap<readonly EventFrame[], readonly Effect[]>();
   const events = billingEvents(telemetry);
   const server = await startServer({
     address: dependencies.address,
@@ -77,10 +73,8 @@ export async function startBilling(dependencies: BillingDependencies): Promise<B
     store,
     logger: telemetry.log,
     gatherMs,
-    handle: async (tx, frames) => {
-      uncounted.set(frames, await bookEvents(tx, frames));
-    },
-    committed: (frames) => events.booked(uncounted.get(frames) ?? []),
+    handle: bookEvents,
+    committed: (effects) => events.booked(effects),
   });
   events.reading(() => consumer.lag());
   const purging = startPurging(store, events, now);

@@ -2,7 +2,6 @@
 import type { Coordination } from '@chappe/coordination/coordination';
 import { startEventConsumer } from '@chappe/event-consumer/event-consumer';
 import type { Log } from '@chappe/log/log';
-import type { EventFrame } from '@chappe/proto/internal/events';
 import { CryptoService } from '@chappe/proto/internal/crypto_service';
 import { LedgerService } from '@chappe/proto/internal/ledger_service';
 import { CommandAppender } from '@chappe/ranges/command-appender';
@@ -24,7 +23,7 @@ import { contactService } from './contact-service.ts';
 import { DataKeys } from './data-keys.ts';
 import { EventFeed } from './event-feed.ts';
 import { eventService } from './event-service.ts';
-import { writeEvents, type StoredEvent } from './event-table.ts';
+import { writeEvents } from './event-table.ts';
 import { gatewayEvents } from './events.ts';
 import { eventsGatherMs, rateBucketsMax, retentionEveryMs, stopGraceMs } from './limits.ts';
 import { messageService } from './message-service.ts';
@@ -96,8 +95,6 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
   const prices = resources.use(await watchPriceBooks(coordination));
   const rates = new TokenBuckets(dependencies.rateLimit ?? defaultRateLimit, rateBucketsMax);
   const feed = new EventFeed();
-  /** Until their transaction is committed; the frames are the same ones then. */
-  const written = new WeakMap<readonly EventFrame[], Map<string, StoredEvent[]>>();
 
   const consumer = resources.use(
     startEventConsumer({
@@ -108,13 +105,10 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
       log,
       store,
       logger: telemetry.log,
-      handle: async (tx, frames) => {
-        written.set(frames, await writeEvents(tx, frames));
-      },
-      committed: (frames) => {
-        const stored = written.get(frames) ?? new Map<string, StoredEvent[]>();
-        events.eventsStored([...stored.values()].reduce((sum, { length }) => sum + length, 0));
-        feed.committed(stored);
+      handle: writeEvents,
+      committed: (written) => {
+        events.eventsStored([...written.values()].reduce((sum, { length }) => sum + length, 0));
+        feed.committed(written);
       },
       gatherMs: eventsGatherMs,
     }),
