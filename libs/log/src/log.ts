@@ -49,13 +49,13 @@ export interface ReadLimits {
   readonly maxBytes: number;
 }
 
-/** Reads one topic from an offset on, in order, without gaps. */
 /** Where a record was, and the id in its headers. */
 export interface KnownRecord {
   readonly offset: number;
   readonly id: string;
 }
 
+/** Reads one topic from an offset on, in order, without gaps. */
 export interface LogReader extends AsyncDisposable {
   /**
    * The next records: at least one, as soon as there is one, and no more than the limits allow

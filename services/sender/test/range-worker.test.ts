@@ -8,21 +8,19 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { LogError } from '@chappe/log/log-error';
 import type { Log, LogReader } from '@chappe/log/log';
 import { openSqliteLog } from '@chappe/log/sqlite-log';
-import { ResumeSchema } from '@chappe/proto/device/device_service';
 import { CommandSchema } from '@chappe/proto/internal/commands';
 import { CryptoService } from '@chappe/proto/internal/crypto_service';
 import { PreKeyService } from '@chappe/proto/internal/pre_key_service';
-import { DeviceRefSchema } from '@chappe/proto/internal/sender_service';
 import { PriceBooks, type PriceBook } from '@chappe/rating/price-book';
 import { Channel } from '@chappe/rpc/client';
 import { openSqliteStore } from '@chappe/store/sqlite-store';
 import type { Store } from '@chappe/store/store';
 import { openTelemetry } from '@chappe/telemetry/telemetry';
 import type { Registry } from 'prom-client';
-import type { DeviceWork } from '../src/device-work.ts';
 import { openSenderEvents } from '../src/events.ts';
 import { RangeWorker, type WorkerEnd } from '../src/range-worker.ts';
 import { commandVersion } from '../src/read-commands.ts';
+import { attachOf, until } from './attach-of.ts';
 import { claim, migrateSender, range } from './one-range.ts';
 
 const freeBook: PriceBook = {
@@ -78,33 +76,12 @@ async function startWorker(
   return { store, log, metrics, worker, ended };
 }
 
-/** A device that attaches, and what its relay is told. */
-function attachOf(contact: string): { work: DeviceWork; refusals: string[] } {
-  const refusals: string[] = [];
-  const work: DeviceWork = {
-    kind: 'attach',
-    device: create(DeviceRefSchema, { contact, device: 1, connectionNo: 1n }),
-    resume: create(ResumeSchema),
-    sink: {
-      closed: false,
-      push: () => assert.fail('nothing is pushed'),
-      forget: () => undefined,
-      refuse: (_device, reason) => refusals.push(reason),
-    },
-  };
-  return { work, refusals };
-}
-
 /** A command that needs neither crypto nor prekeys. */
 async function appendTick(log: Log, id: string): Promise<void> {
   const value = toBinary(CommandSchema, create(CommandSchema, { kind: { case: 'tick', value: {} } }));
   const record = { key: '33612345678', headers: { kind: 'tick', id, version: commandVersion }, value };
   const [result] = await log.append([{ topic: range.topic, records: [record] }]);
   assert.equal(result?.kind, 'appended');
-}
-
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await pause(5);
 }
 
 async function clockAlarms(metrics: Registry): Promise<number> {

@@ -4,23 +4,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { create } from '@bufbuild/protobuf';
 import { openEmbeddedCoordination } from '@chappe/coordination/embedded-coordination';
 import type { Log } from '@chappe/log/log';
 import { openSqliteLog } from '@chappe/log/sqlite-log';
-import { ResumeSchema } from '@chappe/proto/device/device_service';
 import { CryptoService } from '@chappe/proto/internal/crypto_service';
 import { PreKeyService } from '@chappe/proto/internal/pre_key_service';
-import { DeviceRefSchema } from '@chappe/proto/internal/sender_service';
 import { formatRange, rangePrefix, type Range } from '@chappe/ranges/range';
 import { watchRoutingTable } from '@chappe/ranges/table-watcher';
 import { PriceBooks } from '@chappe/rating/price-book';
 import { Channel } from '@chappe/rpc/client';
 import { openSqliteStore } from '@chappe/store/sqlite-store';
 import { openTelemetry } from '@chappe/telemetry/telemetry';
-import type { DeviceWork } from '../src/device-work.ts';
 import { openSenderEvents } from '../src/events.ts';
 import { Shard } from '../src/shard.ts';
+import { attachOf, until } from './attach-of.ts';
 import { migrateSender, range as anyRange } from './one-range.ts';
 
 const instance = 's1-1';
@@ -97,22 +94,6 @@ function slowFor(topic: string, log: Log, answers: Promise<void>): Log {
     deleteBefore: (name, offset) => log.deleteBefore(name, offset),
     [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
   };
-}
-
-function attachOf(contact: string): { work: DeviceWork; refusals: string[] } {
-  const refusals: string[] = [];
-  const sink = {
-    closed: false,
-    push: () => assert.fail('nothing is pushed'),
-    forget: () => undefined,
-    refuse: (_device: unknown, reason: string) => void refusals.push(reason),
-  };
-  const device = create(DeviceRefSchema, { contact, device: 1, connectionNo: 1n });
-  return { work: { kind: 'attach', device, resume: create(ResumeSchema), sink }, refusals };
-}
-
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await pause(5);
 }
 
 test('a range that takes long keeps no other waiting', { timeout: 20_000 }, async (t) => {
