@@ -13,9 +13,12 @@ import { stackContext } from '../stack/stack-context.ts';
 import type { StackEnvironment } from '../stack/stack-context.ts';
 import { addressesOf, adminPortOf, dataFolder, initialBounds, preKeyAddresses } from './layout.ts';
 import type { Member } from './layout.ts';
+import { allocatorEnvironment } from './node-settings.ts';
 
 /** Fourteen processes compile the same code: with it each starts in half the processor time. */
 const compileCache = fileURLToPath(new URL('.compile-cache', import.meta.url));
+
+const allocator = allocatorEnvironment();
 
 export interface ClusterIdentity {
   readonly name: string;
@@ -59,9 +62,7 @@ export function environmentOf(
     CHAPPE_PRE_KEY_ADDRESS: preKeyAddresses(),
     CHAPPE_ADMIN_PORT: String(adminPortOf(member)),
     NODE_COMPILE_CACHE: compileCache,
-    // As docs/cluster.md advises: glibc keeps an arena for each thread otherwise, and V8 lets garbage lie.
-    MALLOC_ARENA_MAX: '2',
-    NODE_OPTIONS: '--max-semi-space-size=24 --max-old-space-size=256',
+    ...allocator,
     CHAPPE_LOG_LEVEL: process.env['CHAPPE_LOG_LEVEL'] ?? 'info',
   };
   switch (member.service) {

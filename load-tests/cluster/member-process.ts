@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { logPath, serversOf, startServer } from '../stack/process-record.ts';
 import { environmentOf, type ClusterIdentity } from './environment.ts';
 import { adminPortOf, dataFolder, type Member } from './layout.ts';
+import { heapArguments } from './node-settings.ts';
 
 /** Fourteen processes on two cores take some ten seconds. */
 const readyMsMax = 90_000;
@@ -24,7 +25,11 @@ export async function startMember(member: Member, options: MemberOptions): Promi
   await startServer(dataFolder, {
     name: member.name,
     command: process.execPath,
-    args: [...nodeArguments, fileURLToPath(new URL(`../../services/${member.service}/src/main.ts`, import.meta.url))],
+    args: [
+      ...heapArguments,
+      ...nodeArguments,
+      fileURLToPath(new URL(`../../services/${member.service}/src/main.ts`, import.meta.url)),
+    ],
     environment: { ...environmentOf(member, identity, zones), ...environment },
     ports: [adminPortOf(member)],
   });

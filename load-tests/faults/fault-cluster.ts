@@ -11,6 +11,7 @@ import type { Range as RangeStatus } from '@chappe/proto/v1/cluster_service';
 import { environmentOf, identityOfCluster, makeDatabase } from '../cluster/environment.ts';
 import { addressesOf, adminPortOf, dataFolder, members } from '../cluster/layout.ts';
 import type { Member } from '../cluster/layout.ts';
+import { heapArguments } from '../cluster/node-settings.ts';
 import { etcd } from '../stack/etcd.ts';
 import { Kafka, logLevel } from 'kafkajs';
 import { kafka } from '../stack/kafka.ts';
@@ -120,7 +121,7 @@ export class FaultCluster implements AsyncDisposable {
     await startServer(dataFolder, {
       name,
       command: process.execPath,
-      args: [fileURLToPath(new URL(`../../services/${member.service}/src/main.ts`, import.meta.url))],
+      args: [...heapArguments, fileURLToPath(new URL(`../../services/${member.service}/src/main.ts`, import.meta.url))],
       environment: {
         ...environmentOf(member, await identityOfCluster(), this.#zones),
         ...this.#environments.get(name),

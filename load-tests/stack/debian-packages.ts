@@ -16,9 +16,8 @@ export async function installMissing(programs: readonly Program[], report: (line
   if (missing.length === 0) return;
   const packages = missing.map(({ debianPackage }) => debianPackage);
   if (userInfo().uid !== 0 || !(await succeeds('apt-get', ['--version']))) {
-    const names = missing.map(({ check, debianPackage }) => `${check[0]} (Debian's package ${debianPackage})`);
     throw new Error(
-      `missing on this machine: ${names.join(', ')}. Install them, or run this as root where there is apt-get`,
+      `Debian's packages ${packages.join(', ')} are missing on this machine. Install them, or run this as root where there is apt-get`,
     );
   }
   report(`installing ${packages.join(', ')}`);

@@ -32,11 +32,12 @@ export const mariadb: StackPart = {
   environment: mariadbEnvironment,
 };
 
-/** With OpenSSL, which makes the certificates of the tests. */
+/** With OpenSSL, which makes the certificates of the tests, and jemalloc, which the cluster's processes load. */
 function installMariadb({ report }: StackContext): Promise<void> {
   const programs: Program[] = [
     { check: ['mariadbd', '--no-defaults', '--version'], debianPackage: 'mariadb-server' },
     { check: ['openssl', 'version'], debianPackage: 'openssl' },
+    { check: ['sh', '-c', '/sbin/ldconfig -p | grep -q libjemalloc.so.2'], debianPackage: 'libjemalloc2' },
   ];
   return installMissing(programs, report);
 }

@@ -34,6 +34,36 @@ export function checkValues(check: Check): void {
     }
   });
 
+  check('no value ends its literal or changes on its way', async ({ store }) => {
+    const table = await makeTable(store);
+    const lengthening = [
+      '',
+      '\\',
+      "'",
+      '\u00c3',
+      '\u00e2\u0082',
+      '\u00f0\u009f\u0090',
+      '\u0081',
+      '\u0000',
+      '\r\n',
+      '\u001a',
+    ];
+    const ending = ["'", '\\', '"', ';', "' OR 1=1 -- ", "\\' OR 1=1 -- ", '%', '`', '\u00e9', 'é🐄'];
+    const texts = lengthening.flatMap((before) => ending.map((after) => `${before}${after}${before}`));
+    const rows: SqlValue[][] = texts.map((text, index) => [`${index}`, index, text, Buffer.from(text, 'latin1')]);
+    rows.push(['all', 0, '', Uint8Array.from({ length: 512 }, (_, index) => index)]);
+    await store.transaction((tx) => tx.insert(table, rows, 'fail'));
+    const read = await store.query(`SELECT a, b, note, body FROM ${table.name}`);
+    const [a, b, note, body] = ['a', 'b', 'note', 'body'] as const;
+    const found = new Map(read.map((row) => [row[a], [row[a], row[b], row[note], row[body]]]));
+    for (const [name, no, text, bytes] of rows) {
+      assert.deepEqual(found.get(String(name)), [name, no, text, Uint8Array.from(bytes as Uint8Array)]);
+      assert.deepEqual(await store.query('SELECT ? AS text, ? AS bytes', [text ?? null, bytes ?? null]), [
+        { text, bytes: Uint8Array.from(bytes as Uint8Array) },
+      ]);
+    }
+  });
+
   check('a Buffer is written as the bytes it views', async ({ store }) => {
     const table = await makeTable(store);
     const view = Buffer.from('xxabcxx').subarray(2, 5);

@@ -40,7 +40,7 @@ export class MysqlConnection {
     try {
       await connection.#connected();
       const isolationSql = 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED';
-      await connection.runAll([isolationSql, sessionSql(sessionTimeoutMs)], connectMs);
+      await connection.runAll([isolationSql, charactersSql, sessionSql(sessionTimeoutMs)], connectMs);
       return connection;
     } catch (error) {
       connection.destroy();
@@ -155,10 +155,11 @@ function optionsOf(server: MysqlServer): ConnectionOptions {
     connectTimeout: connectMs,
     enableKeepAlive: true,
     keepAliveInitialDelay: 1_000,
-    // Also of literals: comparisons are byte by byte everywhere.
-    charset: 'utf8mb4_bin',
+    // Statements are strings of bytes (mysql-statement.ts); what they are to the server, the session says.
+    charset: 'binary',
     // `affectedRows` counts rows that matched, also those that had the values already.
-    flags: ['FOUND_ROWS', '-LOCAL_FILES'],
+    // With SESSION_TRACK `mysql2` would take the session's character set for the encoding of what it sends.
+    flags: ['FOUND_ROWS', '-LOCAL_FILES', '-SESSION_TRACK'],
     // For `runAll`. Values are in their statements already, as literals that none of them can leave (mysql-statement.ts).
     multipleStatements: true,
     queryFormat: (sql) => sql,
@@ -180,6 +181,12 @@ function sslOf(tls: NonNullable<MysqlServer['tls']>): NonNullable<ConnectionOpti
     verifyIdentity: true,
   };
 }
+
+/** Answers are UTF-8, and comparisons are byte by byte everywhere, also of literals. */
+const charactersSql = `SET SESSION
+    character_set_client = latin1,
+    character_set_results = utf8mb4,
+    collation_connection = utf8mb4_bin`;
 
 /**
  * A client that stands still in the middle of a transaction loses its session, and with it its

@@ -2,12 +2,19 @@
  * Statements for MySQL as text, with their values in place.
  *
  * The text protocol, because prepared statements take no number for `LIMIT ?` in MySQL 8 and would
- * need one form for each number of rows. A value cannot end its literal under any `sql_mode`:
- * bytes, and texts with a quote or a backslash, are written in hexadecimal.
+ * need one form for each number of rows. A statement is a string of bytes, one to a character, as it
+ * travels: byte values are in it as they are (in hexadecimal they were twice as long), texts as UTF-8.
+ *
+ * A value cannot end its literal: quotes and backslashes are escaped, which no other byte needs (MySQL
+ * Reference Manual, String Literals). That rests on two settings of the session (`mysql-connection.ts`):
+ * backslashes escape, and the client's character set has one byte to a character. UTF-8 would do as
+ * well, but then the server looks at each byte of a literal for longer characters, which takes it longer
+ * than to read hexadecimal.
  */
 import { splitStatementsMax } from './limits.ts';
 import { refuseTransactionControl, refuseUnfit, splitAtPlaces } from './sql-text.ts';
 import type { OnConflict, SqlValue, Table } from './store.ts';
+import { StoreError } from './store.ts';
 
 /** Puts the parameters in place. @throws StoreError `invalid` */
 export function formatStatement(sql: string, parameters: readonly SqlValue[]): string {
@@ -60,13 +67,22 @@ function insertAround({ name, key, columns }: Table, onConflict: OnConflict): [s
 function literalOf(value: SqlValue): string {
   if (value === null) return 'NULL';
   if (typeof value === 'number') return Number.isInteger(value) ? String(value) : value.toExponential();
-  if (value instanceof Uint8Array) return `X'${hexOf(value)}'`;
-  // oxlint-disable-next-line no-control-regex -- these are what MySQL's own escaping escapes
-  return /['\\\0\u001A]/.test(value) ? `_utf8mb4 X'${Buffer.from(value).toString('hex')}'` : `'${value}'`;
+  if (typeof value !== 'string')
+    return `_binary${quoted(Buffer.from(value.buffer, value.byteOffset, value.byteLength))}`;
+  return isAscii(value) ? escaped(value) : `_utf8mb4${quoted(Buffer.from(value, 'utf8'))}`;
 }
 
-function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+function quoted(bytes: Buffer): string {
+  return escaped(bytes.toString('latin1'));
+}
+
+function escaped(text: string): string {
+  return `'${text.replaceAll(/['\\]/g, '\\$&')}'`;
+}
+
+function isAscii(text: string): boolean {
+  // oxlint-disable-next-line no-control-regex -- all of ASCII
+  return /^[\0-\x7F]*$/.test(text);
 }
 
 const knownParts = new Map<string, readonly string[]>();
@@ -75,6 +91,7 @@ function partsOf(sql: string): readonly string[] {
   const known = knownParts.get(sql);
   if (known !== undefined) return known;
   refuseTransactionControl(sql);
+  if (!isAscii(sql)) throw new StoreError('invalid', 'SQL is ASCII; what else a statement needs is a parameter');
   const parts = splitAtPlaces(sql);
   // Full only if texts are made at run time; then splitting them again is the lesser harm.
   if (knownParts.size < splitStatementsMax) knownParts.set(sql, parts);
