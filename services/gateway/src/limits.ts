@@ -57,8 +57,9 @@ export const dataKeyLifeMs = 3_600 * second;
  */
 export const sendBatchMax = 500;
 
-/** The longest that a batch waits for more messages. */
-export const sendGatherMsMax = 50;
+/** How long a batch waits for more messages: in times of what the last one took, and the longest. */
+export const sendGatherShare = 3;
+export const sendGatherMsMax = 100;
 /**
  * Messages between being handed over and being in the log: 2 s at 10,000/s. At about 2 kB each,
  * 40 MB. Beyond it callers are told to wait.

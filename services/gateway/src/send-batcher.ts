@@ -14,7 +14,7 @@ import type { Store } from '@chappe/store/store';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Business } from './businesses.ts';
 import type { GatewayEvents } from './events.ts';
-import { pendingSendsMax, sendBatchMax, sendGatherMsMax, sliceMs } from './limits.ts';
+import { pendingSendsMax, sendBatchMax, sendGatherMsMax, sendGatherShare, sliceMs } from './limits.ts';
 import { makeMessageId } from './message-id.ts';
 import type { PreparedSend } from './prepare-send.ts';
 import { claimRequestKeys, type Claimed, type FindDataKey } from './request-keys.ts';
@@ -105,15 +105,15 @@ export class SendBatcher implements AsyncDisposable {
   }
 
   /**
-   * Where messages come faster than transactions end, the next one waits as long again as the last one took:
-   * half as many do the same work.
+   * Where messages come faster than transactions end, the next one waits three times as long as the last one
+   * took: a quarter as many do the same work.
    */
   async #run(): Promise<void> {
     while (this.#ready.length > 0) {
       const startedAt = performance.now();
       await this.#accept(this.#take());
       if (this.#ready.length > 0 && !this.#ending)
-        await sleep(Math.min(performance.now() - startedAt, sendGatherMsMax));
+        await sleep(Math.min(sendGatherShare * (performance.now() - startedAt), sendGatherMsMax));
     }
     this.#work = undefined;
   }

@@ -110,3 +110,6 @@ export const acknowledgementsGatherMs = 100;
 
 /** Records that come during a turn wait so long for others, and no longer than the turn. */
 export const recordsGatherMs = 100;
+
+/** The longest that commands gather after a turn (`range-worker.ts`): a person does not notice it. */
+export const restMsMax = 100;

@@ -37,6 +37,7 @@ import {
   messageRetentionMs,
   pendingDeviceWorkMax,
   recordsGatherMs,
+  restMsMax,
   retryMs,
 } from './limits.ts';
 import { LogClock } from './log-clock.ts';
@@ -99,6 +100,7 @@ export class RangeWorker {
   #isInTurn = false;
   #hasEnded = false;
   #gatherUntilMs = 0;
+  #restUntilMs = 0;
   #ended: Promise<WorkerEnd> | undefined;
 
   constructor(range: Range, progress: Progress, dependencies: RangeWorkerDependencies) {
@@ -268,7 +270,7 @@ export class RangeWorker {
         this.#clock.sawRecord(first.appendTimeMs, askedAtMs);
         this.#commands.push(...records.map(readCommand));
         this.#wake.resolve();
-        if (this.#isInTurn) await this.#gatherRecords();
+        await this.#gatherRecords(this.#isInTurn ? recordsGatherMs : this.#restUntilMs - performance.now());
       } catch (error) {
         if (!(error instanceof LogError) || error.kind !== 'unavailable') {
           this.#alarm = `the range topic cannot be read: ${error instanceof Error ? error.message : 'unknown'}`;
@@ -282,11 +284,12 @@ export class RangeWorker {
     }
   }
 
-  /** Nobody takes what comes during a turn: one request then brings what has gathered. */
-  async #gatherRecords(): Promise<void> {
+  /** Nobody takes what comes during a turn or a rest: one request then brings what has gathered. */
+  async #gatherRecords(ms: number): Promise<void> {
+    if (ms <= 0) return;
     const timer = new AbortController();
     const signal = AbortSignal.any([timer.signal, this.#stopping.signal]);
-    const waited = sleep(recordsGatherMs, undefined, { signal }).catch(() => undefined);
+    const waited = sleep(ms, undefined, { signal }).catch(() => undefined);
     await Promise.race([waited, this.#advanced.promise]);
     timer.abort();
   }
@@ -297,13 +300,17 @@ export class RangeWorker {
     while (!signal.aborted) {
       if (this.#alarm !== undefined) return { kind: 'alarm', reason: this.#alarm };
       if (!(await this.#hasWork())) continue;
+      const startedAt = performance.now();
       this.#isInTurn = true;
       const outcome = await this.#turn();
       this.#isInTurn = false;
       switch (outcome.kind) {
-        case 'committed':
+        case 'committed': {
           waitMs = retryMs.first;
+          const endedAt = performance.now();
+          this.#restUntilMs = endedAt + Math.min(endedAt - startedAt, restMsMax);
           break;
+        }
         case 'refused':
           await sleep(waitMs, undefined, { signal }).catch(() => undefined);
           waitMs = Math.min(waitMs * 2, retryMs.longest);
@@ -333,7 +340,7 @@ export class RangeWorker {
       this.#problem =
         "the log's append times are over 10 min ahead of this sender's clock: it waits; set the clocks of brokers and sender";
     } else if (this.#publisher.hasRoom && (next !== undefined || this.#forgets)) {
-      return true;
+      return this.#rested();
     } else if (this.#publisher.hasRoom && this.#deviceWork.length > 0) {
       return this.#gathered();
     } else if (this.#publisher.isEmpty && this.#publisher.publishedNo > this.#progress.publishedNo) {
@@ -352,17 +359,32 @@ export class RangeWorker {
   }
 
   /**
+   * After a turn commands gather for as long again as it took, unless they fill a batch already: where turns
+   * follow each other, half as many do the same work. Who comes after a pause does not wait.
+   */
+  #rested(): Promise<boolean> | true {
+    if (this.#commands.length >= batchRecordsMax) return true;
+    return this.#untilWoken(this.#restUntilMs);
+  }
+
+  /**
    * Nobody waits for an acknowledgement but the receipt that it makes: without commands it waits a
    * little for company, so that a commit serves many. A device that attaches does not wait.
    */
-  async #gathered(): Promise<boolean> {
-    const leftMs = this.#gatherUntilMs - performance.now();
-    if (leftMs <= 0 || this.#deviceWork.length >= batchRecordsMax || this.#deviceWork.at(-1)?.kind === 'attach')
-      return true;
+  #gathered(): Promise<boolean> | true {
+    if (this.#deviceWork.length >= batchRecordsMax || this.#deviceWork.at(-1)?.kind === 'attach') return true;
+    return this.#untilWoken(this.#gatherUntilMs);
+  }
+
+  /** True: the time has come. False: something woke the worker before. */
+  async #untilWoken(timeMs: number): Promise<boolean> {
+    const leftMs = timeMs - performance.now();
+    if (leftMs <= 0) return true;
     const timer = new AbortController();
-    await Promise.race([sleep(leftMs, undefined, { signal: timer.signal }).catch(() => undefined), this.#woken()]);
+    const come = sleep(leftMs, true, { signal: timer.signal }).catch((): boolean => false);
+    const isTime = await Promise.race([come, this.#woken()]);
     timer.abort();
-    return false;
+    return isTime;
   }
 
   async #woken(): Promise<false> {
