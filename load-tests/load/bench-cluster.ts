@@ -1,19 +1,24 @@
 /** `make bench-cluster`: what the cluster does on this machine, in figures that have limits. */
 import type { ClusterTarget } from './cluster-target.ts';
 import { planningTimes } from './planning-time.ts';
-import { measureKnee, warmUp, type Scene } from './scenarios.ts';
+import { measureKnee, measureWarm, warmUp, type Scene } from './scenarios.ts';
 import { spreadOf } from './spread.ts';
 import { takeOver } from './takeover.ts';
 
 const takeovers = 20;
 const quickTakeovers = 3;
+const messages = 30_000;
+const quickMessages = 6_000;
 
 export async function benchCluster(scene: Scene, target: ClusterTarget): Promise<void> {
   const { options, figure } = scene;
   const wants = (part: string): boolean => options.parts?.includes(part) ?? true;
   if (wants('planning')) measurePlanning(scene);
   if (['rate', 'takeover', 'hand-over'].some(wants)) await warmUp(scene);
-  if (wants('rate')) await measureKnee(scene, { sustained: 800, p99Ms: 250, p50Ms: 40 });
+  if (wants('rate')) {
+    await measureWarm(scene, options.isQuick ? quickMessages : messages, 800);
+    await measureKnee(scene, { p99Ms: 250, p50Ms: 40 });
+  }
   const times = options.isQuick ? quickTakeovers : takeovers;
   if (wants('takeover')) await measureSignals(scene, target, 'SIGKILL', times);
   if (wants('hand-over')) await measureSignals(scene, target, 'SIGTERM', times);

@@ -1,5 +1,5 @@
 /** `make bench`: what the standalone node does on this machine, in figures that have limits. */
-import { play, steadily, warmUp, type Scene } from './scenarios.ts';
+import { measureWarm, play, steadily, warmUp, type Scene } from './scenarios.ts';
 import type { WindowResult } from './run-window.ts';
 
 /** Messages, seconds and people; the quick form is for a look in between. */
@@ -15,10 +15,7 @@ export async function benchStandalone(scene: Scene): Promise<void> {
   figure({ name: 'resident, idle', unit: 'MiB', better: 'lower', limit: 250 }, await residentMiB(scene));
 
   await warmUp(scene);
-  const inTurn = { people: { kind: 'inTurn', first: 0, count: options.contacts } } as const;
-  const asFastAsItGoes = { kind: 'asReady', count: size.warm } as const;
-  const warm = await play(scene, 'warm, as fast as it goes', asFastAsItGoes, inTurn);
-  figure({ name: 'messages a second, sessions warm', unit: '/s', better: 'higher', limit: 1_500 }, warm.perSecond);
+  const warm = await measureWarm(scene, size.warm, 1_500);
   figure({ name: 'CPU of the node a message, warm', unit: 'us', better: 'lower' }, cpuUs(warm, 'standalone'));
   const at750 = await play(scene, 'warm, 750/s', steadily(750, size.seconds));
   figure({ name: 'due to shown at 750/s, p50', unit: 'ms', better: 'lower' }, at750.toShown?.p50Ms ?? Infinity);

@@ -59,8 +59,15 @@ async function knee(scene: Scene): Promise<void> {
   await measureKnee(scene);
 }
 
+/** As fast as it goes, until the last is shown: to everybody in turn. */
+export async function measureWarm(scene: Scene, messages: number, limit: number): Promise<WindowResult> {
+  const people: People = { kind: 'inTurn', first: 0, count: scene.options.contacts };
+  const warm = await play(scene, 'warm, as fast as it goes', { kind: 'asReady', count: messages }, { people });
+  scene.figure({ name: 'messages a second, sessions warm', unit: '/s', better: 'higher', limit }, warm.perSecond);
+  return warm;
+}
+
 export interface KneeLimits {
-  readonly sustained?: number;
   readonly p99Ms?: number;
   readonly p50Ms?: number;
 }
@@ -71,7 +78,7 @@ export async function measureKnee(scene: Scene, limits: KneeLimits = {}): Promis
   const keep = (name: string, unit: string, better: Figure['better'], limit: number | undefined, value: number): void =>
     figure({ name, unit, better, ...(limit === undefined ? {} : { limit }) }, value);
   const sustained = await findKnee(scene);
-  keep('warm sessions, sustained', '/s', 'higher', limits.sustained, sustained);
+  keep('sustained, p99 within 1 s', '/s', 'higher', undefined, sustained);
   if (sustained === 0) return;
   const calm = await play(scene, '60 % of the knee', steadily(roundRate(0.6 * sustained), options.seconds));
   const p99Ms = calm.toShown?.p99Ms ?? Infinity;

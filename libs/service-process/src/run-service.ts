@@ -16,11 +16,10 @@ import { ChappeError } from '@chappe/errors/chappe-error';
 import { LogError } from '@chappe/log/log-error';
 import { StoreError } from '@chappe/store/store';
 import { startAdminServer } from '@chappe/telemetry/admin-server';
-import { openTelemetry, type Telemetry } from '@chappe/telemetry/telemetry';
+import { collectProcessMetrics, openTelemetry, type Telemetry } from '@chappe/telemetry/telemetry';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { collectDefaultMetrics } from 'prom-client';
 import type { ProcessConfig } from './process-variables.ts';
 import { startMsMax, startRetryMs, stopMsMax } from './limits.ts';
 
@@ -62,7 +61,7 @@ export async function runService<C extends ProcessConfig>(options: ServiceProces
 async function live<C extends ProcessConfig>(options: ServiceProcess<C>, config: C): Promise<void> {
   const { service } = options;
   const telemetry = openTelemetry({ service, level: config.CHAPPE_LOG_LEVEL });
-  collectDefaultMetrics({ register: telemetry.metrics });
+  collectProcessMetrics(telemetry);
   const stopping = new AbortController();
   void Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]).then(() => stopping.abort());
 

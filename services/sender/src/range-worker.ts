@@ -41,6 +41,7 @@ import {
   retryMs,
 } from './limits.ts';
 import { LogClock } from './log-clock.ts';
+import { timeOrEvent } from './time-or-event.ts';
 import { OutboxPublisher } from './outbox-publisher.ts';
 import { prepareTurn, type Turn } from './prepare-turn.ts';
 import { readCommand, type ReadCommand } from './read-commands.ts';
@@ -153,8 +154,7 @@ export class RangeWorker {
 
   /** Finishes the turn in hand, publishes what it committed, and ends. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    this.#wake.resolve();
+    this.#end();
     await this.#ended;
   }
 
@@ -206,6 +206,13 @@ export class RangeWorker {
     return state;
   }
 
+  /** Whoever waits for something in here looks again. */
+  #end(): void {
+    this.#stopping.abort();
+    this.#wake.resolve();
+    this.#advanced.resolve();
+  }
+
   async #run(reader: LogReader): Promise<WorkerEnd> {
     const { logger } = this.#dependencies;
     const { id } = this.range;
@@ -214,16 +221,15 @@ export class RangeWorker {
       await this.#republishOutbox();
       const feeding = this.#feed(reader);
       end = await this.#takeTurns();
-      this.#stopping.abort();
+      this.#end();
       await feeding;
     } catch (error) {
       // Not an outcome that a turn may have: state in memory is not to be trusted any more.
       logger.error({ range: id, err: error }, 'the range worker failed');
       end = { kind: 'failed', reason: error instanceof Error ? error.message : 'unknown' };
     }
-    this.#stopping.abort();
+    this.#end();
     this.#room.resolve();
-    this.#advanced.resolve();
     this.#hasEnded = true;
     this.#attachments.refuseAll();
     for (const work of this.#deviceWork.splice(0)) refuseDeviceWork(work);
@@ -253,7 +259,7 @@ export class RangeWorker {
     let waitMs: number = retryMs.first;
     while (!signal.aborted) {
       if (this.#commands.length >= batchRecordsMax) {
-        await Promise.race([this.#advanced.promise, aborted(signal)]);
+        await this.#advanced.promise;
         continue;
       }
       try {
@@ -286,12 +292,7 @@ export class RangeWorker {
 
   /** Nobody takes what comes during a turn or a rest: one request then brings what has gathered. */
   async #gatherRecords(ms: number): Promise<void> {
-    if (ms <= 0) return;
-    const timer = new AbortController();
-    const signal = AbortSignal.any([timer.signal, this.#stopping.signal]);
-    const waited = sleep(ms, undefined, { signal }).catch(() => undefined);
-    await Promise.race([waited, this.#advanced.promise]);
-    timer.abort();
+    if (ms > 0) await timeOrEvent(ms, this.#advanced.promise);
   }
 
   async #takeTurns(): Promise<WorkerEnd> {
@@ -330,6 +331,8 @@ export class RangeWorker {
 
   /** Waits until there is something to do; false: look again. */
   async #hasWork(): Promise<boolean> {
+    // Renewed before anything is looked at: what comes from here on ends the wait.
+    this.#wake = Promise.withResolvers<void>();
     const [next] = this.#commands;
     if (next?.kind === 'unknown') {
       this.#problem = `${next.reason} cannot be read: upgrade the senders`;
@@ -344,16 +347,12 @@ export class RangeWorker {
     } else if (this.#publisher.hasRoom && this.#deviceWork.length > 0) {
       return this.#gathered();
     } else if (this.#publisher.isEmpty && this.#publisher.publishedNo > this.#progress.publishedNo) {
-      const timer = new AbortController();
-      const idle = sleep(idleSaveMs, true, { signal: timer.signal, ref: false }).catch((): boolean => false);
-      const isIdle = await Promise.race([idle, this.#woken()]);
-      timer.abort();
-      return isIdle;
+      return timeOrEvent(idleSaveMs, this.#wake.promise);
     }
     if (next?.kind === 'unknown' || this.#problem !== undefined) {
-      await Promise.race([sleep(retryMs.longest, undefined, { ref: false }), this.#woken()]);
+      await timeOrEvent(retryMs.longest, this.#wake.promise);
     } else {
-      await this.#woken();
+      await this.#wake.promise;
     }
     return false;
   }
@@ -377,20 +376,9 @@ export class RangeWorker {
   }
 
   /** True: the time has come. False: something woke the worker before. */
-  async #untilWoken(timeMs: number): Promise<boolean> {
+  #untilWoken(timeMs: number): Promise<boolean> | true {
     const leftMs = timeMs - performance.now();
-    if (leftMs <= 0) return true;
-    const timer = new AbortController();
-    const come = sleep(leftMs, true, { signal: timer.signal }).catch((): boolean => false);
-    const isTime = await Promise.race([come, this.#woken()]);
-    timer.abort();
-    return isTime;
-  }
-
-  async #woken(): Promise<false> {
-    await this.#wake.promise;
-    this.#wake = Promise.withResolvers<void>();
-    return false;
+    return leftMs <= 0 || timeOrEvent(leftMs, this.#wake.promise);
   }
 
   /** One turn. What it took is given back unless it commits. */
@@ -541,9 +529,4 @@ export class RangeWorker {
     if (this.#clock.ownAheadMs() <= clockWaitMs) return undefined;
     return "this sender's clock is over 10 min ahead of the log's append times: set the clocks of brokers and sender";
   }
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -7,16 +7,15 @@ import { LogError } from '@chappe/log/log-error';
 import { webhookCodeSender } from '@chappe/relay/code-sender';
 import { StoreError } from '@chappe/store/store';
 import { startAdminServer } from '@chappe/telemetry/admin-server';
-import { openTelemetry } from '@chappe/telemetry/telemetry';
+import { collectProcessMetrics, openTelemetry } from '@chappe/telemetry/telemetry';
 import { once } from 'node:events';
-import { collectDefaultMetrics } from 'prom-client';
 import { readConfig } from './config.ts';
 import { startStandalone } from './standalone.ts';
 
 try {
   const config = readConfig(process.env);
   const telemetry = openTelemetry({ service: 'standalone', level: config.CHAPPE_LOG_LEVEL });
-  collectDefaultMetrics({ register: telemetry.metrics });
+  collectProcessMetrics(telemetry);
   // Started over a channel, it stops when whoever started it is gone; the channel alone keeps nothing running.
   process.channel?.unref();
   const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT'), once(process, 'disconnect')]);
