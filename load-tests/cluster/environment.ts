@@ -18,8 +18,6 @@ import { allocatorEnvironment } from './node-settings.ts';
 /** Fourteen processes compile the same code: with it each starts in half the processor time. */
 const compileCache = fileURLToPath(new URL('.compile-cache', import.meta.url));
 
-const allocator = allocatorEnvironment();
-
 export interface ClusterIdentity {
   readonly name: string;
   readonly adminKey: string;
@@ -62,7 +60,7 @@ export function environmentOf(
     CHAPPE_PRE_KEY_ADDRESS: preKeyAddresses(),
     CHAPPE_ADMIN_PORT: String(adminPortOf(member)),
     NODE_COMPILE_CACHE: compileCache,
-    ...allocator,
+    ...allocatorEnvironment,
     CHAPPE_LOG_LEVEL: process.env['CHAPPE_LOG_LEVEL'] ?? 'info',
   };
   switch (member.service) {

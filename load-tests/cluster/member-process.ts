@@ -1,10 +1,9 @@
 /** A process of the local cluster: how it is started, and whether it is ready. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { logPath, serversOf, startServer } from '../stack/process-record.ts';
 import { environmentOf, type ClusterIdentity } from './environment.ts';
 import { adminPortOf, dataFolder, type Member } from './layout.ts';
-import { heapArguments } from './node-settings.ts';
+import { serviceArguments } from './node-settings.ts';
 
 /** Fourteen processes on two cores take some ten seconds. */
 const readyMsMax = 90_000;
@@ -21,15 +20,11 @@ export interface MemberOptions {
 
 /** Starts it if it does not run; resolves when its admin port is open. */
 export async function startMember(member: Member, options: MemberOptions): Promise<void> {
-  const { identity, zones, nodeArguments = [], environment } = options;
+  const { identity, zones, nodeArguments, environment } = options;
   await startServer(dataFolder, {
     name: member.name,
     command: process.execPath,
-    args: [
-      ...heapArguments,
-      ...nodeArguments,
-      fileURLToPath(new URL(`../../services/${member.service}/src/main.ts`, import.meta.url)),
-    ],
+    args: serviceArguments(member.service, nodeArguments),
     environment: { ...environmentOf(member, identity, zones), ...environment },
     ports: [adminPortOf(member)],
   });

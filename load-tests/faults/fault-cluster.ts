@@ -5,13 +5,12 @@
  */
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { AdminClient } from '@chappe/client/admin-client';
 import type { Range as RangeStatus } from '@chappe/proto/v1/cluster_service';
 import { environmentOf, identityOfCluster, makeDatabase } from '../cluster/environment.ts';
 import { addressesOf, adminPortOf, dataFolder, members } from '../cluster/layout.ts';
 import type { Member } from '../cluster/layout.ts';
-import { heapArguments } from '../cluster/node-settings.ts';
+import { serviceArguments } from '../cluster/node-settings.ts';
 import { etcd } from '../stack/etcd.ts';
 import { Kafka, logLevel } from 'kafkajs';
 import { kafka } from '../stack/kafka.ts';
@@ -121,7 +120,7 @@ export class FaultCluster implements AsyncDisposable {
     await startServer(dataFolder, {
       name,
       command: process.execPath,
-      args: [...heapArguments, fileURLToPath(new URL(`../../services/${member.service}/src/main.ts`, import.meta.url))],
+      args: serviceArguments(member.service),
       environment: {
         ...environmentOf(member, await identityOfCluster(), this.#zones),
         ...this.#environments.get(name),

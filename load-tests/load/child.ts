@@ -28,7 +28,7 @@ export class Child<Request> implements AsyncDisposable {
     this.#process = fork(fileURLToPath(new URL(file, import.meta.url)), {
       serialization: 'advanced',
       execArgv: [...execArgv],
-      env: { ...process.env, ...allocatorEnvironment() },
+      env: { ...process.env, ...allocatorEnvironment },
     });
     this.#process.on('message', (message) => this.#take(message as FromChild));
     this.#process.on('exit', (code, signal) => {

@@ -122,6 +122,6 @@ async function versionsOf(jarsFolder: string): Promise<Record<string, string>> {
     kafka: jars.map((jar) => /^kafka_[\d.]+-([\d.]+)\.jar$/.exec(jar)?.[1]).find((found) => found !== undefined) ?? '',
     mariadb: /Ver ([\d.]+)/.exec(mariadbText)?.[1] ?? '',
     etcd: /Version: ([\d.]+)/.exec(etcdText)?.[1] ?? '',
-    allocator: 'LD_PRELOAD' in allocatorEnvironment() ? 'jemalloc' : 'glibc',
+    allocator: 'LD_PRELOAD' in allocatorEnvironment ? 'jemalloc' : 'glibc',
   };
 }
