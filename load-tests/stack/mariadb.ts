@@ -7,7 +7,7 @@
  * It flushes what makes a commit survive the loss of power (log and binlog), and its default isolation
  * stays REPEATABLE READ: sessions that need another ask for it.
  */
-import { chown, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { installMissing, type Program } from './debian-packages.ts';
 import { runCommand, startServer } from './process-record.ts';
@@ -62,19 +62,18 @@ function mariadbEnvironment(): StackEnvironment {
 
 async function startNode(context: StackContext, node: MariadbNode): Promise<void> {
   const folder = folderOf(context, node);
-  const owner = await serverUser();
-  const asOwner = owner === undefined ? {} : { user: owner };
   if (!(await exists(folder))) {
     // Made beside it: what a killed run left half made is never taken for a data folder.
     const unfinished = `${folder}.unfinished`;
     await rm(unfinished, { recursive: true, force: true });
     await mkdir(unfinished, { recursive: true, mode: 0o700 });
-    if (owner !== undefined) await chown(unfinished, owner.uid, owner.gid);
-    await runCommand(
-      'mariadb-install-db',
-      ['--no-defaults', `--datadir=${unfinished}`, '--skip-test-db', '--auth-root-authentication-method=normal'],
-      asOwner,
-    );
+    await runCommand('mariadb-install-db', [
+      '--no-defaults',
+      `--datadir=${unfinished}`,
+      '--skip-test-db',
+      '--auth-root-authentication-method=normal',
+      ...asRoot(),
+    ]);
     await rename(unfinished, folder);
   }
   const server: Server = {
@@ -82,7 +81,6 @@ async function startNode(context: StackContext, node: MariadbNode): Promise<void
     command: 'mariadbd',
     args: settingsOf(node, folder),
     ports: [node.port],
-    ...asOwner,
   };
   await startServer(context.dataFolder, server);
 }
@@ -90,6 +88,7 @@ async function startNode(context: StackContext, node: MariadbNode): Promise<void
 function settingsOf(node: MariadbNode, folder: string): string[] {
   return [
     '--no-defaults',
+    ...asRoot(),
     `--datadir=${folder}`,
     // Relative to the data folder: the path of a socket has at most 107 characters.
     '--socket=server.sock',
@@ -166,11 +165,12 @@ function folderOf({ dataFolder }: StackContext, node: MariadbNode): string {
   return `${dataFolder}/${node.name}`;
 }
 
-/** MariaDB refuses to run as root: then it runs as the user that its package made. */
-async function serverUser(): Promise<{ readonly uid: number; readonly gid: number } | undefined> {
-  if (userInfo().uid !== 0) return undefined;
-  const [uid, gid] = await Promise.all(['-u', '-g'].map((option) => runCommand('id', [option, 'mysql'])));
-  return { uid: Number(uid), gid: Number(gid) };
+/**
+ * MariaDB runs as root only if it is told to. Its package's own user may not even get to the data: a folder
+ * below /root, or one made with the umask of a careful administrator, is closed to others.
+ */
+function asRoot(): string[] {
+  return userInfo().uid === 0 ? ['--user=root'] : [];
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -17,7 +17,7 @@ export interface Server {
   readonly args: readonly string[];
   /** Added to this process's environment. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** Run as this user, for servers that refuse to be root. */
+  /** Run as this user and group; absent: as this process. */
   readonly user?: { readonly uid: number; readonly gid: number };
   /** On 127.0.0.1; the server has started when all of them accept connections. */
   readonly ports: readonly number[];
@@ -132,7 +132,6 @@ export async function runCommand(
   args: readonly string[],
   options: {
     readonly cwd?: string;
-    readonly user?: { readonly uid: number; readonly gid: number };
     readonly environment?: Readonly<Record<string, string>>;
   } = {},
 ): Promise<string> {
@@ -141,7 +140,6 @@ export async function runCommand(
       cwd: options.cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...options.environment },
-      ...options.user,
     });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
