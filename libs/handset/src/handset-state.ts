@@ -23,8 +23,10 @@ export const recordKinds = [
   'seen',
   /** Messages that were shown, by message id. */
   'shown',
-  /** Frames to send until they are confirmed, by id. */
+  /** Frames to send until they are confirmed, replies until the business has them; by id. */
   'outbound',
+  /** What the replies among them say, to encrypt it anew (replies.ts). */
+  'reply',
   /** Read receipts not known to have arrived, by message id. */
   'read',
   /** Blocked business numbers; values are empty. */

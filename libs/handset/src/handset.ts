@@ -11,18 +11,43 @@ import { encodeMessage } from '@chappe/codec/codec';
 import { errorNameOf } from '@chappe/errors/catalogue';
 import { ChappeError } from '@chappe/errors/chappe-error';
 import { ReplySchema } from '@chappe/proto/device/content';
-import { DeviceService, type ConnectResponse, type Envelopes } from '@chappe/proto/device/device_service';
+import {
+  DeviceService,
+  type ConnectResponse,
+  type Envelopes,
+  type Unreadable,
+} from '@chappe/proto/device/device_service';
 import type { Channel, Client } from '@chappe/rpc/client';
 import { findAccount, type Account } from './account.ts';
 import { keepConnected, type HandsetEnd } from './connection.ts';
 import { buildContent } from './content.ts';
 import { keepNewest, putKey, type HandsetState } from './handset-state.ts';
-import { connectTimeoutMs, preKeysPerUploadMax, replyCharactersMax, seenKept, shownKeptDefault } from './limits.ts';
+import {
+  connectTimeoutMs,
+  preKeysPerUploadMax,
+  replyAttemptsMax,
+  replyCharactersMax,
+  replyRepeatFirstMs,
+  replyRepeatLastMs,
+  seenKept,
+  shownKeptDefault,
+} from './limits.ts';
 import { acknowledgeOf, putMailbox, readMailbox, resumeOf } from './mailbox-record.ts';
 import { forget, takeEnvelopes, type Mailbox, type Report, type Surroundings } from './mailbox.ts';
 import { MessageCipher } from './message-cipher.ts';
-import { checkRoom, pendingOutbound, putOutbound, putReads, readFrames, takeReads, type Frame } from './outbox.ts';
+import {
+  checkRoom,
+  pendingOutbound,
+  pendingReplies,
+  putOutbound,
+  putReads,
+  readFrames,
+  takeReads,
+  type Frame,
+} from './outbox.ts';
 import { makePreKeys, makeSignedPreKeys, needsSignedPreKeys } from './prekeys.ts';
+import { ownBytes } from './signal-bytes.ts';
+import { findReply, putReply, type Reply } from './replies.ts';
 import { putShown, shownMessages, type ShownMessage } from './shown-message.ts';
 
 /** Told of what happens, synchronously: it must neither throw nor wait. */
@@ -34,8 +59,10 @@ export interface HandsetListener {
   onDisconnected?(error: ChappeError | undefined): void;
   /** Something could not be decrypted; it comes again under a new session, or the business hears of it. */
   onUndecryptable?(report: Report): void;
-  /** A reply or block is in the log. */
+  /** A reply or block is in the log; it may be told again. */
   onConfirmed?(id: string): void;
+  /** The business has a reply. */
+  onReceived?(id: string): void;
   /** A reply or block was refused for good. */
   onRefused?(id: string, error: ChappeError): void;
 }
@@ -73,6 +100,9 @@ export class Handset implements AsyncDisposable {
   /** The state may not be what the memory says: nothing goes on with it. */
   #fault: Error | undefined;
   #last: Promise<unknown> = Promise.resolve();
+  /** Runs while there are replies of which nothing was heard. */
+  #repeatTimer: NodeJS.Timeout | undefined;
+  #repeatMs = replyRepeatFirstMs;
   #ended: Promise<HandsetEnd> | undefined;
 
   /** @throws ChappeError `unauthenticated` if the state holds no registered handset */
@@ -111,6 +141,7 @@ export class Handset implements AsyncDisposable {
   /** Ends the connection and commits; what waits to be sent stays in the state. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
+    clearTimeout(this.#repeatTimer);
     // Whoever holds the promise of `connect` hears of a fault there.
     await this.#ended?.catch(() => undefined);
     await this.#last;
@@ -126,7 +157,7 @@ export class Handset implements AsyncDisposable {
    * Sends a reply; without a connection it waits in the state.
    *
    * @param number the business number, E.164 with or without `+`
-   * @returns the id that `onConfirmed` or `onRefused` will name
+   * @returns the id that `onConfirmed`, and then `onReceived` or `onRefused`, will name
    * @throws ChappeError `tooLong`; `tooManyRequests` if too many wait; `identityChanged`; what fetching the number's keys throws
    */
   reply(number: string, text: string, options: { readonly inReplyTo?: string } = {}): Promise<string> {
@@ -137,11 +168,13 @@ export class Handset implements AsyncDisposable {
       const to = digitsOf(number);
       if (!this.#cipher.canEncryptTo(to, this.#now())) await this.#startSession(to);
       const reply = create(ReplySchema, { text, inReplyTo: options.inReplyTo ?? '' });
+      const id = randomUUID();
       const content = buildContent({
-        messageId: randomUUID(),
+        messageId: id,
         kind: { case: 'reply', value: encodeMessage(ReplySchema, reply) },
       });
-      return this.#sendEncrypted(to, content);
+      await this.#sendReply(id, { to, content: Buffer.from(content).toString('base64'), attempt: 0, confirmed: false });
+      return id;
     });
   }
 
@@ -209,6 +242,7 @@ export class Handset implements AsyncDisposable {
     for (const frame of pendingOutbound(this.#state)) await stream.send(frame);
     for (const frame of takeReads(this.#state)) await stream.send(frame);
     this.#stream = stream;
+    this.#repeatRepliesLater();
     this.#listener.onConnected?.();
   }
 
@@ -221,21 +255,70 @@ export class Handset implements AsyncDisposable {
         // Committed with whatever comes next: to report again does no harm.
         return putMailbox(this.#state, this.#mailbox);
       case 'confirmed':
-        for (const id of frame.value.ids) {
-          this.#state.delete('outbound', id);
-          this.#listener.onConfirmed?.(id);
-        }
+        for (const id of frame.value.ids) this.#confirmed(id);
         return;
+      case 'outcome':
+        for (const id of frame.value.received) this.#received(id);
+        return this.#encryptAnew(frame.value.unreadable);
       case 'refillPreKeys':
         return this.#uploadPreKeys(frame.value.count);
       case 'refused': {
         const { id, code, detail } = frame.value;
-        this.#state.delete('outbound', id);
-        return this.#listener.onRefused?.(id, new ChappeError(errorNameOf(code), detail));
+        return this.#refused(id, new ChappeError(errorNameOf(code), detail));
       }
       case undefined:
         // A kind of frame that this version does not know.
         return;
+    }
+  }
+
+  /** A reply is kept on: nobody has read it yet. */
+  #confirmed(id: string): void {
+    const reply = findReply(this.#state, id);
+    if (reply === undefined) this.#state.delete('outbound', id);
+    else if (reply.confirmed) return;
+    else putReply(this.#state, id, { ...reply, confirmed: true });
+    this.#listener.onConfirmed?.(id);
+  }
+
+  #received(id: string): void {
+    if (findReply(this.#state, id) === undefined) return;
+    this.#forgetOutbound(id);
+    this.#listener.onReceived?.(id);
+  }
+
+  #refused(id: string, error: ChappeError): void {
+    this.#forgetOutbound(id);
+    this.#listener.onRefused?.(id, error);
+  }
+
+  #forgetOutbound(id: string): void {
+    this.#state.delete('outbound', id);
+    this.#state.delete('reply', id);
+    if (this.#state.count('reply') === 0) this.#repeatMs = replyRepeatFirstMs;
+  }
+
+  /**
+   * The other end has no such session, or has read something else under the same message key, as
+   * happens to a device that was restored from a backup: nothing more is encrypted under that session.
+   */
+  async #encryptAnew(unreadable: readonly Unreadable[]): Promise<void> {
+    const replies: { readonly id: string; readonly reply: Reply }[] = [];
+    for (const { id, attempt } of unreadable) {
+      const reply = findReply(this.#state, id);
+      if (reply?.attempt !== attempt) continue;
+      if (attempt + 1 < replyAttemptsMax) replies.push({ id, reply: { ...reply, attempt: attempt + 1 } });
+      else this.#refused(id, new ChappeError('undecryptable', `unreadable after ${replyAttemptsMax} attempts`));
+    }
+    for (const [to, group] of Map.groupBy(replies, ({ reply }) => reply.to)) {
+      try {
+        await this.#startSession(to);
+      } catch (error) {
+        // The reply goes out again as it was, is told to be unreadable again, and then there may be a session.
+        if (error instanceof ChappeError) continue;
+        throw error;
+      }
+      for (const { id, reply } of group) await this.#sendReply(id, reply);
     }
   }
 
@@ -283,6 +366,7 @@ export class Handset implements AsyncDisposable {
 
   #surroundings(nowMs: number): Surroundings {
     return {
+      forgetSessions: () => this.#cipher.forgetSessions(),
       open: (envelope) => this.#cipher.open(envelope),
       hasSeen: (messageId) => this.#state.get('seen', messageId) !== undefined,
       isBlocked: (number) => this.#state.get('blocked', number) !== undefined,
@@ -306,12 +390,14 @@ export class Handset implements AsyncDisposable {
   async #acknowledgeSessions(numbers: readonly string[], nowMs: number): Promise<Frame[]> {
     const frames: Frame[] = [];
     for (const number of new Set(numbers)) {
-      const content = buildContent({ messageId: randomUUID(), kind: { case: 'sessionAck', value: {} } });
-      frames.push(this.#outboundOf(randomUUID(), number, await this.#cipher.encrypt(number, content, nowMs)));
+      const id = randomUUID();
+      const content = buildContent({ messageId: id, kind: { case: 'sessionAck', value: {} } });
+      frames.push(this.#outboundOf(id, number, 0, await this.#cipher.encrypt(number, content, nowMs)));
     }
     return frames;
   }
 
+  /** What was under another session is unreadable from now on, and comes again. */
   async #startSession(number: string): Promise<void> {
     const { bundle } = await this.#device.getNumberBundle(
       { number: `+${number}` },
@@ -326,13 +412,31 @@ export class Handset implements AsyncDisposable {
     }
   }
 
-  async #sendEncrypted(to: string, content: Uint8Array<ArrayBuffer>): Promise<string> {
-    const id = randomUUID();
-    const frame = this.#outboundOf(id, to, await this.#cipher.encrypt(to, content, this.#now()));
+  async #sendReply(id: string, reply: Reply): Promise<void> {
+    const { to, content, attempt } = reply;
+    putReply(this.#state, id, reply);
+    const encrypted = await this.#cipher.encrypt(to, ownBytes(Buffer.from(content, 'base64')), this.#now());
+    const frame = this.#outboundOf(id, to, attempt, encrypted);
     this.#cipher.flush();
     this.#commit();
     await this.#send(frame);
-    return id;
+    this.#repeatRepliesLater();
+  }
+
+  /** What became of a reply is not told to a device that is not attached at that moment. */
+  #repeatRepliesLater(): void {
+    if (this.#state.count('reply') === 0 || this.#closing.signal.aborted) return;
+    this.#repeatTimer ??= setTimeout(() => {
+      this.#repeatTimer = undefined;
+      this.#repeatMs = Math.min(2 * this.#repeatMs, replyRepeatLastMs);
+      // The loop of the connection hears of one that has ended.
+      this.#exclusively(() => this.#repeatReplies()).catch(() => undefined);
+    }, this.#repeatMs).unref();
+  }
+
+  async #repeatReplies(): Promise<void> {
+    this.#repeatRepliesLater();
+    for (const frame of pendingReplies(this.#state)) await this.#send(frame);
   }
 
   async #sendUntilConfirmed(id: string, frame: Frame): Promise<void> {
@@ -341,8 +445,13 @@ export class Handset implements AsyncDisposable {
     await this.#send(frame);
   }
 
-  #outboundOf(id: string, to: string, encrypted: Awaited<ReturnType<MessageCipher['encrypt']>>): Frame {
-    const frame: Frame = { frame: { case: 'outbound', value: { id, to, ...encrypted } } };
+  #outboundOf(
+    id: string,
+    to: string,
+    attempt: number,
+    encrypted: Awaited<ReturnType<MessageCipher['encrypt']>>,
+  ): Frame {
+    const frame: Frame = { frame: { case: 'outbound', value: { id, to, attempt, ...encrypted } } };
     putOutbound(this.#state, id, frame);
     return frame;
   }

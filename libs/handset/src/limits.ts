@@ -19,8 +19,21 @@ export const seenKept = 10_000;
 /** Messages kept to be looked at again. */
 export const shownKeptDefault = 1_000;
 
-/** Replies, blocks and session acknowledgements that the log has not confirmed. At the limit the caller is refused. */
+/**
+ * Replies that the business does not have yet, and blocks and session acknowledgements that the log has not
+ * confirmed. At the limit the caller is refused.
+ */
 export const outboundMax = 256;
+
+/**
+ * A reply of which nothing was heard goes out again after so long; doubles from the first to the last. Usually a
+ * second is enough; a range that waits for a person's look may be without an answer for days.
+ */
+export const replyRepeatFirstMs = 30_000;
+export const replyRepeatLastMs = 3_600_000;
+
+/** A reply is encrypted so often, then it is refused. */
+export const replyAttemptsMax = 3;
 
 /** Read receipts not known to have arrived; beyond it the oldest is forgotten. */
 export const readsKept = 1_000;

@@ -7,6 +7,8 @@
  *   forgotten what this device had acknowledged. A lower one is ignored.
  * - What cannot be decrypted is reported, and nothing more of that session, or an older one of the
  *   same number, is shown: the server makes it all anew, so showing later ones would break ORDER.
+ * - A gap that this device has acknowledged and does not know of: it was restored from an older state.
+ *   Its sessions are forgotten; what comes under them is unreadable and comes again.
  * - Reports are repeated with every acknowledgement until the server has committed one of them.
  *
  * Decrypting is handed in; this file reads no clock and stores nothing.
@@ -56,6 +58,8 @@ export interface OpenedMessage {
 }
 
 export interface Surroundings {
+  /** This device was restored from an older state: what it encrypts under its sessions may go out under used keys. */
+  readonly forgetSessions: () => void;
   readonly open: (envelope: Envelope) => Promise<Opened>;
   readonly hasSeen: (messageId: string) => boolean;
   readonly isBlocked: (number: string) => boolean;
@@ -103,6 +107,10 @@ export async function takeEnvelopes(mailbox: Mailbox, frame: Frame, surroundings
         continue;
       case 'gap':
         return { mailbox: current, messages, startedBy, needsResume: true };
+      case 'forgotten':
+        surroundings.forgetSessions();
+        current = { ...current, number: envelope.number };
+        continue;
       case 'removed':
       case 'refused':
         current = { ...current, number: envelope.number };
@@ -138,10 +146,12 @@ function inIncarnation(mailbox: Mailbox, incarnation: number, first: Envelope | 
   return { incarnation, number: before, forgotten: before, refused: mailbox.refused, reports: [] };
 }
 
-function examine(mailbox: Mailbox, envelope: Envelope): 'stale' | 'gap' | 'removed' | 'refused' | 'decrypt' {
+type Step = 'stale' | 'gap' | 'forgotten' | 'removed' | 'refused' | 'decrypt';
+
+function examine(mailbox: Mailbox, envelope: Envelope): Step {
   if (envelope.number <= mailbox.number) return 'stale';
   if (startOf(envelope) > mailbox.number + 1n) return 'gap';
-  if (envelope.removedFrom > 0n) return 'removed';
+  if (envelope.removedFrom > 0n) return envelope.acknowledged ? 'forgotten' : 'removed';
   const refused = mailbox.refused.get(envelope.from);
   const isRefused = refused?.incarnation === mailbox.incarnation && envelope.sessionNo <= refused.sessionNo;
   return isRefused ? 'refused' : 'decrypt';

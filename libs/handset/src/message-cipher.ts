@@ -40,6 +40,11 @@ export class MessageCipher {
     this.#stores.sessions.flush();
   }
 
+  /** Whatever comes under them is unreadable from now on, and replies start new ones. */
+  forgetSessions(): void {
+    this.#stores.sessions.forgetAll();
+  }
+
   async open(envelope: Envelope): Promise<Opened> {
     const { sessions, identities, preKeys, signedPreKeys, kyberPreKeys } = this.#stores;
     try {
@@ -78,11 +83,22 @@ export class MessageCipher {
     return this.#stores.sessions.find(number)?.hasCurrentState(new Date(nowMs)) ?? false;
   }
 
-  /** @throws Error if the bundle's signatures are wrong or its identity key is not the one known */
+  /**
+   * The number's only one: what comes under a former one would make that the present one again.
+   *
+   * @throws Error if the bundle's signatures are wrong or its identity key is not the one known
+   */
   async startSession(number: string, bundle: PreKeyBundle, nowMs: number): Promise<void> {
     const { sessions, identities } = this.#stores;
     const remote = ProtocolAddress.new(number, numberDevice);
-    await processPreKeyBundle(toSignalBundle(bundle), remote, this.#local, sessions, identities, new Date(nowMs));
+    const former = sessions.find(number);
+    sessions.forget(number);
+    try {
+      await processPreKeyBundle(toSignalBundle(bundle), remote, this.#local, sessions, identities, new Date(nowMs));
+    } catch (error) {
+      if (former !== undefined) await sessions.saveSession(remote, former);
+      throw error;
+    }
   }
 
   async encrypt(

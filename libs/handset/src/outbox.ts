@@ -1,6 +1,7 @@
 /**
  * Frames that must reach the log: replies, session acknowledgements, blocks. Each lies in the
- * state until it is confirmed or refused, and goes out again, byte for byte, after a reconnect.
+ * state until it is confirmed or refused, a reply until the business has it, and goes out again,
+ * byte for byte, after a reconnect.
  */
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { decodeMessage, encodeMessage } from '@chappe/codec/codec';
@@ -22,8 +23,16 @@ export function putOutbound(state: HandsetState, id: string, frame: Frame): void
   state.put('outbound', id, encodeMessage(ConnectRequestSchema, frame));
 }
 
-export function* pendingOutbound(state: HandsetState): Iterable<ConnectRequest> {
-  for (const id of state.keys('outbound')) {
+export function pendingOutbound(state: HandsetState): Iterable<ConnectRequest> {
+  return framesOf(state, state.keys('outbound'));
+}
+
+export function pendingReplies(state: HandsetState): Iterable<ConnectRequest> {
+  return framesOf(state, state.keys('reply'));
+}
+
+function* framesOf(state: HandsetState, ids: Iterable<string>): Iterable<ConnectRequest> {
+  for (const id of ids) {
     const bytes = state.get('outbound', id);
     if (bytes !== undefined) yield decodeMessage(ConnectRequestSchema, bytes);
   }

@@ -72,6 +72,16 @@ class Sessions extends SessionStore {
     this.#changed.clear();
   }
 
+  forget(number: string): void {
+    this.#opened.delete(number);
+    this.#changed.delete(number);
+    this.#state.delete('session', number);
+  }
+
+  forgetAll(): void {
+    for (const number of new Set([...this.#state.keys('session'), ...this.#changed])) this.forget(number);
+  }
+
   saveSession(name: ProtocolAddress, record: SessionRecord): Promise<void> {
     const number = name.name();
     this.#opened.set(number, record);

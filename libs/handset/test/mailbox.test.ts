@@ -1,6 +1,6 @@
 /**
  * The mailbox rules as transcripts. An envelope is written `number:session:text`, a removed range
- * `from-to`; `!` decrypts badly, `*` starts a session. What becomes of a frame is written as the
+ * `from-to`, with `~` behind it if this device has acknowledged it; `!` decrypts badly, `*` starts a session. What becomes of a frame is written as the
  * application, the server and the next frame see it.
  */
 import assert from 'node:assert/strict';
@@ -46,6 +46,13 @@ test('removed envelopes are a range that continues like one', async () => {
   assert.equal(await frame(transcript, 1, '2-5 6:1:f'), 'shown f; at 1/6');
   assert.equal(await frame(transcript, 1, '8-9'), 'at 1/6; resume');
   assert.equal(await frame(transcript, 1, '4-9 10:1:j'), 'shown j; at 1/10', 'a range may begin below what was taken');
+});
+
+test('SECRET: a gap that this device has acknowledged and does not know of ends its sessions, before anything else is opened', async () => {
+  const transcript = begin();
+  assert.equal(await frame(transcript, 1, '1:1:a 2-3 4:1:d'), 'shown a d; at 1/4');
+  assert.equal(await frame(transcript, 1, '5-9~ 10:1:!'), 'forgot the sessions; at 1/10; report 10/s1 invalid');
+  assert.equal(await frame(transcript, 1, '5-9~ 11:2:j*'), 'shown j; started; at 1/11; report 10/s1 invalid');
 });
 
 test('ONCE: the same message id is shown once, in one frame or in two', async () => {
@@ -116,10 +123,12 @@ async function frame(transcript: Transcript, incarnation: number, text: string):
     .filter((line) => line !== '')
     .map(parse);
   const contents = new Map(lines.map(({ envelope, opened }) => [envelope.number, opened]));
+  let forgot = false;
   const taken = await takeEnvelopes(
     transcript.mailbox,
     { incarnation, envelopes: lines.map(({ envelope }) => envelope) },
     {
+      forgetSessions: () => (forgot = true),
       open: ({ number }) => Promise.resolve(contents.get(number) ?? { kind: 'undecryptable', reason: 'invalid' }),
       hasSeen: (messageId) => transcript.seen.has(messageId),
       isBlocked: (number) => transcript.blocked.has(number),
@@ -136,6 +145,7 @@ async function frame(transcript: Transcript, incarnation: number, text: string):
   }
   const { reports, number } = taken.mailbox;
   return [
+    ...(forgot ? ['forgot the sessions'] : []),
     ...fates,
     ...(taken.startedBy.length > 0 ? ['started'] : []),
     `at ${taken.mailbox.incarnation}/${number}`,
@@ -144,12 +154,13 @@ async function frame(transcript: Transcript, incarnation: number, text: string):
   ].join('; ');
 }
 
-/** `number:session:text[*][@expiry][>business number]`, or `from-to`. */
+/** `number:session:text[*][@expiry][>business number]`, or `from-to[~]`. */
 function parse(line: string): { envelope: Envelope; opened: Opened } {
-  const [, from, to] = /^(\d+)-(\d+)$/.exec(line) ?? [];
+  const [, from, to, acknowledged] = /^(\d+)-(\d+)(~?)$/.exec(line) ?? [];
   const none: Opened = { kind: 'undecryptable', reason: 'invalid' };
   if (from !== undefined && to !== undefined) {
-    return { envelope: create(EnvelopeSchema, { number: BigInt(to), removedFrom: BigInt(from) }), opened: none };
+    const gap = { number: BigInt(to), removedFrom: BigInt(from), acknowledged: acknowledged === '~' };
+    return { envelope: create(EnvelopeSchema, gap), opened: none };
   }
   const [, number, sessionNo, text, star, expiry, business] =
     /^(\d+):(\d+):([a-z!])(\*?)(?:@(\d+))?(?:>(\d+))?$/.exec(line) ?? [];

@@ -86,6 +86,70 @@ test('NO-LOSS: what was not confirmed goes out again, byte for byte, after a rec
   assert.equal(world.relay.outbounds.length, 3, 'nothing is sent again once it is confirmed');
 });
 
+test('NO-LOSS: a reply whose outcome was not told goes out again after a reconnect and after a while', async (t) => {
+  await using world = await World.begin(openHandsetFile);
+  world.relay.bundle = (await world.crypto.client.getNumberBundle({ number })).bundle;
+  world.relay.receives = false;
+  await world.run(async (phone) => {
+    await phone.connected;
+    await phone.handset.reply(number, 'hello');
+    await phone.confirmed(1);
+  });
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  await world.run(async (phone) => {
+    await phone.connected;
+    await world.relay.until(() => world.relay.outbounds.length === 2);
+    t.mock.timers.tick(30_000);
+    await world.relay.until(() => world.relay.outbounds.length === 3);
+    world.relay.receives = true;
+    t.mock.timers.tick(60_000);
+    await world.relay.until(() => world.relay.outbounds.length === 4);
+    await phone.received(1);
+    t.mock.timers.tick(120_000);
+  });
+  t.mock.timers.reset();
+  await world.run(async (phone) => {
+    await phone.connected;
+    await phone.handset.read(['x']);
+    await world.relay.until(() => world.relay.reads.length > 0);
+  });
+  assert.equal(new Set(world.relay.outbounds.map(({ id, attempt }) => `${id} ${attempt}`)).size, 1);
+  assert.equal(world.relay.outbounds.length, 4);
+});
+
+test('NO-LOSS: a reply that could not be read is encrypted anew under a session of its own, three times at most', async () => {
+  await using world = await World.begin();
+  const bundle = (await world.crypto.client.getNumberBundle({ number })).bundle;
+  world.relay.bundle = bundle;
+  await using phone = world.phone();
+  await phone.connected;
+  const first = await world.crypto.encrypt(world, undefined, ['a'], world.bundle());
+  await world.relay.push(first.results, 1);
+  await world.relay.until(() => world.relay.outbounds.length === 1);
+  const { session } = await world.crypto.decrypt(world, first.session, world.relay.outbounds);
+
+  world.relay.receives = false;
+  const id = await phone.handset.reply(number, 'hello');
+  const unreadable = (attempt: number) => ({
+    frame: { case: 'outcome' as const, value: { unreadable: [{ id, attempt }] } },
+  });
+  await world.relay.until(() => world.relay.outbounds.length === 2);
+  await world.relay.send(unreadable(0));
+  await world.relay.send(unreadable(0));
+  await world.relay.until(() => world.relay.outbounds.length === 3);
+  const [, before, anew] = world.relay.outbounds;
+  assert.ok(before && anew);
+  assert.deepEqual([anew.id, anew.attempt], [id, 1]);
+  const { results } = await world.crypto.decrypt(world, session, [anew]);
+  assert.deepEqual([only(results).messageId, only(results).baseKey.length > 0], [id, true]);
+
+  await world.relay.send(unreadable(1));
+  await world.relay.until(() => world.relay.outbounds.length === 4);
+  await world.relay.send(unreadable(2));
+  assert.deepEqual(await phone.refused(), [`${id} undecryptable`]);
+  assert.equal(world.relay.outbounds.length, 4);
+});
+
 test('ONCE: after a restart that lost the acknowledgement a message is not shown again', async () => {
   await using world = await World.begin(openHandsetFile);
   world.relay.confirms = false;
@@ -273,6 +337,8 @@ class Phone implements AsyncDisposable {
   readonly connected: Promise<void>;
   readonly ended: ReturnType<Handset['connect']>;
   #confirmed = 0;
+  #received = 0;
+  readonly #refused: string[] = [];
   #wake: () => void = () => undefined;
 
   constructor(channel: Channel, state: HandsetState) {
@@ -285,13 +351,34 @@ class Phone implements AsyncDisposable {
         this.#confirmed += 1;
         this.#wake();
       },
+      onReceived: () => {
+        this.#received += 1;
+        this.#wake();
+      },
+      onRefused: (id, { reason }) => {
+        this.#refused.push(`${id} ${reason}`);
+        this.#wake();
+      },
     };
     this.handset = new Handset({ channel, state, listener, now: () => noon, random: () => 0 });
     this.ended = this.handset.connect();
   }
 
-  async confirmed(count: number): Promise<void> {
-    while (this.#confirmed < count) {
+  confirmed(count: number): Promise<void> {
+    return this.#until(() => this.#confirmed >= count);
+  }
+
+  received(count: number): Promise<void> {
+    return this.#until(() => this.#received >= count);
+  }
+
+  async refused(): Promise<string[]> {
+    await this.#until(() => this.#refused.length > 0);
+    return this.#refused;
+  }
+
+  async #until(holds: () => boolean): Promise<void> {
+    while (!holds()) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#wake = resolve;
       await promise;

@@ -33,6 +33,8 @@ export class ScriptedRelay implements AsyncDisposable {
   incarnation = 1;
   /** While false nothing is confirmed and nothing forgotten. */
   confirms = true;
+  /** While false nobody is told what became of replies. */
+  receives = true;
   removed = false;
   bundle: PreKeyBundle | undefined;
   readonly #frames = new EventEmitter();
@@ -129,6 +131,8 @@ export class ScriptedRelay implements AsyncDisposable {
         if (frame.case === 'outbound') this.outbounds.push(frame.value);
         else this.blocks.push(frame.value);
         if (this.confirms) await stream.send({ frame: { case: 'confirmed', value: { ids: [frame.value.id] } } });
+        if (this.confirms && this.receives && frame.case === 'outbound')
+          await stream.send({ frame: { case: 'outcome', value: { received: [frame.value.id] } } });
         return;
       case 'read':
         this.reads.push(...frame.value.messageIds);

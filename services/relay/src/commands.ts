@@ -21,9 +21,9 @@ export function registeredRecord(contact: PhoneNumber, id: string, registration:
 }
 
 export function inboundRecord(contact: PhoneNumber, device: number, business: string, outbound: Outbound): NewRecord {
-  const { id, to, ciphertext, type } = outbound;
+  const { id, to, ciphertext, type, attempt } = outbound;
   const command = create(CommandSchema, {
-    kind: { case: 'inbound', value: { business, number: to, device, ciphertext, type } },
+    kind: { case: 'inbound', value: { business, number: to, device, ciphertext, type, attempt } },
   });
   return record(contact, 'inbound', `${device}:${id}`, command);
 }

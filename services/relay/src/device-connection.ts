@@ -18,6 +18,7 @@ import {
   type Envelopes,
   type Forget,
   type Outbound,
+  type Outcome,
   type Read,
   type Resume,
 } from '@chappe/proto/device/device_service';
@@ -29,7 +30,7 @@ import { Downlink } from './downlink.ts';
 import type { Events } from './events.ts';
 import {
   firstFrameMs,
-  forgetGatherMs,
+  gatherMs,
   messageIdCharactersMax,
   outboundBytesMax,
   outboundIdCharactersMax,
@@ -70,8 +71,8 @@ export class DeviceConnection {
   readonly #ended = Promise.withResolvers<void>();
   #open = true;
   #inFlight = 0;
-  /** Runs while the device may forget something and was not told yet. */
-  #forgetTimer: NodeJS.Timeout | undefined;
+  /** Runs while there is something that the device is told later, with more of its kind. */
+  #gatherTimer: NodeJS.Timeout | undefined;
   /** Envelopes were not taken because the device is slow: attach anew once it has caught up. */
   #overflowed = false;
 
@@ -92,7 +93,7 @@ export class DeviceConnection {
       await Promise.race([this.#ended.promise, this.#readFrames(timer), this.#writeFrames()]);
     } finally {
       clearTimeout(timer);
-      clearTimeout(this.#forgetTimer);
+      clearTimeout(this.#gatherTimer);
       this.#open = false;
       this.#toWrite.set();
       this.#room.set();
@@ -129,11 +130,13 @@ export class DeviceConnection {
   forget(forget: Forget): void {
     this.uplink?.forget(forget);
     this.#downlink.forget(forget);
-    this.#forgetTimer ??= setTimeout(() => {
-      this.#forgetTimer = undefined;
-      this.#downlink.releaseForget();
-      this.#toWrite.set();
-    }, forgetGatherMs).unref();
+    this.#gather();
+  }
+
+  /** The device keeps its replies until it hears of them: it hears of many at once. */
+  outcome(outcome: Outcome): void {
+    this.#downlink.outcome(outcome);
+    this.#gather();
   }
 
   refill(count: number): void {
@@ -144,6 +147,14 @@ export class DeviceConnection {
   /** Receipts were handed to a shard. */
   sent(): void {
     this.#room.set();
+  }
+
+  #gather(): void {
+    this.#gatherTimer ??= setTimeout(() => {
+      this.#gatherTimer = undefined;
+      this.#downlink.releaseGathered();
+      this.#toWrite.set();
+    }, gatherMs).unref();
   }
 
   #enqueue(incarnation: number, envelopes: readonly Envelope[]): void {

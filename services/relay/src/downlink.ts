@@ -8,9 +8,11 @@ import {
   type ConnectResponse,
   type Envelope,
   type Forget,
+  type Outcome,
   type RefusedSchema,
+  type Unreadable,
 } from '@chappe/proto/device/device_service';
-import { envelopesPerFrameMax, queuedBytesMax, queuedEnvelopesMax } from './limits.ts';
+import { envelopesPerFrameMax, outcomesGatheredMax, queuedBytesMax, queuedEnvelopesMax } from './limits.ts';
 
 type Frame = Exclude<MessageInitShape<typeof ConnectResponseSchema>['frame'], undefined>;
 
@@ -27,7 +29,9 @@ export class Downlink {
   #bytes = 0;
   #incarnation = 0;
   #forget: Forget | undefined;
-  #isForgetDue = false;
+  #received: string[] = [];
+  #unreadable: Unreadable[] = [];
+  #isGatheredDue = false;
   #confirmed: string[] = [];
   #refused: MessageInitShape<typeof RefusedSchema>[] = [];
   #refill = 0;
@@ -61,9 +65,16 @@ export class Downlink {
     this.#forget = forget;
   }
 
-  /** What the device may forget by now is written next. */
-  releaseForget(): void {
-    this.#isForgetDue = this.#forget !== undefined;
+  /** What does not fit is dropped: the device sends again what it has heard nothing of. */
+  outcome({ received, unreadable }: Outcome): void {
+    const room = outcomesGatheredMax - this.#received.length - this.#unreadable.length;
+    this.#unreadable.push(...unreadable.slice(0, room));
+    this.#received.push(...received.slice(0, Math.max(0, room - unreadable.length)));
+  }
+
+  /** What the device may forget by now, and what became of its replies, is written next. */
+  releaseGathered(): void {
+    this.#isGatheredDue = true;
   }
 
   confirm(id: string): void {
@@ -87,12 +98,8 @@ export class Downlink {
       this.#confirmed = [];
       return frame({ case: 'confirmed', value: { ids } }, 0, ids.length);
     }
-    if (this.#forget !== undefined && this.#isForgetDue) {
-      const value = this.#forget;
-      this.#forget = undefined;
-      this.#isForgetDue = false;
-      return frame({ case: 'forget', value }, 0, 0);
-    }
+    const gathered = this.#isGatheredDue ? this.#takeGathered() : undefined;
+    if (gathered !== undefined) return frame(gathered, 0, 0);
     if (this.#envelopes.length > 0) {
       const envelopes = this.#envelopes.splice(0, envelopesPerFrameMax);
       for (const { ciphertext } of envelopes) this.#bytes -= ciphertext.length;
@@ -104,6 +111,20 @@ export class Downlink {
       return frame({ case: 'refillPreKeys', value: { count } }, 0, 0);
     }
     return undefined;
+  }
+
+  #takeGathered(): Frame | undefined {
+    if (this.#forget !== undefined) {
+      const value = this.#forget;
+      this.#forget = undefined;
+      return { case: 'forget', value };
+    }
+    this.#isGatheredDue = false;
+    if (this.#received.length + this.#unreadable.length === 0) return undefined;
+    const value = { received: this.#received, unreadable: this.#unreadable };
+    this.#received = [];
+    this.#unreadable = [];
+    return { case: 'outcome', value };
   }
 }
 

@@ -49,10 +49,12 @@ export const connectionsMax = 20_000;
 /** A device sends Resume as soon as its stream is open; one that does not holds a place. */
 export const firstFrameMs = 10_000;
 /**
- * A device holds the reports of what it could not read, and its window, until it may forget: a fifth of a second of
- * messages more costs it nothing, and saves a frame a message.
+ * A device holds the reports of what it could not read, its window and its replies until it hears of them: a fifth of
+ * a second of messages more costs it nothing, and saves a frame a message.
  */
-export const forgetGatherMs = 200;
+export const gatherMs = 200;
+/** Replies whose outcome one device was not told yet: as many as it keeps itself (`outboundMax` of libs/handset). */
+export const outcomesGatheredMax = 256;
 /** Outbound and Block that the log does not have yet; beyond it the device's frames are not read. */
 export const outboundInFlightMax = 64;
 /** A reply of 4,096 characters, padded and encrypted, has at most 20 kB; a first message 2 kB more. */

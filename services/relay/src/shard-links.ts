@@ -208,6 +208,9 @@ export class ShardLinks implements AttachedTo, AsyncDisposable {
       const placed = this.#find(link, device);
       if (placed !== undefined && forget !== undefined) placed.connection.forget(forget);
     }
+    for (const { device, outcome } of response.outcome) {
+      if (outcome !== undefined) this.#find(link, device)?.connection.outcome(outcome);
+    }
     for (const refused of response.refused) this.#refused(link, refused);
   }
 

@@ -51,6 +51,27 @@ test('envelopes reach the device, its acknowledgement the shard, and forget come
   assert.deepEqual((await shard.next('detach')).value.device, attach.device);
 });
 
+test('what became of replies reaches the device gathered, and no more than it can wait for', async () => {
+  await using run = await startWithShard();
+  const { harness, shard, credential } = run;
+  const device = new ConnectedDevice(harness, credential);
+  await device.resume();
+  const { value: attach } = await shard.next('attach');
+  await shard.outcome(attach.device, { received: ['o-1'] });
+  await shard.outcome(attach.device, { received: ['o-2'], unreadable: [{ id: 'o-3', attempt: 1 }] });
+  const { received, unreadable } = await device.next('outcome');
+  assert.deepEqual(received, ['o-1', 'o-2']);
+  assert.deepEqual(
+    unreadable.map(({ id, attempt }) => [id, attempt]),
+    [['o-3', 1]],
+  );
+  const many = Array.from({ length: 200 }, (_, index) => `m-${index}`);
+  await shard.outcome(attach.device, { received: many });
+  await shard.outcome(attach.device, { received: many });
+  assert.equal((await device.next('outcome')).received.length, 256);
+  device.cancel();
+});
+
 test('a new connection of a device has a higher number, and pushes for the old one are dropped', async () => {
   await using run = await startWithShard();
   const { harness, shard, credential } = run;

@@ -1,7 +1,7 @@
 /** A shard as the relay meets it: the other end of SenderService.Attach, driven by the test. */
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { ChappeError } from '@chappe/errors/chappe-error';
-import { EnvelopesSchema, type Envelopes } from '@chappe/proto/device/device_service';
+import { EnvelopesSchema, type Envelopes, type OutcomeSchema } from '@chappe/proto/device/device_service';
 import {
   AttachResponseSchema,
   SenderService,
@@ -73,6 +73,10 @@ export class ShardPeer implements AsyncDisposable {
     await this.#send(
       create(AttachResponseSchema, { forget: [{ ...given(device), forget: { incarnation, through } }] }),
     );
+  }
+
+  async outcome(device: DeviceRef | undefined, outcome: MessageInitShape<typeof OutcomeSchema>): Promise<void> {
+    await this.#send(create(AttachResponseSchema, { outcome: [{ ...given(device), outcome }] }));
   }
 
   async refuse(device: DeviceRef | undefined, reason: RefusedReason): Promise<void> {

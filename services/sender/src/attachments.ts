@@ -4,7 +4,7 @@
  */
 import type { DeviceRef } from '@chappe/proto/internal/sender_service';
 import type { Store } from '@chappe/store/store';
-import type { NewEnvelope } from './changes.ts';
+import type { NewEnvelope, NewOutcome } from './changes.ts';
 import type { DeviceSink, PushedEnvelope } from './device-work.ts';
 import { retryMs, windowBytesMax, windowEnvelopesMax } from './limits.ts';
 
@@ -69,10 +69,10 @@ export class Attachments {
     };
     this.#byDevice.set(nameOf(device), attachment);
     if (pushedNo < mailbox.acknowledgedNo) {
-      // The device was restored from an older state: what it lacks is settled and gone.
+      // The device was restored from an older state: what it lacks is settled and gone, and it has to know.
       this.#push(
         attachment,
-        [{ kind: 'removed', from: pushedNo + 1, through: mailbox.acknowledgedNo }],
+        [{ kind: 'removed', from: pushedNo + 1, through: mailbox.acknowledgedNo, acknowledged: true }],
         mailbox.acknowledgedNo,
       );
     }
@@ -118,6 +118,14 @@ export class Attachments {
       }
       if (pushed.length > 0) this.#push(attachment, pushed, pushedNo);
       this.#pump(attachment);
+    }
+  }
+
+  /** A device that is not attached sends again what it has heard nothing of. */
+  tell(outcomes: readonly NewOutcome[]): void {
+    for (const [name, ofDevice] of Map.groupBy(outcomes, ({ contact, device }) => `${contact}/${device}`)) {
+      const attachment = this.#byDevice.get(name);
+      attachment?.sink.outcome(attachment.device, ofDevice);
     }
   }
 

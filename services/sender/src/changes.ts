@@ -27,6 +27,15 @@ export interface NewEnvelope extends PendingEnvelope {
   readonly ciphertext: Uint8Array;
 }
 
+/** What a device is to hear of something that it sent. */
+export interface NewOutcome {
+  readonly contact: string;
+  readonly device: number;
+  readonly outcome: 'received' | 'unreadable';
+  readonly id: string;
+  readonly attempt: number;
+}
+
 export interface EncryptWork {
   readonly messageId: string;
   /** Only for this device; absent: for all. */
@@ -46,6 +55,8 @@ export class Changes {
   readonly toEncrypt = new Map<ContactState, EncryptWork[]>();
   /** New envelopes, to be pushed after the commit. */
   readonly envelopes: NewEnvelope[] = [];
+  /** To be told after the commit. */
+  readonly outcomes: NewOutcome[] = [];
   readonly drops = new Map<string, number>();
   readonly ended: { readonly state: MessageState; readonly code: string }[] = [];
   acceptedCount = 0;
@@ -60,6 +71,7 @@ export class Changes {
   readonly settledEnvelopes: (readonly SqlValue[])[] = [];
   readonly removedDevices: (readonly [string, number])[] = [];
   readonly heldRecords: (readonly SqlValue[])[] = [];
+  readonly replies: (readonly SqlValue[])[] = [];
 
   readonly #incarnation: number;
 
@@ -114,12 +126,27 @@ export class Changes {
         if (session !== undefined && !session.acknowledged) this.setSession(state, { ...session, acknowledged: true });
         return;
       }
-      case 'received':
-        this.events.write(effect.business, state.number, effect.number, cause.timeMs, `${cause.id}received`, {
-          case: 'received',
-          value: { messageId: effect.messageId, sealedBody: effect.sealedBody },
-        });
+      case 'received': {
+        const { device, messageId, sealedBody } = effect;
+        this.replies.push([messageId, state.number, device, cause.timeMs]);
+        this.events.write(
+          effect.business,
+          state.number,
+          effect.number,
+          cause.timeMs,
+          `${device}:${messageId}received`,
+          {
+            case: 'received',
+            value: { messageId, sealedBody },
+          },
+        );
         return;
+      }
+      case 'tell_device': {
+        const { device, outcome, id, attempt } = effect;
+        this.outcomes.push({ contact: state.number, device, outcome, id, attempt });
+        return;
+      }
       case 'opt_in_changed':
         this.events.write(effect.business, state.number, '', cause.timeMs, `${cause.id}${effect.optIn}`, {
           case: 'optIn',

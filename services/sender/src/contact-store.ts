@@ -120,6 +120,19 @@ export async function knownMessageIds(store: Store, ids: readonly string[]): Pro
   return known;
 }
 
+/** Which of these ids are of replies that were decrypted before, by `replyName`. */
+export async function knownReplies(store: Store, ids: readonly string[]): Promise<Set<string>> {
+  const known = new Set<string>();
+  await queryIn(store, 'SELECT reply_id, contact, device FROM replies WHERE reply_id IN', ids, (row) =>
+    known.add(replyName(textOf(row, 'contact'), numberOf(row, 'device'), textOf(row, 'reply_id'))),
+  );
+  return known;
+}
+
+export function replyName(contact: string, device: number, replyId: string): string {
+  return `${contact}/${device}/${replyId}`;
+}
+
 /** Messages by id, those that nobody waits for as well; with their contacts. */
 export async function loadMessages(
   store: Store,

@@ -14,7 +14,7 @@ export interface CommandFacts {
   /** The record's id: the message id of a send. */
   readonly id: string;
   readonly appendTimeMs: number;
-  /** A send with this id was decided before. */
+  /** A send with this id was decided before; a reply with this id, or the one inside it, was received. */
   readonly isRepeat: boolean;
   /** Of an inbound command: what crypto made of it. */
   readonly decrypted?: DecryptResult;
@@ -28,7 +28,7 @@ export function decide(state: ContactState, command: Command, facts: CommandFact
     case 'send':
       return decideSend(state, kind.value, { ...facts, messageId: facts.id });
     case 'inbound':
-      return decideInbound(state, kind.value, facts.decrypted, now);
+      return decideInbound(state, kind.value, facts);
     case 'deviceRegistered':
       return decideDeviceRegistered(state, kind.value);
     case 'optIn':
@@ -48,31 +48,40 @@ export function decide(state: ContactState, command: Command, facts: CommandFact
   }
 }
 
+/**
+ * A ciphertext that crypto calls a repeat is one only if its reply was received: a device that was
+ * restored from a backup encrypts other texts under message keys that it has used before.
+ */
 function decideInbound(
   state: ContactState,
   command: InboundCommand,
-  decrypted: DecryptResult | undefined,
-  now: number,
+  { id, isRepeat, decrypted, appendTimeMs: now }: CommandFacts,
 ): Effect[] {
-  if (!state.contact.devices.some(({ device }) => device === command.device)) {
+  const { business, number, device, attempt } = command;
+  if (!state.contact.devices.some((known) => known.device === device)) {
     return [{ kind: 'drop', reason: 'unknown_device' }];
   }
-  if (decrypted === undefined || decrypted.verdict === Verdict.UNDECRYPTABLE) {
-    return [{ kind: 'drop', reason: 'undecryptable' }];
+  const tell = (outcome: 'received' | 'unreadable'): Effect => {
+    return { kind: 'tell_device', outcome, device, id: outboundIdOf(id), attempt };
+  };
+  if (decrypted === undefined || decrypted.verdict !== Verdict.OK) {
+    if (isRepeat) return [{ kind: 'drop', reason: 'repeat' }, tell('received')];
+    return [{ kind: 'drop', reason: 'undecryptable' }, tell('unreadable')];
   }
-  if (decrypted.verdict !== Verdict.OK) return [{ kind: 'drop', reason: 'repeat' }];
 
-  const effects: Effect[] = [{ kind: 'acknowledge_session', number: command.number, device: command.device }];
+  const effects: Effect[] = [{ kind: 'acknowledge_session', number, device }];
   const { facts } = decrypted;
   if (facts.includes(Fact.SESSION_ACK)) return effects;
+  effects.push(tell('received'));
+  if (isRepeat) return [...effects, { kind: 'drop', reason: 'repeat' }];
 
-  const { business, number } = command;
   const before = state.relations.get(business) ?? noRelation;
   const opened: Relation = { ...before, lastInboundMs: { ...before.lastInboundMs, [number]: now } };
   effects.push({
     kind: 'received',
     business,
     number,
+    device,
     messageId: decrypted.messageId,
     sealedBody: decrypted.sealedBody,
   });
@@ -93,6 +102,11 @@ function decideInbound(
     ];
   }
   return [...effects, { kind: 'set_relation', business, relation: opened }];
+}
+
+/** The record's id is `<device>:<Outbound id>`. */
+export function outboundIdOf(recordId: string): string {
+  return recordId.slice(recordId.indexOf(':') + 1);
 }
 
 function decideDeviceRegistered(state: ContactState, command: DeviceRegistered): Effect[] {

@@ -4,7 +4,7 @@
  */
 import type { Acknowledge, Resume, Undecryptable } from '@chappe/proto/device/device_service';
 import type { DeviceRef } from '@chappe/proto/internal/sender_service';
-import type { Changes } from './changes.ts';
+import type { Changes, NewOutcome } from './changes.ts';
 import { undecryptableTriesMax } from './limits.ts';
 import { lastEnvelopeNo, neverAgain, sessionKey, type ContactState, type Message } from './state.ts';
 
@@ -30,6 +30,7 @@ export interface DeviceSink {
   readonly closed: boolean;
   push(device: DeviceRef, epoch: bigint, incarnation: number, envelopes: readonly PushedEnvelope[]): void;
   forget(device: DeviceRef, incarnation: number, through: number): void;
+  outcome(device: DeviceRef, outcomes: readonly NewOutcome[]): void;
   refuse(device: DeviceRef, reason: 'not_owner' | 'superseded' | 'unknown_device'): void;
 }
 
@@ -39,7 +40,8 @@ export function refuseDeviceWork(work: DeviceWork): void {
 }
 
 export type PushedEnvelope =
-  | { readonly kind: 'removed'; readonly from: number; readonly through: number }
+  /** Acknowledged: by the device itself, which may be a copy that does not know. */
+  | { readonly kind: 'removed'; readonly from: number; readonly through: number; readonly acknowledged?: boolean }
   | {
       readonly kind: 'envelope';
       readonly envelopeNo: number;

@@ -32,8 +32,18 @@ export type Effect =
       readonly kind: 'received';
       readonly business: string;
       readonly number: string;
+      readonly device: number;
+      /** The id inside the ciphertext. */
       readonly messageId: string;
       readonly sealedBody: Uint8Array;
+    }
+  /** What became of something that a device sent: its Outbound's id and attempt. */
+  | {
+      readonly kind: 'tell_device';
+      readonly outcome: 'received' | 'unreadable';
+      readonly device: number;
+      readonly id: string;
+      readonly attempt: number;
     }
   | { readonly kind: 'opt_in_changed'; readonly business: string; readonly optIn: OptIn; readonly cause: OptInCause }
   | { readonly kind: 'block_changed'; readonly business: string; readonly number: string; readonly blocked: boolean }

@@ -39,8 +39,8 @@ export const unacknowledgedSessionMs = 25 * 24 * 3_600_000;
 /** A pushed message may still be shown from memory: it is ended so long after its expiry. */
 export const expiryGraceMs = 5 * 60_000;
 
-/** Message ids are kept so long for repeats; request keys and event ids live 30 days as well. */
-export const messageRetentionMs = 31 * 24 * 3_600_000;
+/** Ids of messages and replies are kept so long for repeats; request keys and event ids live 30 days as well. */
+export const idRetentionMs = 31 * 24 * 3_600_000;
 
 /** Records of the range topic are deleted so long after they are done: the margin for a restore. */
 export const restoreMarginMs = 24 * 3_600_000;

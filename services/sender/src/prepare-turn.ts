@@ -11,7 +11,7 @@ import type { PriceBooks } from '@chappe/rating/price-book';
 import type { Store } from '@chappe/store/store';
 import type { Attachments } from './attachments.ts';
 import type { Changes } from './changes.ts';
-import { knownMessageIds, loadMessages } from './contact-store.ts';
+import { loadMessages } from './contact-store.ts';
 import { refuseForFullLane } from './decide-send.ts';
 import { decide } from './decide.ts';
 import { decryptBatch, type Inbound } from './decrypt-batch.ts';
@@ -20,6 +20,7 @@ import { encryptBatch, type EncryptDependencies } from './encrypt-batch.ts';
 import type { SenderEvents } from './events.ts';
 import { heldRecordsMax } from './limits.ts';
 import type { ReadCommand } from './read-commands.ts';
+import { Repeats } from './repeats.ts';
 import type { ContactState, Message } from './state.ts';
 
 export interface TurnDependencies extends EncryptDependencies {
@@ -156,11 +157,7 @@ async function decideCommands(
   const books = dependencies.books();
   const { changes, range } = input;
   const resultOf = new Map([...decrypted].map(([inbound, result]) => [inbound.command, result]));
-  const sends = input.commands.filter((read) => read.kind === 'command' && read.command.kind.case === 'send');
-  const known = await knownMessageIds(
-    store,
-    sends.map(({ record }) => record.headers.id),
-  );
+  const repeats = await Repeats.find(store, input.commands, resultOf);
   let timeMs = input.lastTimeMs;
   for (const read of input.commands) {
     const { record } = read;
@@ -173,23 +170,21 @@ async function decideCommands(
     const state = input.states.get(read.contact);
     if (state === undefined) throw new Error('a contact of the batch was not loaded');
     const { id } = record.headers;
-    const facts = { id, appendTimeMs: timeMs, isRepeat: known.has(id), books };
+    const facts = { id, appendTimeMs: timeMs, books };
     if (read.kind === 'poison' || isBehindHeld(read, state)) {
       if (state.heldRecords < heldRecordsMax) hold(input, read, state, timeMs, events);
       else if (read.kind === 'command' && read.command.kind.case === 'send') {
         // NO-LOSS: what was accepted ends with a code.
-        const effects = refuseForFullLane(state, read.command.kind.value, { ...facts, messageId: id });
+        const send = { ...facts, messageId: id, isRepeat: repeats.isRepeat(read) };
+        const effects = refuseForFullLane(state, read.command.kind.value, send);
         for (const effect of effects) changes.apply(state, effect, { id, timeMs });
-        known.add(id);
       } else events.deadRecord(range.id, record.offset, 'the lane of held commands is full');
       continue;
     }
     const { command } = read;
-    const inbound = command.kind.case === 'inbound' ? resultOf.get(command.kind.value) : undefined;
-    for (const effect of decide(state, command, inbound === undefined ? facts : { ...facts, decrypted: inbound })) {
-      changes.apply(state, effect, { id, timeMs });
-    }
-    if (command.kind.case === 'send') known.add(id);
+    const result = command.kind.case === 'inbound' ? resultOf.get(command.kind.value) : undefined;
+    const all = { ...facts, isRepeat: repeats.isRepeat(read), ...(result === undefined ? {} : { decrypted: result }) };
+    for (const effect of decide(state, command, all)) changes.apply(state, effect, { id, timeMs });
   }
   return timeMs;
 }

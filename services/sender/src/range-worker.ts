@@ -34,7 +34,7 @@ import {
   batchRecordsMax,
   clockAlarmMs,
   clockWaitMs,
-  messageRetentionMs,
+  idRetentionMs,
   pendingDeviceWorkMax,
   recordsGatherMs,
   restMsMax,
@@ -46,7 +46,7 @@ import { OutboxPublisher } from './outbox-publisher.ts';
 import { prepareTurn, type Turn } from './prepare-turn.ts';
 import { readCommand, type ReadCommand } from './read-commands.ts';
 import type { ContactState } from './state.ts';
-import { deletePublished, forgetMessages, prepareRows, writeRows } from './write-changes.ts';
+import { deletePublished, forgetIds, prepareRows, writeRows } from './write-changes.ts';
 
 export interface RangeWorkerDependencies {
   readonly log: Log;
@@ -437,6 +437,7 @@ export class RangeWorker {
     this.#advanced = Promise.withResolvers<void>();
     // Committed: now, and only now, it may leave.
     this.#attachments.pushCommitted(changes.envelopes);
+    this.#attachments.tell(changes.outcomes);
     turn.committed();
     events.turnCommitted(this.range.id, commands.length, changes, {
       prepareMs: preparedAt - startedAt,
@@ -479,7 +480,7 @@ export class RangeWorker {
     this.#forgets = false;
     const outcome = await commitThroughFence(store, this.range.id, held, advance, async (tx) => {
       const published = deletePublished(tx, this.range.id, held.publishedNo, publishedNo);
-      const forgotten = forgets ? forgetMessages(tx, this.range, this.nowMs() - messageRetentionMs) : undefined;
+      const forgotten = forgets ? forgetIds(tx, this.range, this.nowMs() - idRetentionMs) : undefined;
       await Promise.all([published, forgotten, writeRows(tx, rows)]);
     });
     const known = outcome.kind === 'unknown' ? await this.#resolveUnknown(held) : outcome;

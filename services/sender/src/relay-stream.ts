@@ -8,10 +8,12 @@ import {
   RefusedReason,
   type AttachResponseSchema,
   type DeviceForgetSchema,
+  type DeviceOutcomeSchema,
   type DevicePushSchema,
   type DeviceRef,
   type DeviceRefusedSchema,
 } from '@chappe/proto/internal/sender_service';
+import type { NewOutcome } from './changes.ts';
 import type { DeviceSink, PushedEnvelope } from './device-work.ts';
 
 type Frame = MessageInitShape<typeof AttachResponseSchema>;
@@ -28,6 +30,7 @@ export class RelayStream implements DeviceSink {
   #push: MessageInitShape<typeof DevicePushSchema>[] = [];
   #forget: MessageInitShape<typeof DeviceForgetSchema>[] = [];
   #refused: MessageInitShape<typeof DeviceRefusedSchema>[] = [];
+  #outcome: MessageInitShape<typeof DeviceOutcomeSchema>[] = [];
   #sending = false;
 
   constructor(send: (frame: Frame) => Promise<void>) {
@@ -55,6 +58,14 @@ export class RelayStream implements DeviceSink {
     this.#flushSoon();
   }
 
+  outcome(device: DeviceRef, outcomes: readonly NewOutcome[]): void {
+    if (this.#closed) return;
+    const received = outcomes.filter(({ outcome }) => outcome === 'received').map(({ id }) => id);
+    const unreadable = outcomes.filter(({ outcome }) => outcome === 'unreadable');
+    this.#outcome.push({ device, outcome: { received, unreadable } });
+    this.#flushSoon();
+  }
+
   refuse(device: DeviceRef, reason: keyof typeof reasons): void {
     if (this.#closed) return;
     this.#refused.push({ device, reason: reasons[reason] });
@@ -69,11 +80,12 @@ export class RelayStream implements DeviceSink {
   }
 
   async #flush(): Promise<void> {
-    while (this.#push.length + this.#forget.length + this.#refused.length > 0) {
-      const frame = { push: this.#push, forget: this.#forget, refused: this.#refused };
+    while (this.#push.length + this.#forget.length + this.#refused.length + this.#outcome.length > 0) {
+      const frame = { push: this.#push, forget: this.#forget, refused: this.#refused, outcome: this.#outcome };
       this.#push = [];
       this.#forget = [];
       this.#refused = [];
+      this.#outcome = [];
       await this.#send(frame);
     }
     this.#sending = false;
@@ -81,7 +93,10 @@ export class RelayStream implements DeviceSink {
 }
 
 function toWire(envelope: PushedEnvelope): MessageInitShape<typeof EnvelopeSchema> {
-  if (envelope.kind === 'removed') return { number: BigInt(envelope.through), removedFrom: BigInt(envelope.from) };
+  if (envelope.kind === 'removed') {
+    const { from, through, acknowledged = false } = envelope;
+    return { number: BigInt(through), removedFrom: BigInt(from), acknowledged };
+  }
   return {
     number: BigInt(envelope.envelopeNo),
     from: envelope.number,

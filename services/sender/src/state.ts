@@ -1,5 +1,5 @@
 /**
- * What a range worker knows of one contact: the rows of the tables of 001-contacts.sql, in memory.
+ * What a range worker knows of one contact: its rows, in memory.
  *
  * A `ContactState` is loaded whole, changed only by `Changes` while a batch is prepared, and
  * dropped from the cache if that batch does not commit. Times are milliseconds since 1970, on the

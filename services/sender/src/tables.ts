@@ -1,4 +1,4 @@
-/** The tables of 001-contacts.sql as the store's bulk verbs want them. */
+/** The tables of the sender's migrations as the store's bulk verbs want them. */
 import type { Table } from '@chappe/store/store';
 
 function table(name: string, key: readonly string[], rest: readonly string[]): Table {
@@ -55,6 +55,8 @@ export const mailboxesTable = table(
 );
 
 export const outboxTable = table('outbox', ['range_id', 'event_no'], ['bucket', 'frame']);
+
+export const repliesTable = table('replies', ['reply_id', 'contact', 'device'], ['received_ms']);
 
 export const heldRecordsTable = table(
   'held_records',

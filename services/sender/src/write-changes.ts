@@ -13,6 +13,7 @@ import {
   messagesTable,
   outboxTable,
   relationsTable,
+  repliesTable,
   sessionsTable,
 } from './tables.ts';
 
@@ -31,6 +32,7 @@ export interface PreparedRows {
   readonly removedDevices: Rows;
   readonly outbox: Rows;
   readonly heldRecords: Rows;
+  readonly replies: Rows;
 }
 
 /**
@@ -77,6 +79,7 @@ export function prepareRows(
     removedDevices: changes.removedDevices.map((row) => [...row]),
     outbox: frames.map(({ eventNo, bucket, frame }) => [range.id, eventNo, bucket, frame]),
     heldRecords: sorted(changes.heldRecords),
+    replies: sorted(changes.replies),
   };
 }
 
@@ -101,6 +104,7 @@ export async function writeRows(tx: Transaction, rows: PreparedRows): Promise<vo
     tx.insert(mailboxesTable, rows.mailboxes, 'replace'),
     tx.insert(outboxTable, rows.outbox, 'fail'),
     tx.insert(heldRecordsTable, rows.heldRecords, 'ignore'),
+    tx.insert(repliesTable, rows.replies, 'fail'),
   ]);
 }
 
@@ -116,17 +120,21 @@ export async function deletePublished(tx: Transaction, rangeId: string, from: nu
   );
 }
 
-/** Deletes messages that ended and whose ids nobody can repeat any more. */
-export async function forgetMessages(
+/** Deletes messages that ended, and replies, whose ids nobody can repeat any more. */
+export async function forgetIds(
   tx: Transaction,
   range: { readonly start: string; readonly end: string },
-  acceptedBeforeMs: number,
+  beforeMs: number,
 ): Promise<void> {
-  await tx.run(
-    `DELETE FROM messages WHERE contact >= ? AND contact < ? AND accepted_ms < ?
-       AND state NOT IN ('accepted', 'sent')`,
-    [range.start, range.end, acceptedBeforeMs],
-  );
+  const old = [range.start, range.end, beforeMs];
+  await Promise.all([
+    tx.run(
+      `DELETE FROM messages WHERE contact >= ? AND contact < ? AND accepted_ms < ?
+         AND state NOT IN ('accepted', 'sent')`,
+      old,
+    ),
+    tx.run('DELETE FROM replies WHERE contact >= ? AND contact < ? AND received_ms < ?', old),
+  ]);
 }
 
 function messageRow(contact: string, message: Message): SqlValue[] {

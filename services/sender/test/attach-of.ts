@@ -16,6 +16,7 @@ export function attachOf(contact: string): { work: DeviceWork; refusals: string[
       closed: false,
       push: () => assert.fail('nothing is pushed'),
       forget: () => undefined,
+      outcome: () => undefined,
       refuse: (_device, reason) => refusals.push(reason),
     },
   };

@@ -30,7 +30,7 @@ describe('what a person writes', () => {
   test('is received, and opens the window of that number', () => {
     const person = Person.reachable();
     const kinds = person.writes('reply').map(({ kind }) => kind);
-    assert.deepEqual(kinds, ['acknowledge_session', 'received', 'set_relation']);
+    assert.deepEqual(kinds, ['acknowledge_session', 'tell_device', 'received', 'set_relation']);
     assert.deepEqual(person.state.relations.get(business)?.lastInboundMs, { [number]: start });
   });
 
@@ -41,6 +41,28 @@ describe('what a person writes', () => {
       assert.ok(!effects.some(({ kind }) => kind === 'received' || kind === 'set_relation'));
     });
   }
+
+  test('NO-LOSS: is told to be unreadable if it cannot be decrypted and was never received', async () => {
+    const person = Person.reachable();
+    const outcomes: string[] = [];
+    await person.turn((_, changes) => {
+      // The last two: another text under a message key of the first, and the first once more.
+      person.writesIn(changes, 'reply', start, 1, 'r1');
+      person.writesIn(changes, 'undecryptable', start, 1, 'r2');
+      person.writesIn(changes, 'repeat', start, 1, 'r3');
+      person.writesIn(changes, 'repeat', start, 1, 'r1');
+      outcomes.push(...changes.outcomes.map(({ id, outcome }) => `${id} ${outcome}`));
+    });
+    assert.deepEqual(outcomes, ['r1 received', 'r2 unreadable', 'r3 unreadable', 'r1 received']);
+  });
+
+  test('ONCE: and encrypted anew under the same id is one reply', async () => {
+    const person = Person.reachable();
+    const events = await person.turn((_, changes) => {
+      for (const what of ['undecryptable', 'reply', 'reply'] as const) person.writesIn(changes, what, start, 1, 'r1');
+    });
+    assert.deepEqual(events, ['received r1']);
+  });
 
   test('on a device that the log does not have is dropped', () => {
     assert.equal(verdictOf(Person.reachable().writes('reply', start, 9)), 'dropped: unknown_device');

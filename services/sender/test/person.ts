@@ -19,7 +19,7 @@ import { ClaimResponseSchema, type ClaimRequest, type PreKeyService } from '@cha
 import { PriceBooks } from '@chappe/rating/price-book';
 import type { Client } from '@chappe/rpc/client';
 import { Changes } from '../src/changes.ts';
-import { decide } from '../src/decide.ts';
+import { decide, outboundIdOf } from '../src/decide.ts';
 import { applyAcknowledge, applyAttach, applyDetach } from '../src/device-work.ts';
 import type { Effect } from '../src/effects.ts';
 import { encryptBatch } from '../src/encrypt-batch.ts';
@@ -133,9 +133,10 @@ export class Person {
     return this.#decide(changes, kind, timeMs);
   }
 
-  writesIn(changes: Changes, what: Written, timeMs = start, device = 1): Effect[] {
+  writesIn(changes: Changes, what: Written, timeMs = start, device = 1, replyId?: string): Effect[] {
     const value = { business, number, device, ciphertext: new Uint8Array(1) };
-    return this.#decide(changes, { case: 'inbound', value }, timeMs, undefined, what);
+    const id = replyId === undefined ? undefined : `${device}:${replyId}`;
+    return this.#decide(changes, { case: 'inbound', value }, timeMs, id, what);
   }
 
   attach(changes: Changes, resume: { incarnation: number; number: number }, device = 1): number {
@@ -172,10 +173,10 @@ export class Person {
     const commandId = id ?? `c${this.#commands}`;
     const facts = { id: commandId, appendTimeMs: timeMs, isRepeat: this.#decided.has(commandId), books };
     const command = create(CommandSchema, { kind });
-    const decrypted = what === undefined ? {} : { decrypted: decryptedAs(what, commandId) };
+    const decrypted = what === undefined ? {} : { decrypted: decryptedAs(what, outboundIdOf(commandId)) };
     const effects = decide(this.state, command, { ...facts, ...decrypted });
     for (const effect of effects) changes.apply(this.state, effect, { id: commandId, timeMs });
-    if (kind.case === 'send') this.#decided.add(commandId);
+    if (kind.case === 'send' || effects.some((effect) => effect.kind === 'received')) this.#decided.add(commandId);
     return effects;
   }
 

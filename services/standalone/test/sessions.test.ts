@@ -5,6 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChappeClient } from '@chappe/client/chappe-client';
 import type { Report } from '@chappe/handset/mailbox';
 import { readMailbox } from '@chappe/handset/mailbox-record';
+import { pendingReplies } from '@chappe/handset/outbox';
+import { CiphertextType } from '@chappe/proto/device/device_service';
 import { MessageState } from '@chappe/proto/v1/event';
 import {
   allEnded,
@@ -76,6 +78,25 @@ describe('sessions', () => {
       assert.equal(phone.shown.length, 4);
     });
   }
+
+  test('SECRET: a phone that was restored from a backup learns of it, and writes under no key that it may have used', async () => {
+    const person = '+33612345805';
+    const { client, number } = await business(person);
+    const phone = await startPhone(node, person);
+    await allEnded(client, await sendAll(client, person, 'one'));
+    const backup = copyOf(phone.state);
+    await allEnded(client, await sendAll(client, person, 'two'));
+    const { number: last } = readMailbox(phone.state);
+    await phone[Symbol.asyncDispose]();
+
+    await using restored = openPhone(node, backup);
+    while (readMailbox(restored.state).number < last) await sleep(10);
+    const id = await restored.handset.reply(number, 'hello');
+    const [frame] = [...pendingReplies(restored.state)].map((request) => request.frame);
+    assert.ok(frame?.case === 'outbound' && frame.value.id === id);
+    assert.equal(frame.value.type, CiphertextType.PRE_KEY, 'a session of its own, without a message from the business');
+    await eventsUntil(client, ({ kind }) => kind.case === 'received' && kind.value.messageId === id);
+  });
 
   test('a phone that can read nothing makes a message fail with 3003 after three sessions, and is sent to again once it can', async () => {
     const person = '+33612345803';

@@ -50,6 +50,7 @@ export async function runPhone(session: PhoneSession): Promise<HandsetEnd> {
           `disconnected${error === undefined ? '' : `: ${error.message}`}; trying again`,
         ),
       onConfirmed: (id) => say({ kind: 'confirmed', id }, undefined),
+      onReceived: (id) => say({ kind: 'received', id }, undefined),
       onRefused: (id, error) =>
         say(
           { kind: 'refused', id, code: error.entry.code, detail: error.message },

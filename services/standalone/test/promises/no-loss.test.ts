@@ -4,6 +4,8 @@ import { MessageState } from '@chappe/proto/v1/event';
 import {
   allEnded,
   allEvents,
+  copyOf,
+  eventsUntil,
   makeBusiness,
   makeNote,
   note,
@@ -86,5 +88,46 @@ describe('NO-LOSS', () => {
     await read(3);
     assert.deepEqual(texts, ['one', 'two', 'three']);
     assert.ok(replies.slice(0, 2).every((id) => confirmed.has(id)));
+  });
+
+  test('NO-LOSS: what a phone writes that was restored from a backup reaches the business, once', async () => {
+    await using node = await startTestNode();
+    const { client } = await makeBusiness(node, 'Air Semaphore', '+33123456789');
+    await makeNote(client);
+    const [person = ''] = people;
+    await optIn(client, person);
+    const phone = await startPhone(node, person);
+    await client.send(note(person, 'first'));
+    await phone.showed(1);
+    const heard = async (last: string): Promise<string[]> => {
+      const events = await eventsUntil(client, ({ kind }) => kind.case === 'received' && kind.value.text === last);
+      return events.flatMap(({ kind }) => (kind.case === 'received' ? [kind.value.text] : []));
+    };
+    await phone.handset.reply('+33123456789', 'before');
+    await heard('before');
+    const backup = copyOf(phone.state);
+    await client.send(note(person, 'second'));
+    await phone.showed(2);
+    await phone.handset.reply('+33123456789', 'lived');
+    await heard('lived');
+    await allEnded(
+      client,
+      phone.shown.map(({ messageId }) => messageId),
+    );
+    await phone[Symbol.asyncDispose]();
+
+    // Written before it can know that it is a copy: under the message key of `lived`.
+    await using restored = openPhone(node, backup, { connect: false });
+    await restored.handset.reply('+33123456789', 'from the copy');
+    void restored.handset.connect();
+    assert.deepEqual(await heard('from the copy'), ['before', 'lived', 'from the copy']);
+    await restored.handset.reply('+33123456789', 'afterwards');
+    await client.send(note(person, 'third'));
+    await restored.showed(1);
+    assert.deepEqual(await heard('afterwards'), ['before', 'lived', 'from the copy', 'afterwards']);
+    assert.deepEqual(
+      restored.shown.map(({ message }) => message.body),
+      ['third'],
+    );
   });
 });

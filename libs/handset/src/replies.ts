@@ -1,0 +1,26 @@
+/**
+ * What replies say, until the business has them: one that could not be decrypted there is encrypted anew.
+ * The frame of each lies beside it (outbox.ts).
+ */
+import { getJson, putJson, type HandsetState } from './handset-state.ts';
+
+export interface Reply {
+  /** The business number, digits. */
+  readonly to: string;
+  /** Content, in base64. */
+  readonly content: string;
+  /** How often it was encrypted anew. */
+  readonly attempt: number;
+  /** The log has it. */
+  readonly confirmed: boolean;
+}
+
+/** Not committed. */
+export function putReply(state: HandsetState, id: string, reply: Reply): void {
+  putJson(state, 'reply', id, reply);
+}
+
+export function findReply(state: HandsetState, id: string): Reply | undefined {
+  // Put by putReply.
+  return getJson(state, 'reply', id) as Reply | undefined;
+}
