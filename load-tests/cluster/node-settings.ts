@@ -3,24 +3,33 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Of V8, before the program. The heap may double from one collection to the next, so that a process of
- * 40 MB in use is not marked anew several times a second, and has a bound; the young generation is
- * large enough for what a batch needs to be gone before it is copied.
+ * Of V8, before the program. The heap has a bound, and may grow so much from one collection to the next that a
+ * process of 40 MB in use is not marked anew several times a second; the young generation is large enough for
+ * what a batch needs to be gone before it is copied. Relays and senders have more in use, for each connection
+ * and each contact, and keep below 250 MB with less.
  */
-const heapArguments = ['--max-old-space-size=256', '--max-semi-space-size=16', '--heap-growing-percent=100'];
+function heapArguments(service: string): readonly string[] {
+  const growingPercent = { relay: 60, sender: 60 }[service] ?? 100;
+  return ['--max-old-space-size=256', '--max-semi-space-size=16', `--heap-growing-percent=${growingPercent}`];
+}
 
 /** @param more of Node, before the program */
 export function serviceArguments(service: string, more: readonly string[] = []): string[] {
-  return [...heapArguments, ...more, fileURLToPath(new URL(`../../services/${service}/src/main.ts`, import.meta.url))];
+  return [...heapArguments(service), ...more, fileURLToPath(new URL(`../../services/${service}/src/main.ts`, import.meta.url))];
 }
 
 /**
- * jemalloc, where this machine has it (Debian's libjemalloc2): libsignal takes and frees many pieces of
+ * Compiled code that is kept: a process that finds it starts in two thirds of the time and takes 20 MB less, as
+ * it need not load what strips types. And jemalloc, where this machine has it (Debian's libjemalloc2): libsignal takes and frees many pieces of
  * some kB, for which glibc's allocator needs a quarter of the time that the encrypting takes.
  */
-export const allocatorEnvironment = makeAllocatorEnvironment();
+export const nodeEnvironment: Readonly<Record<string, string>> = {
+  NODE_COMPILE_CACHE:
+    process.env['NODE_COMPILE_CACHE'] ?? fileURLToPath(new URL('../../node_modules/.cache/node', import.meta.url)),
+  ...allocatorEnvironment(),
+};
 
-function makeAllocatorEnvironment(): Readonly<Record<string, string>> {
+function allocatorEnvironment(): Readonly<Record<string, string>> {
   // Otherwise glibc keeps an arena for each thread.
   const arenas = { MALLOC_ARENA_MAX: '2' };
   const path = jemallocPath();

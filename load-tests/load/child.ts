@@ -5,7 +5,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { allocatorEnvironment } from '../cluster/node-settings.ts';
+import { nodeEnvironment } from '../cluster/node-settings.ts';
 
 /** What a child sends: the answer to what it was asked, or rows of numbers. */
 export type FromChild =
@@ -28,7 +28,7 @@ export class Child<Request> implements AsyncDisposable {
     this.#process = fork(fileURLToPath(new URL(file, import.meta.url)), {
       serialization: 'advanced',
       execArgv: [...execArgv],
-      env: { ...process.env, ...allocatorEnvironment },
+      env: { ...process.env, ...nodeEnvironment },
     });
     this.#process.on('message', (message) => this.#take(message as FromChild));
     this.#process.on('exit', (code, signal) => {

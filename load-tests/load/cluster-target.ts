@@ -6,7 +6,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { environmentOf, identityOfCluster, makeDatabase } from '../cluster/environment.ts';
 import { addressesOf, dataFolder, initialBounds, members, type Member } from '../cluster/layout.ts';
-import { allocatorEnvironment } from '../cluster/node-settings.ts';
+import { nodeEnvironment } from '../cluster/node-settings.ts';
 import { startMember, untilReady, type MemberOptions } from '../cluster/member-process.ts';
 import { etcd } from '../stack/etcd.ts';
 import { kafka, kafkaJarsFolder } from '../stack/kafka.ts';
@@ -122,6 +122,6 @@ async function versionsOf(jarsFolder: string): Promise<Record<string, string>> {
     kafka: jars.map((jar) => /^kafka_[\d.]+-([\d.]+)\.jar$/.exec(jar)?.[1]).find((found) => found !== undefined) ?? '',
     mariadb: /Ver ([\d.]+)/.exec(mariadbText)?.[1] ?? '',
     etcd: /Version: ([\d.]+)/.exec(etcdText)?.[1] ?? '',
-    allocator: 'LD_PRELOAD' in allocatorEnvironment ? 'jemalloc' : 'glibc',
+    allocator: 'LD_PRELOAD' in nodeEnvironment ? 'jemalloc' : 'glibc',
   };
 }

@@ -19,6 +19,7 @@ import { startAdminServer } from '@chappe/telemetry/admin-server';
 import { collectProcessMetrics, openTelemetry, type Telemetry } from '@chappe/telemetry/telemetry';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { flushCompileCache } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProcessConfig } from './process-variables.ts';
 import { startMsMax, startRetryMs, stopMsMax } from './limits.ts';
@@ -78,6 +79,8 @@ async function live<C extends ProcessConfig>(options: ServiceProcess<C>, config:
   const ready = { ready: true, service, ...addressOf(running), admin: `${host}:${admin.port}` };
   process.stdout.write(`${JSON.stringify(ready)}\n`);
   telemetry.log.info({ event: 'ready', address: running.address, adminPort: admin.port });
+  // Now and not at the end, which may be a kill: the next start finds it (NODE_COMPILE_CACHE).
+  flushCompileCache();
 
   if (!stopping.signal.aborted) await once(stopping.signal, 'abort');
   state.problem = 'stopping';
