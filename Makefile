@@ -74,7 +74,7 @@ check: setup
 
 # SCENARIO, MODE, and whatever of the rest is set: load-tests/README.md.
 LOAD := node load-tests/load/main.ts
-LOAD_NAMES := RATE SECONDS MESSAGES CONTACTS EXPONENT SHAPE RANGES FLEETS STREAMS SEED PROFILE REPEATS REPORTS PARTS
+LOAD_NAMES := RATE SECONDS MESSAGES CONTACTS EXPONENT SHAPE RANGES SENDERS SHARE FLEETS STREAMS SEED PROFILE REPEATS REPORTS PARTS
 lower = $(shell echo $(1) | tr A-Z a-z)
 LOAD_OPTIONS = $(foreach name,$(LOAD_NAMES),$(if $($(name)),--$(call lower,$(name)) $($(name)))) $(if $(QUICK),--quick)
 SCENARIO ?= steady

@@ -55,7 +55,8 @@ export class Tally {
   readonly #told: { readonly messageId: string; readonly state: State }[] = [];
   readonly #eventIds = new Set<string>();
   readonly #booked: string[] = [];
-  readonly #replied: string[] = [];
+  /** A confirmation may be told twice. */
+  readonly #replied = new Set<string>();
   readonly #heard: string[] = [];
   /** By device and message key: what was encrypted under it. */
   readonly #encrypted = new Map<string, string>();
@@ -137,7 +138,7 @@ export class Tally {
 
   /** A reply that a handset was told is in the log; one that a business received. */
   noteReplied(text: string): void {
-    this.#replied.push(text);
+    this.#replied.add(text);
   }
 
   noteHeard(text: string): void {
@@ -146,7 +147,7 @@ export class Tally {
 
   /** Whether everything that was accepted has ended, is booked, and every reply has come. */
   isSettled(): boolean {
-    return this.#record().isSettled() && this.#heard.length >= this.#replied.length;
+    return this.#record().isSettled() && this.#heard.length >= this.#replied.size;
   }
 
   /** Empty when everything agrees. */

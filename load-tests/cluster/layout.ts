@@ -34,12 +34,24 @@ const full: readonly Member[] = [
   { name: 'gateway-b', service: 'gateway', zone: 'b', port: 21_012 },
 ];
 
-/** One process for each service and two senders: on few cores more of them only take turns. */
-const small = new Set(['coordinator-a', 'crypto-a', 'billing-a', 'relay-a', 'sender-a1', 'sender-b1', 'gateway-a']);
+/** One process for each service: on few cores more of them only take turns. */
+const small = new Set(['coordinator-a', 'crypto-a', 'billing-a', 'relay-a', 'gateway-a']);
+const firstSenderPort = 21_101;
 
-/** A load test chooses: `CHAPPE_CLUSTER_SHAPE` is `full`, unless set to `small`. */
+/** A load test chooses: `CHAPPE_CLUSTER_SHAPE` is `full`, unless set to `small`; then there are `CHAPPE_CLUSTER_SENDERS`. */
 export const members: readonly Member[] =
-  process.env['CHAPPE_CLUSTER_SHAPE'] === 'small' ? full.filter(({ name }) => small.has(name)) : full;
+  process.env['CHAPPE_CLUSTER_SHAPE'] === 'small'
+    ? [...full.filter(({ name }) => small.has(name)), ...senders(Number(process.env['CHAPPE_CLUSTER_SENDERS'] ?? 2))]
+    : full;
+
+/** In both zones by turns. */
+function senders(count: number): Member[] {
+  return Array.from({ length: count }, (_, index) => {
+    const zone = index % 2 === 0 ? 'a' : 'b';
+    const name = `sender-${zone}${Math.trunc(index / 2) + 1}`;
+    return { name, service: 'sender', zone, port: firstSenderPort + index };
+  });
+}
 
 /** 16 ranges, cut where the people of the examples live. */
 const examplesBounds = [

@@ -15,7 +15,11 @@ function heapArguments(service: string): readonly string[] {
 
 /** @param more of Node, before the program */
 export function serviceArguments(service: string, more: readonly string[] = []): string[] {
-  return [...heapArguments(service), ...more, fileURLToPath(new URL(`../../services/${service}/src/main.ts`, import.meta.url))];
+  return [
+    ...heapArguments(service),
+    ...more,
+    fileURLToPath(new URL(`../../services/${service}/src/main.ts`, import.meta.url)),
+  ];
 }
 
 /**

@@ -17,6 +17,7 @@ await mkdir(folder, { recursive: true });
 // Before anything is imported that reads them.
 process.env['CHAPPE_CLUSTER_DATA'] = `${folder}/cluster`;
 process.env['CHAPPE_CLUSTER_SHAPE'] = options.shape;
+process.env['CHAPPE_CLUSTER_SENDERS'] = String(options.senders);
 process.env['CHAPPE_CLUSTER_BOUNDS'] = boundsFor(options.ranges);
 // The servers have fixed ports: in a namespace of its own a run meets nobody.
 const wantsNamespace = options.mode === 'cluster' && process.getuid?.() === 0 && !isInNamespace();

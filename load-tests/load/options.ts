@@ -15,6 +15,7 @@ export const scenarioNames = [
   'campaign',
   'soak',
   'floor',
+  'scaling',
   'bench',
 ] as const;
 
@@ -33,6 +34,10 @@ export interface Options {
   readonly exponent: number;
   readonly shape: 'small' | 'full';
   readonly ranges: RangeCount;
+  /** Of the small shape. */
+  readonly senders: number;
+  /** Of one processor, for each shard of the scaling curve. */
+  readonly share: number;
   /** Processes of handsets. */
   readonly fleets: number;
   /** Of each business. */
@@ -61,6 +66,8 @@ export function readOptions(args: readonly string[]): { readonly options: Option
       exponent: { type: 'string', default: '0.8' },
       shape: { type: 'string', default: 'small' },
       ranges: { type: 'string', default: '4' },
+      senders: { type: 'string', default: '2' },
+      share: { type: 'string', default: '0.08' },
       fleets: { type: 'string', default: '1' },
       streams: { type: 'string', default: '2' },
       seed: { type: 'string', default: '1' },
@@ -81,6 +88,8 @@ export function readOptions(args: readonly string[]): { readonly options: Option
     exponent: numberAbove0('exponent', values.exponent),
     shape: oneOf('shape', values.shape, ['small', 'full']),
     ranges: Number(oneOf('ranges', values.ranges, ['1', '2', '4', '8', '16'])) as RangeCount,
+    senders: Number(oneOf('senders', values.senders, ['1', '2', '4', '8', '16'])),
+    share: numberAbove0('share', values.share),
     fleets: Math.trunc(numberAbove0('fleets', values.fleets)),
     streams: Math.trunc(numberAbove0('streams', values.streams)),
     seed: Number(values.seed),

@@ -1,9 +1,11 @@
 /** The page of a run: one file that a person reads, with charts, beside the JSON with the same figures. */
-import { colourOf, escapeText, lineChart, shortNumber, stackedBars } from './charts.ts';
+import { colourOf, escapeText, lineChart, shortNumber, stackedBars, type Line } from './charts.ts';
 import { keepsLimit, type Figure } from './figures.ts';
 import type { Latency } from './latency.ts';
 import type { RunReport } from './run-report.ts';
 import type { ProcessFigures, WindowResult } from './run-window.ts';
+import { lawAt } from './scaling-law.ts';
+import type { ScalingCurve } from './scaling.ts';
 
 const mebibyte = 2 ** 20;
 /** Windows that have charts of their own: the last of each name. A run of many short ones would be a long page. */
@@ -26,6 +28,7 @@ export function pageOf(report: RunReport): string {
 <p class="lead">${leadOf(report)}</p>
 </header>
 ${figures.length === 0 ? '' : section('Figures', figuresTable(figures))}
+${report.scaling === undefined ? '' : section('Rate against shards', scalingChart(report.scaling))}
 ${section('Latency against rate', latencyAgainstRate(windows))}
 ${section('CPU a message, by part', cpuCharts(windows))}
 ${section('Windows', windowsTable(windows))}
@@ -96,6 +99,34 @@ function latencyAgainstRate(windows: readonly WindowResult[]): string {
   ];
   return `${lineChart({ xName: 'messages a second', yName: 'due to shown, ms', lines, isLogarithmic: true, hasDots: true })}
 <p class="note">Hollow: not sustained, see the table of windows for the reason.</p>`;
+}
+
+function scalingChart({ share, points, fit }: ScalingCurve): string {
+  const [alone] = points;
+  if (alone === undefined) return '';
+  const lineOf = (name: string, isDotted: boolean, at: (shards: number) => number): Line => ({
+    name,
+    isDotted,
+    points: points.map(({ shards }) => ({ x: shards, y: at(shards) })),
+  });
+  const lines: Line[] = [
+    {
+      name: 'measured',
+      points: points.map(({ shards, perSecond }) => ({
+        x: shards,
+        y: perSecond,
+        title: `${shards} shards: ${shortNumber(perSecond)}/s`,
+      })),
+    },
+    lineOf('so many times the first', true, (shards) => shards * alone.perSecond),
+    ...(fit === undefined ? [] : [lineOf('the law', true, (shards) => lawAt(fit, alone, shards))]),
+  ];
+  const law =
+    fit === undefined
+      ? ''
+      : ` The law: N / (1 + a (N - 1) + b N (N - 1)) with a = ${shortNumber(fit.contention)} (contention) and b = ${shortNumber(fit.coherence)} (coherence).`;
+  return `${lineChart({ xName: 'shards', yName: 'messages a second', lines, hasDots: true })}
+<p class="note">Each shard was held to ${shortNumber(share)} of a processor.${law}</p>`;
 }
 
 function cpuCharts(windows: readonly WindowResult[]): string {

@@ -10,6 +10,7 @@ import type { Options } from './options.ts';
 import { describeRun } from './run-report.ts';
 import type { WindowResult } from './run-window.ts';
 import { businessesFor, scenarios, warmUpName, type Scene } from './scenarios.ts';
+import { measureScaling, type ScalingCurve } from './scaling.ts';
 import { Stage } from './stage.ts';
 import { startStandaloneTarget } from './standalone-target.ts';
 import type { Target } from './target.ts';
@@ -20,8 +21,10 @@ export async function runLoad(options: Options, folder: string, reportsFolder: s
   const targetOptions = options.profiled === undefined ? {} : { profiled: options.profiled };
   if (options.mode === 'cluster') {
     await using target = await startClusterTarget(targetOptions, `${folder}/stack`);
-    return await runOn(target, options, reportsFolder, (scene) => benchCluster(scene, target));
+    const ofCluster = options.scenario === 'scaling' ? measureScaling : benchCluster;
+    return await runOn(target, options, reportsFolder, (scene) => ofCluster(scene, target));
   }
+  if (options.scenario === 'scaling') throw new Error('scaling is of a cluster: MODE=cluster');
   await using target = await startStandaloneTarget(targetOptions, boundsFor(options.ranges));
   return await runOn(target, options, reportsFolder, benchStandalone);
 }
@@ -30,11 +33,12 @@ async function runOn(
   target: Target | ClusterTarget,
   options: Options,
   reportsFolder: string,
-  bench: (scene: Scene) => Promise<void>,
+  ofMode: (scene: Scene) => Promise<void>,
 ): Promise<number> {
   print(`${target.mode} is ready after ${(target.startMs / 1_000).toFixed(1)} s: ${target.shape}`);
   const windows: WindowResult[] = [];
   let figures: readonly Figure[] = [];
+  let scaling: ScalingCurve | undefined;
   {
     await using stage = await Stage.set(target, {
       businesses: businessesFor(options.scenario),
@@ -50,9 +54,11 @@ async function runOn(
           print(formatWindow(result));
         },
         figure: (figure, value) => (figures = withValue(figures, figure, value)),
+        scaled: (curve) => (scaling = curve),
         print,
       };
-      await (options.scenario === 'bench' ? bench(scene) : scenarios[options.scenario](scene));
+      const { scenario } = options;
+      await (scenario === 'bench' || scenario === 'scaling' ? ofMode(scene) : scenarios[scenario](scene));
     }
   }
   const measured = windows.filter(({ name }) => name !== warmUpName);
@@ -63,7 +69,7 @@ async function runOn(
   if (parts !== undefined) print(`\nCPU of ${options.profiled} by part\n${formatParts(parts)}`);
   const profile = parts === undefined ? undefined : Object.fromEntries(parts);
   const page = await writeReport(
-    { ...describeRun(options, target), figures, windows: measured, profile },
+    { ...describeRun(options, target), figures, windows: measured, profile, scaling },
     reportsFolder,
   );
   print(`\nreport: ${page}`);

@@ -4,6 +4,7 @@ import { cpus, totalmem } from 'node:os';
 import type { Figure } from './figures.ts';
 import type { Options } from './options.ts';
 import type { WindowResult } from './run-window.ts';
+import type { ScalingCurve } from './scaling.ts';
 import type { Target } from './target.ts';
 
 export interface RunReport {
@@ -19,13 +20,14 @@ export interface RunReport {
   readonly windows: readonly WindowResult[];
   /** CPU microseconds of the profiled process by part of its code. */
   readonly profile: Readonly<Record<string, number>> | undefined;
+  readonly scaling: ScalingCurve | undefined;
 }
 
 /** Everything but the results. */
 export function describeRun(
   options: Options,
   { shape, durability, startMs, versions }: Target,
-): Omit<RunReport, 'figures' | 'windows' | 'profile'> {
+): Omit<RunReport, 'figures' | 'windows' | 'profile' | 'scaling'> {
   return {
     at: new Date().toISOString(),
     commit: commit(),

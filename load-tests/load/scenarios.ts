@@ -4,6 +4,7 @@ import { measureFloor } from './floor.ts';
 import type { Options, ScenarioName } from './options.ts';
 import type { Pace, People, Plan } from './plan.ts';
 import { runWindow, type WindowOptions, type WindowResult } from './run-window.ts';
+import type { ScalingCurve } from './scaling.ts';
 import type { Stage } from './stage.ts';
 
 export interface Scene {
@@ -12,11 +13,13 @@ export interface Scene {
   /** Told of each window. */
   readonly say: (result: WindowResult) => void;
   readonly figure: (figure: Omit<Figure, 'values'>, value: number) => void;
+  /** Told of a scaling curve. */
+  readonly scaled: (curve: ScalingCurve) => void;
   readonly print: (line: string) => void;
 }
 
-/** The bench has a form of its own for each mode. */
-export type PlayedName = Exclude<ScenarioName, 'bench'>;
+/** The bench has a form of its own for each mode, and only a cluster has shards. */
+export type PlayedName = Exclude<ScenarioName, 'bench' | 'scaling'>;
 
 export const scenarios: Readonly<Record<PlayedName, (scene: Scene) => Promise<void>>> = {
   steady,

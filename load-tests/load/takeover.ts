@@ -88,6 +88,19 @@ async function untilSpread({ stage }: Scene, victim: string): Promise<void> {
   });
 }
 
+/** So many shards run, and each has its part of the ranges. */
+export async function untilSpreadOver({ stage }: Scene, count: number): Promise<void> {
+  await until(`even shares of ${count} shards`, async () => {
+    const [{ shards }, { ranges }] = await Promise.all([
+      stage.admin.cluster.listShards({}),
+      stage.admin.cluster.listRanges({}),
+    ]);
+    const counts = shards.map((shard) => shard.ranges);
+    const isOwned = ranges.every(({ owner }) => owner !== '');
+    return isOwned && counts.length === count && Math.max(...counts) - Math.min(...counts) <= 1;
+  });
+}
+
 async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
   const endMs = nowMs() + takeoverMsMax;
   while (!(await isSo().catch(() => false))) {

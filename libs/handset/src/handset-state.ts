@@ -15,6 +15,8 @@ export const recordKinds = [
   'kyberPreKey',
   /** Session records, by business number. */
   'session',
+  /** How many sessions there have been with a business number, from the first that was started anew. */
+  'sessionNo',
   /** The identity key first seen of a business number. */
   'identity',
   /** One record, `mailbox`: position, refused sessions, reports (mailbox-record.ts). */

@@ -11,21 +11,16 @@ import { encodeMessage } from '@chappe/codec/codec';
 import { errorNameOf } from '@chappe/errors/catalogue';
 import { ChappeError } from '@chappe/errors/chappe-error';
 import { ReplySchema } from '@chappe/proto/device/content';
-import {
-  DeviceService,
-  type ConnectResponse,
-  type Envelopes,
-  type Unreadable,
-} from '@chappe/proto/device/device_service';
+import { DeviceService, type ConnectResponse, type Envelopes } from '@chappe/proto/device/device_service';
 import type { Channel, Client } from '@chappe/rpc/client';
 import { findAccount, type Account } from './account.ts';
 import { keepConnected, type HandsetEnd } from './connection.ts';
 import { buildContent } from './content.ts';
+import type { Frame } from './frame.ts';
 import { keepNewest, putKey, type HandsetState } from './handset-state.ts';
 import {
   connectTimeoutMs,
   preKeysPerUploadMax,
-  replyAttemptsMax,
   replyCharactersMax,
   replyRepeatFirstMs,
   replyRepeatLastMs,
@@ -35,19 +30,9 @@ import {
 import { acknowledgeOf, putMailbox, readMailbox, resumeOf } from './mailbox-record.ts';
 import { forget, takeEnvelopes, type Mailbox, type Report, type Surroundings } from './mailbox.ts';
 import { MessageCipher } from './message-cipher.ts';
-import {
-  checkRoom,
-  pendingOutbound,
-  pendingReplies,
-  putOutbound,
-  putReads,
-  readFrames,
-  takeReads,
-  type Frame,
-} from './outbox.ts';
+import { Outbox, outboundFrame } from './outbox.ts';
 import { makePreKeys, makeSignedPreKeys, needsSignedPreKeys } from './prekeys.ts';
-import { ownBytes } from './signal-bytes.ts';
-import { findReply, putReply, type Reply } from './replies.ts';
+import { putReads, readFrames, takeReads } from './read-receipts.ts';
 import { putShown, shownMessages, type ShownMessage } from './shown-message.ts';
 
 /** Told of what happens, synchronously: it must neither throw nor wait. */
@@ -59,7 +44,7 @@ export interface HandsetListener {
   onDisconnected?(error: ChappeError | undefined): void;
   /** Something could not be decrypted; it comes again under a new session, or the business hears of it. */
   onUndecryptable?(report: Report): void;
-  /** A reply or block is in the log; it may be told again. */
+  /** A reply or block is in the log. May be told again, as all of these may, if the state was not committed before the end. */
   onConfirmed?(id: string): void;
   /** The business has a reply. */
   onReceived?(id: string): void;
@@ -92,6 +77,7 @@ export class Handset implements AsyncDisposable {
   readonly #now: () => number;
   readonly #random: () => number;
   readonly #cipher: MessageCipher;
+  readonly #outbox: Outbox;
   readonly #closing = new AbortController();
   #mailbox: Mailbox;
   #stream: Stream | undefined;
@@ -120,6 +106,16 @@ export class Handset implements AsyncDisposable {
     this.#random = options.random ?? Math.random;
     this.#cipher = new MessageCipher(options.state, account);
     this.#mailbox = readMailbox(options.state);
+    this.#outbox = new Outbox({
+      state: options.state,
+      cipher: this.#cipher,
+      now: this.#now,
+      commit: () => this.#commit(),
+      startSession: (number) => this.#startSession(number),
+      onConfirmed: (id) => this.#listener.onConfirmed?.(id),
+      onReceived: (id) => this.#listener.onReceived?.(id),
+      onRefused: (id, error) => this.#listener.onRefused?.(id, error),
+    });
   }
 
   /**
@@ -164,7 +160,7 @@ export class Handset implements AsyncDisposable {
     return this.#exclusively(async () => {
       if (text.length > replyCharactersMax)
         throw new ChappeError('tooLong', `a reply has at most ${replyCharactersMax} characters`);
-      checkRoom(this.#state);
+      this.#outbox.checkRoom();
       const to = digitsOf(number);
       if (!this.#cipher.canEncryptTo(to, this.#now())) await this.#startSession(to);
       const reply = create(ReplySchema, { text, inReplyTo: options.inReplyTo ?? '' });
@@ -173,7 +169,9 @@ export class Handset implements AsyncDisposable {
         messageId: id,
         kind: { case: 'reply', value: encodeMessage(ReplySchema, reply) },
       });
-      await this.#sendReply(id, { to, content: Buffer.from(content).toString('base64'), attempt: 0, confirmed: false });
+      const written = { to, content: Buffer.from(content).toString('base64'), writtenMs: this.#now() };
+      await this.#outbox.putReply(id, { ...written, attempt: 0, confirmed: false });
+      this.#repeatReplies();
       return id;
     });
   }
@@ -190,12 +188,14 @@ export class Handset implements AsyncDisposable {
   /** Hides everything from a business number from now on, and tells the server; or ends that. */
   block(number: string, blocked: boolean): Promise<string> {
     return this.#exclusively(async () => {
-      checkRoom(this.#state);
+      this.#outbox.checkRoom();
       const digits = digitsOf(number);
       if (blocked) putKey(this.#state, 'blocked', digits);
       else this.#state.delete('blocked', digits);
       const id = randomUUID();
-      await this.#sendUntilConfirmed(id, { frame: { case: 'block', value: { id, number: digits, blocked } } });
+      this.#outbox.put(id, { frame: { case: 'block', value: { id, number: digits, blocked } } });
+      this.#commit();
+      await this.#outbox.send();
       return id;
     });
   }
@@ -228,6 +228,7 @@ export class Handset implements AsyncDisposable {
       }
     } finally {
       this.#stream = undefined;
+      this.#outbox.closed();
       stream.cancel();
     }
   }
@@ -239,10 +240,11 @@ export class Handset implements AsyncDisposable {
     if (this.#mailbox.number > this.#mailbox.forgotten) {
       await stream.send({ frame: { case: 'acknowledge', value: acknowledgeOf(this.#mailbox) } });
     }
-    for (const frame of pendingOutbound(this.#state)) await stream.send(frame);
+    await this.#outbox.opened(stream);
     for (const frame of takeReads(this.#state)) await stream.send(frame);
     this.#stream = stream;
-    this.#repeatRepliesLater();
+    this.#stopRepeating();
+    this.#repeatReplies();
     this.#listener.onConnected?.();
   }
 
@@ -255,16 +257,18 @@ export class Handset implements AsyncDisposable {
         // Committed with whatever comes next: to report again does no harm.
         return putMailbox(this.#state, this.#mailbox);
       case 'confirmed':
-        for (const id of frame.value.ids) this.#confirmed(id);
-        return;
+        for (const id of frame.value.ids) this.#outbox.confirmed(id);
+        return this.#outbox.send();
       case 'outcome':
-        for (const id of frame.value.received) this.#received(id);
-        return this.#encryptAnew(frame.value.unreadable);
+        for (const id of frame.value.received) this.#outbox.received(id);
+        await this.#outbox.unreadable(frame.value.unreadable);
+        return this.#repeatReplies();
       case 'refillPreKeys':
         return this.#uploadPreKeys(frame.value.count);
       case 'refused': {
         const { id, code, detail } = frame.value;
-        return this.#refused(id, new ChappeError(errorNameOf(code), detail));
+        this.#outbox.refused(id, new ChappeError(errorNameOf(code), detail));
+        return this.#outbox.send();
       }
       case undefined:
         // A kind of frame that this version does not know.
@@ -272,70 +276,18 @@ export class Handset implements AsyncDisposable {
     }
   }
 
-  /** A reply is kept on: nobody has read it yet. */
-  #confirmed(id: string): void {
-    const reply = findReply(this.#state, id);
-    if (reply === undefined) this.#state.delete('outbound', id);
-    else if (reply.confirmed) return;
-    else putReply(this.#state, id, { ...reply, confirmed: true });
-    this.#listener.onConfirmed?.(id);
-  }
-
-  #received(id: string): void {
-    if (findReply(this.#state, id) === undefined) return;
-    this.#forgetOutbound(id);
-    this.#listener.onReceived?.(id);
-  }
-
-  #refused(id: string, error: ChappeError): void {
-    this.#forgetOutbound(id);
-    this.#listener.onRefused?.(id, error);
-  }
-
-  #forgetOutbound(id: string): void {
-    this.#state.delete('outbound', id);
-    this.#state.delete('reply', id);
-    if (this.#state.count('reply') === 0) this.#repeatMs = replyRepeatFirstMs;
-  }
-
-  /**
-   * The other end has no such session, or has read something else under the same message key, as
-   * happens to a device that was restored from a backup: nothing more is encrypted under that session.
-   */
-  async #encryptAnew(unreadable: readonly Unreadable[]): Promise<void> {
-    const replies: { readonly id: string; readonly reply: Reply }[] = [];
-    for (const { id, attempt } of unreadable) {
-      const reply = findReply(this.#state, id);
-      if (reply?.attempt !== attempt) continue;
-      if (attempt + 1 < replyAttemptsMax) replies.push({ id, reply: { ...reply, attempt: attempt + 1 } });
-      else this.#refused(id, new ChappeError('undecryptable', `unreadable after ${replyAttemptsMax} attempts`));
-    }
-    for (const [to, group] of Map.groupBy(replies, ({ reply }) => reply.to)) {
-      try {
-        await this.#startSession(to);
-      } catch (error) {
-        // The reply goes out again as it was, is told to be unreadable again, and then there may be a session.
-        if (error instanceof ChappeError) continue;
-        throw error;
-      }
-      for (const { id, reply } of group) await this.#sendReply(id, reply);
-    }
-  }
-
   async #takeAndAcknowledge(frame: Envelopes): Promise<void> {
     const before = this.#mailbox.reports;
-    const { shown, sessionAcknowledgements, needsResume } = await this.#faultUnless(() => this.#store(frame));
+    const { shown, needsResume } = await this.#faultUnless(() => this.#store(frame));
     for (const message of shown) this.#listener.onMessage?.(message);
     for (const report of this.#mailbox.reports) {
       if (!before.includes(report)) this.#listener.onUndecryptable?.(report);
     }
-    for (const acknowledgement of sessionAcknowledgements) await this.#send(acknowledgement);
+    await this.#outbox.send();
     await this.#answer(needsResume);
   }
 
-  async #store(
-    frame: Envelopes,
-  ): Promise<{ shown: ShownMessage[]; sessionAcknowledgements: Frame[]; needsResume: boolean }> {
+  async #store(frame: Envelopes): Promise<{ shown: ShownMessage[]; needsResume: boolean }> {
     const nowMs = this.#now();
     const taken = await takeEnvelopes(this.#mailbox, frame, this.#surroundings(nowMs));
     this.#mailbox = taken.mailbox;
@@ -347,11 +299,11 @@ export class Handset implements AsyncDisposable {
     }
     keepNewest(this.#state, 'seen', seenKept);
     if (this.#shownKept > 0) for (const message of shown) putShown(this.#state, message, this.#shownKept);
-    const sessionAcknowledgements = await this.#acknowledgeSessions(taken.startedBy, nowMs);
+    await this.#acknowledgeSessions(taken.startedBy, nowMs);
     this.#cipher.flush();
     putMailbox(this.#state, this.#mailbox);
     this.#commit();
-    return { shown, sessionAcknowledgements, needsResume: taken.needsResume };
+    return { shown, needsResume: taken.needsResume };
   }
 
   /** Half a frame taken, in memory only, must never be acknowledged with a later one. */
@@ -387,21 +339,19 @@ export class Handset implements AsyncDisposable {
    * Without an encrypted answer every further message would carry the whole key agreement. One for
    * each session started, so they need no room of their own in the outbox.
    */
-  async #acknowledgeSessions(numbers: readonly string[], nowMs: number): Promise<Frame[]> {
-    const frames: Frame[] = [];
+  async #acknowledgeSessions(numbers: readonly string[], nowMs: number): Promise<void> {
     for (const number of new Set(numbers)) {
       const id = randomUUID();
       const content = buildContent({ messageId: id, kind: { case: 'sessionAck', value: {} } });
-      frames.push(this.#outboundOf(id, number, 0, await this.#cipher.encrypt(number, content, nowMs)));
+      this.#outbox.put(id, outboundFrame(id, number, 0, await this.#cipher.encrypt(number, content, nowMs)));
     }
-    return frames;
   }
 
   /** What was under another session is unreadable from now on, and comes again. */
   async #startSession(number: string): Promise<void> {
     const { bundle } = await this.#device.getNumberBundle(
       { number: `+${number}` },
-      { bearer: this.account.credential },
+      { bearer: this.account.credential, signal: this.#closing.signal },
     );
     if (bundle === undefined) throw new ChappeError('notFound', 'the business number has no keys');
     try {
@@ -412,48 +362,25 @@ export class Handset implements AsyncDisposable {
     }
   }
 
-  async #sendReply(id: string, reply: Reply): Promise<void> {
-    const { to, content, attempt } = reply;
-    putReply(this.#state, id, reply);
-    const encrypted = await this.#cipher.encrypt(to, ownBytes(Buffer.from(content, 'base64')), this.#now());
-    const frame = this.#outboundOf(id, to, attempt, encrypted);
-    this.#cipher.flush();
-    this.#commit();
-    await this.#send(frame);
-    this.#repeatRepliesLater();
-  }
-
-  /** What became of a reply is not told to a device that is not attached at that moment. */
-  #repeatRepliesLater(): void {
-    if (this.#state.count('reply') === 0 || this.#closing.signal.aborted) return;
+  /** What became of a reply is not told to a device that is not attached at that moment: it asks, by sending it again. */
+  #repeatReplies(): void {
+    if (!this.#outbox.hasReplies) return this.#stopRepeating();
+    if (this.#closing.signal.aborted) return;
     this.#repeatTimer ??= setTimeout(() => {
       this.#repeatTimer = undefined;
       this.#repeatMs = Math.min(2 * this.#repeatMs, replyRepeatLastMs);
       // The loop of the connection hears of one that has ended.
-      this.#exclusively(() => this.#repeatReplies()).catch(() => undefined);
+      this.#exclusively(async () => {
+        this.#repeatReplies();
+        await this.#outbox.repeatReplies();
+      }).catch(() => undefined);
     }, this.#repeatMs).unref();
   }
 
-  async #repeatReplies(): Promise<void> {
-    this.#repeatRepliesLater();
-    for (const frame of pendingReplies(this.#state)) await this.#send(frame);
-  }
-
-  async #sendUntilConfirmed(id: string, frame: Frame): Promise<void> {
-    putOutbound(this.#state, id, frame);
-    this.#commit();
-    await this.#send(frame);
-  }
-
-  #outboundOf(
-    id: string,
-    to: string,
-    attempt: number,
-    encrypted: Awaited<ReturnType<MessageCipher['encrypt']>>,
-  ): Frame {
-    const frame: Frame = { frame: { case: 'outbound', value: { id, to, attempt, ...encrypted } } };
-    putOutbound(this.#state, id, frame);
-    return frame;
+  #stopRepeating(): void {
+    clearTimeout(this.#repeatTimer);
+    this.#repeatTimer = undefined;
+    this.#repeatMs = replyRepeatFirstMs;
   }
 
   async #uploadPreKeys(count: number): Promise<void> {

@@ -26,14 +26,21 @@ export const shownKeptDefault = 1_000;
 export const outboundMax = 256;
 
 /**
- * A reply of which nothing was heard goes out again after so long; doubles from the first to the last. Usually a
- * second is enough; a range that waits for a person's look may be without an answer for days.
+ * A reply of which nothing was heard goes out again after so long, counted anew with each connection; doubles from
+ * the first to the last. Usually a second is enough; a range that waits for a person's look may be without an
+ * answer for days.
  */
-export const replyRepeatFirstMs = 30_000;
+export const replyRepeatFirstMs = 5_000;
 export const replyRepeatLastMs = 3_600_000;
 
-/** A reply is encrypted so often, then it is refused. */
+/** Then it is refused: the server knows the ids of what it received for 31 days. */
+export const replyLifeMs = 30 * 24 * 3_600_000;
+
+/** A reply is encrypted so often in all, then it is refused. */
 export const replyAttemptsMax = 3;
+
+/** Frames of the outbox on a connection and not answered: half of what a relay takes before it stops reading. */
+export const outboundInFlightMax = 32;
 
 /** Read receipts not known to have arrived; beyond it the oldest is forgotten. */
 export const readsKept = 1_000;

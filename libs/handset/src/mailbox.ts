@@ -109,6 +109,7 @@ export async function takeEnvelopes(mailbox: Mailbox, frame: Frame, surroundings
         return { mailbox: current, messages, startedBy, needsResume: true };
       case 'forgotten':
         surroundings.forgetSessions();
+        startedBy.length = 0;
         current = { ...current, number: envelope.number };
         continue;
       case 'removed':

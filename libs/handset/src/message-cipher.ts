@@ -17,7 +17,7 @@ import {
 } from '@signalapp/libsignal-client';
 import type { Account } from './account.ts';
 import { parseContent } from './content.ts';
-import type { HandsetState } from './handset-state.ts';
+import { getJson, putJson, type HandsetState } from './handset-state.ts';
 import type { Opened, UndecryptableReason } from './mailbox.ts';
 import { ownBytes, toSignalBundle } from './signal-bytes.ts';
 import { SignalStores } from './signal-stores.ts';
@@ -27,10 +27,12 @@ const numberDevice = 1;
 
 /** What one handset does with its sessions. Not to be used by two acts at a time. */
 export class MessageCipher {
+  readonly #state: HandsetState;
   readonly #stores: SignalStores;
   readonly #local: ProtocolAddress;
 
   constructor(state: HandsetState, account: Account) {
+    this.#state = state;
     this.#stores = new SignalStores(state, account);
     this.#local = ProtocolAddress.new(account.number, account.device);
   }
@@ -71,12 +73,19 @@ export class MessageCipher {
         signedPreKeys,
         kyberPreKeys,
       );
-      return openContent(plaintext, kyberPreKeys.takeIsUsed());
+      const startsSession = kyberPreKeys.takeIsUsed();
+      if (startsSession) this.#countSession(envelope.from);
+      return openContent(plaintext, startsSession);
     } catch (error) {
       // Anything at all may come down; every reason leads to a new session.
       kyberPreKeys.takeIsUsed();
       return { kind: 'undecryptable', reason: reasonOf(error) };
     }
+  }
+
+  /** Grows with each session with a number, whoever starts it. */
+  sessionNo(number: string): number {
+    return Number(getJson(this.#state, 'sessionNo', number) ?? 0);
   }
 
   canEncryptTo(number: string, nowMs: number): boolean {
@@ -97,8 +106,10 @@ export class MessageCipher {
       await processPreKeyBundle(toSignalBundle(bundle), remote, this.#local, sessions, identities, new Date(nowMs));
     } catch (error) {
       if (former !== undefined) await sessions.saveSession(remote, former);
+      sessions.flush();
       throw error;
     }
+    this.#countSession(number);
   }
 
   async encrypt(
@@ -112,6 +123,10 @@ export class MessageCipher {
     const preKey: number = CiphertextMessageType.PreKey;
     const type = message.type() === preKey ? CiphertextType.PRE_KEY : CiphertextType.WHISPER;
     return { ciphertext: message.serialize(), type };
+  }
+
+  #countSession(number: string): void {
+    putJson(this.#state, 'sessionNo', number, this.sessionNo(number) + 1);
   }
 }
 

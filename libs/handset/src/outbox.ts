@@ -1,64 +1,192 @@
 /**
- * Frames that must reach the log: replies, session acknowledgements, blocks. Each lies in the
- * state until it is confirmed or refused, a reply until the business has it, and goes out again,
- * byte for byte, after a reconnect.
+ * What must reach the log: replies, session acknowledgements, blocks. Each lies in the state until it is
+ * confirmed or refused, a reply until the business has it, and goes out again, byte for byte, after a reconnect.
+ *
+ * A relay that has too many frames without an answer stops reading, and a device that waits for it to read
+ * would hear no answer: so few go out at a time, and each answer lets the next one go.
+ *
+ * Everything but `repeatLater` is called inside the handset's one act at a time.
  */
-import type { MessageInitShape } from '@bufbuild/protobuf';
 import { decodeMessage, encodeMessage } from '@chappe/codec/codec';
 import { ChappeError } from '@chappe/errors/chappe-error';
-import { ConnectRequestSchema, type ConnectRequest } from '@chappe/proto/device/device_service';
-import { keepNewest, putKey, type HandsetState } from './handset-state.ts';
-import { outboundMax, readsKept, readsPerFrameMax } from './limits.ts';
+import { CiphertextType, ConnectRequestSchema, type Unreadable } from '@chappe/proto/device/device_service';
+import type { Frame } from './frame.ts';
+import type { HandsetState } from './handset-state.ts';
+import { outboundInFlightMax, outboundMax, replyAttemptsMax, replyLifeMs } from './limits.ts';
+import type { MessageCipher } from './message-cipher.ts';
+import { findReply, putReply, type Reply } from './replies.ts';
+import { ownBytes } from './signal-bytes.ts';
 
-export type Frame = MessageInitShape<typeof ConnectRequestSchema>;
-
-/** @throws ChappeError `tooManyRequests` if too many wait already */
-export function checkRoom(state: HandsetState): void {
-  if (state.count('outbound') < outboundMax) return;
-  throw new ChappeError('tooManyRequests', `${outboundMax} replies wait to be sent. Wait for the connection`);
+export interface OutboxOptions {
+  readonly state: HandsetState;
+  readonly cipher: MessageCipher;
+  readonly now: () => number;
+  readonly commit: () => void;
+  /** Takes the number's keys, and starts a session. @throws ChappeError */
+  readonly startSession: (number: string) => Promise<void>;
+  readonly onConfirmed: (id: string) => void;
+  readonly onReceived: (id: string) => void;
+  readonly onRefused: (id: string, error: ChappeError) => void;
 }
 
-/** Not committed. */
-export function putOutbound(state: HandsetState, id: string, frame: Frame): void {
-  state.put('outbound', id, encodeMessage(ConnectRequestSchema, frame));
+interface Up {
+  send(frame: Frame): Promise<void>;
 }
 
-export function pendingOutbound(state: HandsetState): Iterable<ConnectRequest> {
-  return framesOf(state, state.keys('outbound'));
-}
+export class Outbox {
+  readonly #options: OutboxOptions;
+  readonly #state: HandsetState;
+  #up: Up | undefined;
+  /** Ids, in the order in which they go out on the present connection. */
+  #toSend = new Set<string>();
+  #inFlight = 0;
 
-export function pendingReplies(state: HandsetState): Iterable<ConnectRequest> {
-  return framesOf(state, state.keys('reply'));
-}
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+    this.#state = options.state;
+  }
 
-function* framesOf(state: HandsetState, ids: Iterable<string>): Iterable<ConnectRequest> {
-  for (const id of ids) {
-    const bytes = state.get('outbound', id);
-    if (bytes !== undefined) yield decodeMessage(ConnectRequestSchema, bytes);
+  get hasReplies(): boolean {
+    return this.#state.count('reply') > 0;
+  }
+
+  /** @throws ChappeError `tooManyRequests` if too many wait already */
+  checkRoom(): void {
+    if (this.#state.count('outbound') < outboundMax) return;
+    throw new ChappeError('tooManyRequests', `${outboundMax} replies wait to be sent. Wait for the connection`);
+  }
+
+  /** What the log may not have goes out first. Replies that it has are asked for later, if their outcome does not come. */
+  opened(up: Up): Promise<void> {
+    this.#up = up;
+    this.#inFlight = 0;
+    this.#toSend = new Set(this.#state.keys('outbound'));
+    for (const id of this.#state.keys('reply'))
+      if (findReply(this.#state, id)?.confirmed === true) this.#toSend.delete(id);
+    return this.#sendSome();
+  }
+
+  closed(): void {
+    this.#up = undefined;
+    this.#toSend.clear();
+  }
+
+  /** Not committed and not sent: `commit` and then `send` are the caller's. */
+  put(id: string, frame: Frame): void {
+    this.#state.put('outbound', id, encodeMessage(ConnectRequestSchema, frame));
+    this.#toSend.add(id);
+  }
+
+  send(): Promise<void> {
+    return this.#sendSome();
+  }
+
+  /** Encrypts a reply under the present session, commits it and sends it. */
+  async putReply(id: string, written: Omit<Reply, 'sessionNo'>): Promise<void> {
+    const { cipher, now, commit } = this.#options;
+    const { to, content, attempt } = written;
+    const encrypted = await cipher.encrypt(to, ownBytes(Buffer.from(content, 'base64')), now());
+    putReply(this.#state, id, { ...written, sessionNo: cipher.sessionNo(to) });
+    this.put(id, outboundFrame(id, to, attempt, encrypted));
+    cipher.flush();
+    commit();
+    await this.#sendSome();
+  }
+
+  /** A reply is kept on: nobody has read it yet. */
+  confirmed(id: string): void {
+    this.#answered();
+    const reply = findReply(this.#state, id);
+    if (reply === undefined) this.#state.delete('outbound', id);
+    else if (reply.confirmed) return;
+    else putReply(this.#state, id, { ...reply, confirmed: true });
+    this.#options.onConfirmed(id);
+  }
+
+  refused(id: string, error: ChappeError): void {
+    this.#answered();
+    this.#end(id, error);
+  }
+
+  received(id: string): void {
+    if (findReply(this.#state, id) === undefined) return;
+    this.#forget(id);
+    this.#options.onReceived(id);
+  }
+
+  /**
+   * The other end has no such session, or has read something else under the same message key, as happens
+   * to a device that was restored from a backup: nothing more is encrypted under that session.
+   */
+  async unreadable(told: readonly Unreadable[]): Promise<void> {
+    const replies = new Map<string, Reply>();
+    for (const { id, attempt } of told) {
+      const reply = findReply(this.#state, id);
+      if (reply?.attempt !== attempt) continue;
+      if (attempt + 1 < replyAttemptsMax) replies.set(id, reply);
+      else this.#end(id, new ChappeError('undecryptable', `unreadable after ${replyAttemptsMax} attempts`));
+    }
+    for (const [to, group] of Map.groupBy(replies, ([, reply]) => reply.to)) await this.#encryptAnew(to, group);
+  }
+
+  /** Sends replies again whose outcome is not known, and gives up those that nobody would know any more. */
+  async repeatReplies(): Promise<void> {
+    const oldestMs = this.#options.now() - replyLifeMs;
+    for (const id of this.#state.keys('reply')) {
+      if ((findReply(this.#state, id)?.writtenMs ?? 0) > oldestMs) this.#toSend.add(id);
+      else this.#end(id, new ChappeError('expired', 'it could not be brought to the business for 30 days'));
+    }
+    await this.#sendSome();
+  }
+
+  async #encryptAnew(to: string, replies: readonly (readonly [string, Reply])[]): Promise<void> {
+    const { cipher, now, startSession } = this.#options;
+    const presentNo = cipher.sessionNo(to);
+    // Another session may have been started since, and be good.
+    const needsSession = replies.some(([, { sessionNo }]) => sessionNo === presentNo);
+    try {
+      if (needsSession || !cipher.canEncryptTo(to, now())) await startSession(to);
+    } catch (error) {
+      if (!(error instanceof ChappeError)) throw error;
+      if (error.reason === 'identityChanged') for (const [id] of replies) this.#end(id, error);
+      // Else it goes out again as it was, is told to be unreadable again, and then there may be a session.
+      return;
+    }
+    for (const [id, reply] of replies) await this.putReply(id, { ...reply, attempt: reply.attempt + 1 });
+  }
+
+  #answered(): void {
+    this.#inFlight = Math.max(0, this.#inFlight - 1);
+  }
+
+  #end(id: string, error: ChappeError): void {
+    this.#forget(id);
+    this.#options.onRefused(id, error);
+  }
+
+  #forget(id: string): void {
+    this.#state.delete('outbound', id);
+    this.#state.delete('reply', id);
+    this.#toSend.delete(id);
+  }
+
+  async #sendSome(): Promise<void> {
+    for (const id of this.#toSend) {
+      if (this.#up === undefined || this.#inFlight >= outboundInFlightMax) return;
+      this.#toSend.delete(id);
+      const bytes = this.#state.get('outbound', id);
+      if (bytes === undefined) continue;
+      this.#inFlight += 1;
+      await this.#up.send(decodeMessage(ConnectRequestSchema, bytes));
+    }
   }
 }
 
-/**
- * Read receipts are not confirmed: each is sent at once, if there is a connection, and again after
- * the next reconnect, as a frame may be lost with its connection. A repeated receipt changes nothing.
- * Not committed.
- */
-export function putReads(state: HandsetState, messageIds: readonly string[]): void {
-  for (const messageId of messageIds) putKey(state, 'read', messageId);
-  keepNewest(state, 'read', readsKept);
-}
-
-/** All receipts to repeat, which are forgotten then. Not committed. */
-export function takeReads(state: HandsetState): Frame[] {
-  const messageIds = [...state.keys('read')];
-  for (const messageId of messageIds) state.delete('read', messageId);
-  return readFrames(messageIds);
-}
-
-export function readFrames(messageIds: readonly string[]): Frame[] {
-  const count = Math.ceil(messageIds.length / readsPerFrameMax);
-  return Array.from({ length: count }, (_, index) => {
-    const part = messageIds.slice(index * readsPerFrameMax, (index + 1) * readsPerFrameMax);
-    return { frame: { case: 'read', value: { messageIds: part } } };
-  });
+export function outboundFrame(
+  id: string,
+  to: string,
+  attempt: number,
+  encrypted: { readonly ciphertext: Uint8Array; readonly type: CiphertextType },
+): Frame {
+  return { frame: { case: 'outbound', value: { id, to, attempt, ...encrypted } } };
 }

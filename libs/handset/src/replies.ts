@@ -9,8 +9,11 @@ export interface Reply {
   readonly to: string;
   /** Content, in base64. */
   readonly content: string;
+  readonly writtenMs: number;
   /** How often it was encrypted anew. */
   readonly attempt: number;
+  /** The session that it was encrypted under (`MessageCipher.sessionNo`). */
+  readonly sessionNo: number;
   /** The log has it. */
   readonly confirmed: boolean;
 }

@@ -86,7 +86,7 @@ test('NO-LOSS: what was not confirmed goes out again, byte for byte, after a rec
   assert.equal(world.relay.outbounds.length, 3, 'nothing is sent again once it is confirmed');
 });
 
-test('NO-LOSS: a reply whose outcome was not told goes out again after a reconnect and after a while', async (t) => {
+test('NO-LOSS: a reply that is confirmed and whose outcome was not told goes out again after a while, less and less often', async (t) => {
   await using world = await World.begin(openHandsetFile);
   world.relay.bundle = (await world.crypto.client.getNumberBundle({ number })).bundle;
   world.relay.receives = false;
@@ -98,12 +98,12 @@ test('NO-LOSS: a reply whose outcome was not told goes out again after a reconne
   t.mock.timers.enable({ apis: ['setTimeout'] });
   await world.run(async (phone) => {
     await phone.connected;
+    t.mock.timers.tick(5_000);
     await world.relay.until(() => world.relay.outbounds.length === 2);
-    t.mock.timers.tick(30_000);
-    await world.relay.until(() => world.relay.outbounds.length === 3);
+    t.mock.timers.tick(9_000);
     world.relay.receives = true;
-    t.mock.timers.tick(60_000);
-    await world.relay.until(() => world.relay.outbounds.length === 4);
+    t.mock.timers.tick(1_000);
+    await world.relay.until(() => world.relay.outbounds.length === 3);
     await phone.received(1);
     t.mock.timers.tick(120_000);
   });
@@ -114,10 +114,75 @@ test('NO-LOSS: a reply whose outcome was not told goes out again after a reconne
     await world.relay.until(() => world.relay.reads.length > 0);
   });
   assert.equal(new Set(world.relay.outbounds.map(({ id, attempt }) => `${id} ${attempt}`)).size, 1);
-  assert.equal(world.relay.outbounds.length, 4);
+  assert.equal(world.relay.outbounds.length, 3);
 });
 
-test('NO-LOSS: a reply that could not be read is encrypted anew under a session of its own, three times at most', async () => {
+test('a reply of which nothing was heard for 30 days is refused', async (t) => {
+  await using world = await World.begin();
+  world.relay.bundle = (await world.crypto.client.getNumberBundle({ number })).bundle;
+  world.relay.receives = false;
+  const refusals: string[] = [];
+  let nowMs = noon;
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const connected = Promise.withResolvers<void>();
+  const listener: HandsetListener = {
+    onConnected: connected.resolve,
+    onRefused: (id, { reason }) => refusals.push(`${id} ${reason}`),
+  };
+  await using handset = new Handset({ channel: world.channel, state: world.state, listener, now: () => nowMs });
+  void handset.connect();
+  await connected.promise;
+  const id = await handset.reply(number, 'hello');
+  nowMs += 31 * 24 * 3_600_000;
+  t.mock.timers.tick(5_000);
+  // In its turn behind the repeat.
+  await handset.read([]);
+  assert.deepEqual(refusals, [`${id} expired`]);
+  assert.equal(world.state.count('outbound'), 0);
+});
+
+test('BOUND: no more goes up at a time than the relay takes without an answer', async () => {
+  await using world = await World.begin();
+  world.relay.confirms = false;
+  {
+    await using offline = new Handset({ channel: world.channel, state: world.state, now: () => noon });
+    for (let index = 0; index < 40; index += 1) await offline.block(number, index % 2 === 0);
+  }
+  await using phone = world.phone();
+  await phone.connected;
+  await phone.handset.read(['x']);
+  await world.relay.until(() => world.relay.reads.length > 0);
+  assert.equal(world.relay.blocks.length, 32);
+  const ids = world.relay.blocks.map((block) => block.id);
+  world.relay.confirms = true;
+  await world.relay.send({ frame: { case: 'confirmed', value: { ids } } });
+  await world.relay.until(() => world.relay.blocks.length === 40);
+  assert.equal(new Set(world.relay.blocks.map((block) => block.id)).size, 40);
+});
+
+test('a reply that could not be read goes out under a session that was started since, and costs none', async () => {
+  await using world = await World.begin();
+  await using phone = world.phone();
+  await phone.connected;
+  const first = await world.crypto.encrypt(world, undefined, ['a'], world.bundle());
+  await world.relay.push(first.results, 1);
+  await world.relay.until(() => world.relay.outbounds.length === 1);
+  world.relay.receives = false;
+  const id = await phone.handset.reply(number, 'hello');
+  await world.relay.until(() => world.relay.outbounds.length === 2);
+  const second = await world.crypto.encrypt(world, undefined, ['b'], world.bundle());
+  await world.relay.push(second.results, 2);
+  await world.relay.until(() => world.relay.outbounds.length === 3);
+  // The relay has no bundle to give.
+  await world.relay.send({ frame: { case: 'outcome', value: { unreadable: [{ id, attempt: 0 }] } } });
+  await world.relay.until(() => world.relay.outbounds.length === 4);
+  const anew = world.relay.outbounds[3];
+  assert.ok(anew?.id === id);
+  const { results } = await world.crypto.decrypt(world, second.session, [anew]);
+  assert.equal(only(results).messageId, id);
+});
+
+test('NO-LOSS: a reply that could not be read is encrypted anew under a session of its own, three times in all', async () => {
   await using world = await World.begin();
   const bundle = (await world.crypto.client.getNumberBundle({ number })).bundle;
   world.relay.bundle = bundle;

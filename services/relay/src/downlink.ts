@@ -1,5 +1,5 @@
 /**
- * What waits to be written to one device. Pure state, bounded: envelopes by the queue's limits,
+ * What waits to be written to one device. Pure state, bounded: envelopes and outcomes by limits of their own,
  * everything else by what the device may have in flight.
  */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';

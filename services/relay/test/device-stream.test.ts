@@ -23,7 +23,7 @@ test('replies and blocks are in the log, in order, when they are confirmed', asy
   const { credential } = await harness.register();
   const device = new ConnectedDevice(harness, credential);
   await device.resume();
-  await device.send({ case: 'outbound', value: outbound('o-1') });
+  await device.send({ case: 'outbound', value: { ...outbound('o-1'), attempt: 2 } });
   await device.send({ case: 'block', value: { id: 'b-1', number: businessNumber, blocked: true } });
   const confirmed: string[] = [];
   while (confirmed.length < 2) confirmed.push(...(await device.next('confirmed')).ids);
@@ -35,7 +35,8 @@ test('replies and blocks are in the log, in order, when they are confirmed', asy
   assert.deepEqual([block.key, block.headers], [contact, { kind: 'block', id: '1:b-1', version: 1 }]);
   const inbound = fromBinary(CommandSchema, reply.value).kind;
   assert.ok(inbound.case === 'inbound');
-  assert.deepEqual([inbound.value.business, inbound.value.number, inbound.value.device], ['b-1', businessNumber, 1]);
+  const { business, number, device: from, attempt } = inbound.value;
+  assert.deepEqual([business, number, from, attempt], ['b-1', businessNumber, 1, 2]);
   const blocked = fromBinary(CommandSchema, block.value).kind;
   assert.ok(blocked.case === 'block');
   assert.deepEqual([blocked.value.business, blocked.value.blocked], ['b-1', true]);

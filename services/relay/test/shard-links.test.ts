@@ -57,8 +57,11 @@ test('what became of replies reaches the device gathered, and no more than it ca
   const device = new ConnectedDevice(harness, credential);
   await device.resume();
   const { value: attach } = await shard.next('attach');
-  await shard.outcome(attach.device, { received: ['o-1'] });
-  await shard.outcome(attach.device, { received: ['o-2'], unreadable: [{ id: 'o-3', attempt: 1 }] });
+  await shard.outcomes(
+    attach.device,
+    { received: ['o-1'] },
+    { received: ['o-2'], unreadable: [{ id: 'o-3', attempt: 1 }] },
+  );
   const { received, unreadable } = await device.next('outcome');
   assert.deepEqual(received, ['o-1', 'o-2']);
   assert.deepEqual(
@@ -66,8 +69,7 @@ test('what became of replies reaches the device gathered, and no more than it ca
     [['o-3', 1]],
   );
   const many = Array.from({ length: 200 }, (_, index) => `m-${index}`);
-  await shard.outcome(attach.device, { received: many });
-  await shard.outcome(attach.device, { received: many });
+  await shard.outcomes(attach.device, { received: many }, { received: many });
   assert.equal((await device.next('outcome')).received.length, 256);
   device.cancel();
 });

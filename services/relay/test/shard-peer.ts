@@ -75,8 +75,13 @@ export class ShardPeer implements AsyncDisposable {
     );
   }
 
-  async outcome(device: DeviceRef | undefined, outcome: MessageInitShape<typeof OutcomeSchema>): Promise<void> {
-    await this.#send(create(AttachResponseSchema, { outcome: [{ ...given(device), outcome }] }));
+  /** In one frame. */
+  async outcomes(
+    device: DeviceRef | undefined,
+    ...outcomes: readonly MessageInitShape<typeof OutcomeSchema>[]
+  ): Promise<void> {
+    const entries = outcomes.map((outcome) => ({ ...given(device), outcome }));
+    await this.#send(create(AttachResponseSchema, { outcome: entries }));
   }
 
   async refuse(device: DeviceRef | undefined, reason: RefusedReason): Promise<void> {

@@ -5,7 +5,7 @@
 import type { DeviceRef } from '@chappe/proto/internal/sender_service';
 import type { Store } from '@chappe/store/store';
 import type { NewEnvelope, NewOutcome } from './changes.ts';
-import type { DeviceSink, PushedEnvelope } from './device-work.ts';
+import type { Attached, DeviceSink, PushedEnvelope } from './device-work.ts';
 import { retryMs, windowBytesMax, windowEnvelopesMax } from './limits.ts';
 
 interface Attachment {
@@ -46,12 +46,12 @@ export class Attachments {
     return attachment !== undefined && attachment.device.connectionNo > device.connectionNo;
   }
 
-  /** Starts to push after `pushedNo`; an older connection of the device is told to go. */
+  /** Starts to push; an older connection of the device is told to go. */
   attach(
     device: DeviceRef,
     sink: DeviceSink,
     mailbox: { incarnation: number; acknowledgedNo: number },
-    pushedNo: number,
+    { pushedNo, isStoreOlder }: Attached,
   ): void {
     const before = this.#byDevice.get(nameOf(device));
     if (before !== undefined && before.device.connectionNo < device.connectionNo)
@@ -69,10 +69,10 @@ export class Attachments {
     };
     this.#byDevice.set(nameOf(device), attachment);
     if (pushedNo < mailbox.acknowledgedNo) {
-      // The device was restored from an older state: what it lacks is settled and gone, and it has to know.
+      // What it lacks is settled and gone. A device that was restored from an older state has to know.
       this.#push(
         attachment,
-        [{ kind: 'removed', from: pushedNo + 1, through: mailbox.acknowledgedNo, acknowledged: true }],
+        [{ kind: 'removed', from: pushedNo + 1, through: mailbox.acknowledgedNo, acknowledged: !isStoreOlder }],
         mailbox.acknowledgedNo,
       );
     }

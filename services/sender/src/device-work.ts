@@ -40,7 +40,7 @@ export function refuseDeviceWork(work: DeviceWork): void {
 }
 
 export type PushedEnvelope =
-  /** Acknowledged: by the device itself, which may be a copy that does not know. */
+  /** Acknowledged: by the device itself, which is a copy if it does not know. */
   | { readonly kind: 'removed'; readonly from: number; readonly through: number; readonly acknowledged?: boolean }
   | {
       readonly kind: 'envelope';
@@ -55,8 +55,15 @@ export function isDevice(state: ContactState, device: number): boolean {
   return state.contact.devices.some((known) => known.device === device);
 }
 
-/** Everything may be pushed from now on; where to go on from. */
-export function applyAttach(changes: Changes, state: ContactState, device: number, resume: Resume): number {
+export interface Attached {
+  /** Where to go on from. */
+  readonly pushedNo: number;
+  /** The store knows less than the device: it lost commits, and what it calls acknowledged says nothing of the device. */
+  readonly isStoreOlder: boolean;
+}
+
+/** Everything may be pushed from now on. */
+export function applyAttach(changes: Changes, state: ContactState, device: number, resume: Resume): Attached {
   const mailbox = changes.mailboxOf(state, device);
   const resumeNo = Number(resume.number);
   const sameIncarnation = resume.incarnation === mailbox.incarnation;
@@ -69,10 +76,10 @@ export function applyAttach(changes: Changes, state: ContactState, device: numbe
     for (const session of state.sessions.values()) {
       if (session.device === device) changes.setSession(state, { ...session, startedMs: neverAgain });
     }
-    return 0;
+    return { pushedNo: 0, isStoreOlder: true };
   }
   if (!mailbox.attached) changes.setMailbox(state, device, { ...mailbox, attached: true });
-  return sameIncarnation ? resumeNo : 0;
+  return { pushedNo: sameIncarnation ? resumeNo : 0, isStoreOlder: false };
 }
 
 export function applyDetach(changes: Changes, state: ContactState, device: number, pushedNo: number): void {

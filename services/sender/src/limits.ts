@@ -56,6 +56,9 @@ export const cacheBytesMax = 32 * 1024 * 1024;
 /** Frames in the outbox that are not yet published; beyond it the worker takes nothing new. */
 export const outboxFramesMax = 64;
 
+/** What became of replies, waiting for a relay that takes no frame: about 1 MB. */
+export const outcomesWaitingMax = 10_000;
+
 /** Acknowledgements and attachments waiting for the next transaction of a worker. */
 export const pendingDeviceWorkMax = 20_000;
 
@@ -65,6 +68,9 @@ export const heldRecordsMax = 1_000;
 /** Append stamps and the worker's clock may be so far apart: then an alarm; beyond 10 min a range waits whose stamps are ahead. */
 export const clockAlarmMs = 5_000;
 export const clockWaitMs = 10 * 60_000;
+
+/** Old ids are deleted so often: it takes a look at every id of a range. */
+export const forgetIntervalMs = 3_600_000;
 
 /** Look for expired and held messages so often; the answer comes as a tick through the log. */
 export const tickIntervalMs = 60_000;

@@ -86,10 +86,10 @@ async function applyDeviceWork(
         if (attachments.isSuperseded(work.device) || (attached.get(name)?.connectionNo ?? 0n) > connectionNo) {
           sink.refuse(work.device, 'superseded');
         } else if (isDevice(state, device)) {
-          const pushedNo = applyAttach(changes, state, device, resume);
-          attached.set(name, { connectionNo, pushedNo });
+          const start = applyAttach(changes, state, device, resume);
+          attached.set(name, { connectionNo, pushedNo: start.pushedNo });
           afterCommit.push(() => {
-            attachments.attach(work.device, sink, changes.mailboxOf(state, device), pushedNo);
+            attachments.attach(work.device, sink, changes.mailboxOf(state, device), start);
             // Its relay went while the turn was made, when there was nothing to detach yet.
             if (sink.closed) input.detachLater(work.device);
           });
@@ -172,6 +172,7 @@ async function decideCommands(
     const { id } = record.headers;
     const facts = { id, appendTimeMs: timeMs, books };
     if (read.kind === 'poison' || isBehindHeld(read, state)) {
+      if (await isHeldAlready(store, read)) continue;
       if (state.heldRecords < heldRecordsMax) hold(input, read, state, timeMs, events);
       else if (read.kind === 'command' && read.command.kind.case === 'send') {
         // NO-LOSS: what was accepted ends with a code.
@@ -195,6 +196,16 @@ async function decideCommands(
  */
 function isBehindHeld(read: Extract<ReadCommand, { kind: 'command' }>, state: ContactState): boolean {
   return state.heldRecords > 0 && read.command.kind.case !== 'tick';
+}
+
+/** A device sends a reply again of which it heard nothing: the lane has it once. */
+async function isHeldAlready(store: Store, { kind, record, ...read }: ReadCommand): Promise<boolean> {
+  if (kind !== 'command' || !('command' in read) || read.command.kind.case !== 'inbound') return false;
+  const held = await store.query('SELECT 1 AS held FROM held_records WHERE contact = ? AND id = ? LIMIT 1', [
+    record.key,
+    record.headers.id,
+  ]);
+  return held.length > 0;
 }
 
 /** Keeps a command that cannot be read, and what comes behind it, until a person has looked. */

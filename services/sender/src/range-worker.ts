@@ -184,7 +184,7 @@ export class RangeWorker {
   }
 
   /** With the next transaction, deletes what is older than any repeat can be. */
-  forgetOldMessages(): void {
+  forgetOldIds(): void {
     this.#forgets = true;
     this.#wake.resolve();
   }
@@ -437,8 +437,9 @@ export class RangeWorker {
     this.#advanced = Promise.withResolvers<void>();
     // Committed: now, and only now, it may leave.
     this.#attachments.pushCommitted(changes.envelopes);
-    this.#attachments.tell(changes.outcomes);
     turn.committed();
+    // Devices that were attached in this turn hear of it as well.
+    this.#attachments.tell(changes.outcomes);
     events.turnCommitted(this.range.id, commands.length, changes, {
       prepareMs: preparedAt - startedAt,
       commitMs: performance.now() - preparedAt,

@@ -1,6 +1,7 @@
 /**
  * A relay's stream to this shard: gathers what goes to its devices into frames. Nothing piles up
- * here: each device's window bounds what is pushed to it, and a confirmation is one number.
+ * here: each device's window bounds what is pushed to it, a confirmation is one number, and what became of
+ * replies is dropped beyond a bound: a device asks for it again.
  */
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { CiphertextType, EnvelopeSchema } from '@chappe/proto/device/device_service';
@@ -15,6 +16,7 @@ import {
 } from '@chappe/proto/internal/sender_service';
 import type { NewOutcome } from './changes.ts';
 import type { DeviceSink, PushedEnvelope } from './device-work.ts';
+import { outcomesWaitingMax } from './limits.ts';
 
 type Frame = MessageInitShape<typeof AttachResponseSchema>;
 
@@ -31,6 +33,7 @@ export class RelayStream implements DeviceSink {
   #forget: MessageInitShape<typeof DeviceForgetSchema>[] = [];
   #refused: MessageInitShape<typeof DeviceRefusedSchema>[] = [];
   #outcome: MessageInitShape<typeof DeviceOutcomeSchema>[] = [];
+  #outcomesWaiting = 0;
   #sending = false;
 
   constructor(send: (frame: Frame) => Promise<void>) {
@@ -59,7 +62,8 @@ export class RelayStream implements DeviceSink {
   }
 
   outcome(device: DeviceRef, outcomes: readonly NewOutcome[]): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#outcomesWaiting + outcomes.length > outcomesWaitingMax) return;
+    this.#outcomesWaiting += outcomes.length;
     const received = outcomes.filter(({ outcome }) => outcome === 'received').map(({ id }) => id);
     const unreadable = outcomes.filter(({ outcome }) => outcome === 'unreadable');
     this.#outcome.push({ device, outcome: { received, unreadable } });
@@ -86,6 +90,7 @@ export class RelayStream implements DeviceSink {
       this.#forget = [];
       this.#refused = [];
       this.#outcome = [];
+      this.#outcomesWaiting = 0;
       await this.#send(frame);
     }
     this.#sending = false;

@@ -141,7 +141,8 @@ export class Person {
 
   attach(changes: Changes, resume: { incarnation: number; number: number }, device = 1): number {
     const { incarnation: of, number: at } = resume;
-    return applyAttach(changes, this.state, device, create(ResumeSchema, { incarnation: of, number: BigInt(at) }));
+    const resumed = create(ResumeSchema, { incarnation: of, number: BigInt(at) });
+    return applyAttach(changes, this.state, device, resumed).pushedNo;
   }
 
   detach(changes: Changes, pushedNo: number, device = 1): void {

@@ -8,8 +8,10 @@ import { Rig, until } from './sender-rig.ts';
 import {
   allEnded,
   allEvents,
+  copyOf,
   makeNote,
   note,
+  openPhone,
   optIn,
   reached,
   startPhone,
@@ -94,6 +96,30 @@ describe('a range topic', () => {
     assert.equal(after.length, before.length + 3, 'accepted, sent and delivered of the third');
   });
 
+  test('ONCE: with a reply that its phone sends again brings it once, also by another owner', async () => {
+    await using rig = await Rig.start();
+    const former = await rig.startShard('s1');
+    const { client, phones } = await prepared(rig, person);
+    await using phone = phones[0];
+    assert.ok(phone !== undefined);
+    await allEnded(client, [await send(client, person, 'one')]);
+    const id = await phone.handset.reply('+33123456789', 'thank you');
+    // Of the moment before it can hear what became of it.
+    const unheard = copyOf(phone.state);
+    const replies = async () => (await allEvents(client)).filter(({ kind }) => kind.case === 'received').length;
+    await until(async () => (await replies()) === 1);
+    await phone[Symbol.asyncDispose]();
+    await former[Symbol.asyncDispose]();
+    await rig.startShard('s1');
+
+    const received = Promise.withResolvers<string>();
+    await using again = openPhone(rig, unheard, { listener: { onReceived: received.resolve } });
+    assert.equal(await received.promise, id);
+    await allEnded(client, [await send(client, person, 'two')]);
+    assert.deepEqual(bodies(again), ['two']);
+    assert.equal(await replies(), 1);
+  });
+
   test('NO-LOSS: with a command that cannot be read holds its contact, and the range goes on', async () => {
     await using rig = await Rig.start();
     await rig.startShard('s1');
@@ -117,6 +143,11 @@ describe('a range topic', () => {
       ['send: the command cannot be decoded', 'send: behind a held command', 'inbound: behind a held command'],
     );
     assert.deepEqual(statesOf(await allEvents(client), behind), [], 'it waits as it came');
+
+    const reply = (await rig.records('range-r1')).filter(({ headers }) => headers.kind === 'inbound').slice(-1);
+    await rig.append('range-r1', reply);
+    await rig.done('r1');
+    assert.equal((await rig.store.query('SELECT kind FROM held_records')).length, 3, 'a reply takes one place there');
   });
 
   test('NO-LOSS: decrypts no reply that it holds, though both come in one batch', async () => {

@@ -1,4 +1,4 @@
--- Replies that were decrypted, for as long as one may be repeated (30 days). Writer: sender, through the fence.
+-- Replies that were decrypted, for as long as one may be repeated (31 days). Writer: sender, through the fence.
 -- Devices choose the ids, so a row is one's own: nobody makes another's reply a repeat.
 CREATE TABLE replies (
   reply_id TEXT NOT NULL,
