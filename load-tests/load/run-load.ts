@@ -18,6 +18,8 @@ import { writeReport } from './write-report.ts';
 
 /** @param folder of the servers of a cluster @returns the exit code */
 export async function runLoad(options: Options, folder: string, reportsFolder: string): Promise<number> {
+  if (options.scenario === 'scaling' && options.ranges % options.senders !== 0)
+    throw new Error(`${options.senders} senders want as many ranges each: RANGES=16`);
   const targetOptions = options.profiled === undefined ? {} : { profiled: options.profiled };
   if (options.mode === 'cluster') {
     await using target = await startClusterTarget(targetOptions, `${folder}/stack`);

@@ -1,5 +1,5 @@
 /**
- * `make load SCENARIO=scaling MODE=cluster SENDERS=8`: shards that are held to a small share of a processor each, so
+ * `make load SCENARIO=scaling MODE=cluster SENDERS=8 RANGES=16`: shards that are held to a small share of a processor each, so
  * that it is they who limit the rate, and ever more of them. Everything else has what is left of the machine.
  */
 import { limitCpu } from '../faults/cpu-quota.ts';

@@ -15,7 +15,7 @@ export const recordKinds = [
   'kyberPreKey',
   /** Session records, by business number. */
   'session',
-  /** How many sessions there have been with a business number, from the first that was started anew. */
+  /** How many sessions there have been with a business number. */
   'sessionNo',
   /** The identity key first seen of a business number. */
   'identity',

@@ -13,6 +13,7 @@ import { ChappeError } from '@chappe/errors/chappe-error';
 import { ReplySchema } from '@chappe/proto/device/content';
 import { DeviceService, type ConnectResponse, type Envelopes } from '@chappe/proto/device/device_service';
 import type { Channel, Client } from '@chappe/rpc/client';
+import { LibSignalErrorBase } from '@signalapp/libsignal-client';
 import { findAccount, type Account } from './account.ts';
 import { keepConnected, type HandsetEnd } from './connection.ts';
 import { buildContent } from './content.ts';
@@ -38,13 +39,13 @@ import { putShown, shownMessages, type ShownMessage } from './shown-message.ts';
 /** Told of what happens, synchronously: it must neither throw nor wait. */
 export interface HandsetListener {
   onMessage?(message: ShownMessage): void;
-  /** The connection is there and what waited has been sent. */
+  /** The connection is there, and what waits is on its way. */
   onConnected?(): void;
   /** Tried again by itself. Without an error: the server ended the stream, or the handset was closed. */
   onDisconnected?(error: ChappeError | undefined): void;
   /** Something could not be decrypted; it comes again under a new session, or the business hears of it. */
   onUndecryptable?(report: Report): void;
-  /** A reply or block is in the log. May be told again, as all of these may, if the state was not committed before the end. */
+  /** A reply or block is in the log; told again of a reply that was encrypted anew. */
   onConfirmed?(id: string): void;
   /** The business has a reply. */
   onReceived?(id: string): void;
@@ -260,7 +261,7 @@ export class Handset implements AsyncDisposable {
         for (const id of frame.value.ids) this.#outbox.confirmed(id);
         return this.#outbox.send();
       case 'outcome':
-        for (const id of frame.value.received) this.#outbox.received(id);
+        this.#outbox.received(frame.value.received);
         await this.#outbox.unreadable(frame.value.unreadable);
         return this.#repeatReplies();
       case 'refillPreKeys':
@@ -357,6 +358,8 @@ export class Handset implements AsyncDisposable {
     try {
       await this.#cipher.startSession(number, bundle, this.#now());
     } catch (error) {
+      if (!(error instanceof LibSignalErrorBase))
+        throw new ChappeError('invalidRequest', 'the keys of the business number cannot be read', { cause: error });
       const detail = 'the keys of the business number are not signed by the identity known of it';
       throw new ChappeError('identityChanged', detail, { cause: error });
     }

@@ -5,7 +5,7 @@
  * A relay that has too many frames without an answer stops reading, and a device that waits for it to read
  * would hear no answer: so few go out at a time, and each answer lets the next one go.
  *
- * Everything but `repeatLater` is called inside the handset's one act at a time.
+ * Everything but `closed` is called inside the handset's one act at a time.
  */
 import { decodeMessage, encodeMessage } from '@chappe/codec/codec';
 import { ChappeError } from '@chappe/errors/chappe-error';
@@ -58,6 +58,7 @@ export class Outbox {
 
   /** What the log may not have goes out first. Replies that it has are asked for later, if their outcome does not come. */
   opened(up: Up): Promise<void> {
+    this.#endExpired();
     this.#up = up;
     this.#inFlight = 0;
     this.#toSend = new Set(this.#state.keys('outbound'));
@@ -96,6 +97,8 @@ export class Outbox {
   /** A reply is kept on: nobody has read it yet. */
   confirmed(id: string): void {
     this.#answered();
+    // It went out twice, and has come to its end meanwhile.
+    if (this.#state.get('outbound', id) === undefined) return;
     const reply = findReply(this.#state, id);
     if (reply === undefined) this.#state.delete('outbound', id);
     else if (reply.confirmed) return;
@@ -105,13 +108,17 @@ export class Outbox {
 
   refused(id: string, error: ChappeError): void {
     this.#answered();
-    this.#end(id, error);
+    // What the log has once is not refused because it came again.
+    if (this.#state.get('outbound', id) !== undefined && findReply(this.#state, id)?.confirmed !== true)
+      this.#end(id, error);
   }
 
-  received(id: string): void {
-    if (findReply(this.#state, id) === undefined) return;
-    this.#forget(id);
-    this.#options.onReceived(id);
+  received(ids: readonly string[]): void {
+    const kept = ids.filter((id) => findReply(this.#state, id) !== undefined);
+    for (const id of kept) this.#forget(id);
+    // Else an end of the process would bring them back.
+    if (kept.length > 0) this.#options.commit();
+    for (const id of kept) this.#options.onReceived(id);
   }
 
   /**
@@ -119,6 +126,7 @@ export class Outbox {
    * to a device that was restored from a backup: nothing more is encrypted under that session.
    */
   async unreadable(told: readonly Unreadable[]): Promise<void> {
+    this.#endExpired();
     const replies = new Map<string, Reply>();
     for (const { id, attempt } of told) {
       const reply = findReply(this.#state, id);
@@ -129,14 +137,19 @@ export class Outbox {
     for (const [to, group] of Map.groupBy(replies, ([, reply]) => reply.to)) await this.#encryptAnew(to, group);
   }
 
-  /** Sends replies again whose outcome is not known, and gives up those that nobody would know any more. */
+  /** Sends replies again whose outcome is not known; those that nobody would know any more are given up. */
   async repeatReplies(): Promise<void> {
+    this.#endExpired();
+    for (const id of this.#state.keys('reply')) this.#toSend.add(id);
+    await this.#sendSome();
+  }
+
+  #endExpired(): void {
     const oldestMs = this.#options.now() - replyLifeMs;
     for (const id of this.#state.keys('reply')) {
-      if ((findReply(this.#state, id)?.writtenMs ?? 0) > oldestMs) this.#toSend.add(id);
-      else this.#end(id, new ChappeError('expired', 'it could not be brought to the business for 30 days'));
+      if ((findReply(this.#state, id)?.writtenMs ?? 0) <= oldestMs)
+        this.#end(id, new ChappeError('expired', 'it could not be brought to the business for 30 days'));
     }
-    await this.#sendSome();
   }
 
   async #encryptAnew(to: string, replies: readonly (readonly [string, Reply])[]): Promise<void> {
@@ -152,7 +165,8 @@ export class Outbox {
       // Else it goes out again as it was, is told to be unreadable again, and then there may be a session.
       return;
     }
-    for (const [id, reply] of replies) await this.putReply(id, { ...reply, attempt: reply.attempt + 1 });
+    for (const [id, reply] of replies)
+      await this.putReply(id, { ...reply, attempt: reply.attempt + 1, confirmed: false });
   }
 
   #answered(): void {

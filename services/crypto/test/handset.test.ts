@@ -101,6 +101,9 @@ test('NO-LOSS: a reply that is confirmed and whose outcome was not told goes out
     t.mock.timers.tick(5_000);
     await world.relay.until(() => world.relay.outbounds.length === 2);
     t.mock.timers.tick(9_000);
+    await phone.handset.read(['y']);
+    await world.relay.until(() => world.relay.reads.includes('y'));
+    assert.equal(world.relay.outbounds.length, 2, 'twice as long the second time');
     world.relay.receives = true;
     t.mock.timers.tick(1_000);
     await world.relay.until(() => world.relay.outbounds.length === 3);
@@ -111,7 +114,7 @@ test('NO-LOSS: a reply that is confirmed and whose outcome was not told goes out
   await world.run(async (phone) => {
     await phone.connected;
     await phone.handset.read(['x']);
-    await world.relay.until(() => world.relay.reads.length > 0);
+    await world.relay.until(() => world.relay.reads.includes('x'));
   });
   assert.equal(new Set(world.relay.outbounds.map(({ id, attempt }) => `${id} ${attempt}`)).size, 1);
   assert.equal(world.relay.outbounds.length, 3);

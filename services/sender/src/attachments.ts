@@ -51,7 +51,7 @@ export class Attachments {
     device: DeviceRef,
     sink: DeviceSink,
     mailbox: { incarnation: number; acknowledgedNo: number },
-    { pushedNo, isStoreOlder }: Attached,
+    { pushedNo, isSameCount }: Attached,
   ): void {
     const before = this.#byDevice.get(nameOf(device));
     if (before !== undefined && before.device.connectionNo < device.connectionNo)
@@ -72,7 +72,7 @@ export class Attachments {
       // What it lacks is settled and gone. A device that was restored from an older state has to know.
       this.#push(
         attachment,
-        [{ kind: 'removed', from: pushedNo + 1, through: mailbox.acknowledgedNo, acknowledged: !isStoreOlder }],
+        [{ kind: 'removed', from: pushedNo + 1, through: mailbox.acknowledgedNo, acknowledged: isSameCount }],
         mailbox.acknowledgedNo,
       );
     }

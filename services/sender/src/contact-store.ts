@@ -129,6 +129,14 @@ export async function knownReplies(store: Store, ids: readonly string[]): Promis
   return known;
 }
 
+/** The replies that wait in the lanes of these contacts, as `contact id`. */
+export async function heldReplies(store: Store, contacts: readonly string[]): Promise<Set<string>> {
+  const held = new Set<string>();
+  const sql = "SELECT contact, id FROM held_records WHERE kind = 'inbound' AND contact IN";
+  await queryIn(store, sql, contacts, (row) => held.add(`${textOf(row, 'contact')} ${textOf(row, 'id')}`));
+  return held;
+}
+
 export function replyName(contact: string, device: number, replyId: string): string {
   return `${contact}/${device}/${replyId}`;
 }

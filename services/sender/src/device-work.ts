@@ -58,8 +58,8 @@ export function isDevice(state: ContactState, device: number): boolean {
 export interface Attached {
   /** Where to go on from. */
   readonly pushedNo: number;
-  /** The store knows less than the device: it lost commits, and what it calls acknowledged says nothing of the device. */
-  readonly isStoreOlder: boolean;
+  /** Device and store count in the same incarnation: what the one calls acknowledged says something of the other. */
+  readonly isSameCount: boolean;
 }
 
 /** Everything may be pushed from now on. */
@@ -76,10 +76,10 @@ export function applyAttach(changes: Changes, state: ContactState, device: numbe
     for (const session of state.sessions.values()) {
       if (session.device === device) changes.setSession(state, { ...session, startedMs: neverAgain });
     }
-    return { pushedNo: 0, isStoreOlder: true };
+    return { pushedNo: 0, isSameCount: false };
   }
   if (!mailbox.attached) changes.setMailbox(state, device, { ...mailbox, attached: true });
-  return { pushedNo: sameIncarnation ? resumeNo : 0, isStoreOlder: false };
+  return { pushedNo: sameIncarnation ? resumeNo : 0, isSameCount: sameIncarnation };
 }
 
 export function applyDetach(changes: Changes, state: ContactState, device: number, pushedNo: number): void {

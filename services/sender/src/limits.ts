@@ -69,9 +69,6 @@ export const heldRecordsMax = 1_000;
 export const clockAlarmMs = 5_000;
 export const clockWaitMs = 10 * 60_000;
 
-/** Old ids are deleted so often: it takes a look at every id of a range. */
-export const forgetIntervalMs = 3_600_000;
-
 /** Look for expired and held messages so often; the answer comes as a tick through the log. */
 export const tickIntervalMs = 60_000;
 

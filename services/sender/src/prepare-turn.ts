@@ -11,7 +11,7 @@ import type { PriceBooks } from '@chappe/rating/price-book';
 import type { Store } from '@chappe/store/store';
 import type { Attachments } from './attachments.ts';
 import type { Changes } from './changes.ts';
-import { loadMessages } from './contact-store.ts';
+import { heldReplies, loadMessages } from './contact-store.ts';
 import { refuseForFullLane } from './decide-send.ts';
 import { decide } from './decide.ts';
 import { decryptBatch, type Inbound } from './decrypt-batch.ts';
@@ -158,6 +158,7 @@ async function decideCommands(
   const { changes, range } = input;
   const resultOf = new Map([...decrypted].map(([inbound, result]) => [inbound.command, result]));
   const repeats = await Repeats.find(store, input.commands, resultOf);
+  const held = await findHeldReplies(store, input);
   let timeMs = input.lastTimeMs;
   for (const read of input.commands) {
     const { record } = read;
@@ -172,7 +173,8 @@ async function decideCommands(
     const { id } = record.headers;
     const facts = { id, appendTimeMs: timeMs, books };
     if (read.kind === 'poison' || isBehindHeld(read, state)) {
-      if (await isHeldAlready(store, read)) continue;
+      if (held.has(`${read.contact} ${id}`)) continue;
+      if (read.kind === 'command' && read.command.kind.case === 'inbound') held.add(`${read.contact} ${id}`);
       if (state.heldRecords < heldRecordsMax) hold(input, read, state, timeMs, events);
       else if (read.kind === 'command' && read.command.kind.case === 'send') {
         // NO-LOSS: what was accepted ends with a code.
@@ -198,14 +200,14 @@ function isBehindHeld(read: Extract<ReadCommand, { kind: 'command' }>, state: Co
   return state.heldRecords > 0 && read.command.kind.case !== 'tick';
 }
 
-/** A device sends a reply again of which it heard nothing: the lane has it once. */
-async function isHeldAlready(store: Store, { kind, record, ...read }: ReadCommand): Promise<boolean> {
-  if (kind !== 'command' || !('command' in read) || read.command.kind.case !== 'inbound') return false;
-  const held = await store.query('SELECT 1 AS held FROM held_records WHERE contact = ? AND id = ? LIMIT 1', [
-    record.key,
-    record.headers.id,
-  ]);
-  return held.length > 0;
+/** A device sends a reply again of which it heard nothing: the lane has it once. By contact and record id. */
+async function findHeldReplies(store: Store, { commands, states }: TurnInput): Promise<Set<string>> {
+  const contacts = new Set<string>();
+  for (const read of commands) {
+    if (read.kind !== 'command' || read.command.kind.case !== 'inbound') continue;
+    if ((states.get(read.contact)?.heldRecords ?? 0) > 0) contacts.add(read.contact);
+  }
+  return heldReplies(store, [...contacts]);
 }
 
 /** Keeps a command that cannot be read, and what comes behind it, until a person has looked. */

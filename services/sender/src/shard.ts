@@ -21,7 +21,6 @@ import { claimRange, type Progress } from './fence.ts';
 import {
   cacheBytesMax,
   capacity,
-  forgetIntervalMs,
   handOverLookMs,
   leaseTtlMs,
   pendingDeviceWorkMax,
@@ -311,14 +310,11 @@ export class Shard implements AsyncDisposable {
 
   async #tickLoop(): Promise<void> {
     const { signal } = this.#stopping;
-    let forgotMs = performance.now();
     while (!signal.aborted) {
       await sleep(this.#options.tickIntervalMs, undefined, { signal, ref: false }).catch(() => undefined);
-      const forgets = performance.now() - forgotMs >= forgetIntervalMs;
-      if (forgets) forgotMs = performance.now();
       for (const worker of this.#workers.values()) {
         if (signal.aborted) return;
-        if (forgets) worker.forgetOldIds();
+        worker.forgetOldIds();
         const { id } = worker.range;
         try {
           const by = { ...this.#options.worker, logNowMs: () => worker.nowMs() };
