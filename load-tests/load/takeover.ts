@@ -82,9 +82,8 @@ async function untilOwned({ stage }: Scene, lost: readonly RangeStatus[], victim
 async function untilSpread({ stage }: Scene, victim: string): Promise<void> {
   await until(`ranges for ${victim}`, async () => {
     const { shards } = await stage.admin.cluster.listShards({});
-    const counts = shards.filter(({ draining }) => !draining).map(({ ranges }) => ranges);
     const isBack = shards.some(({ id, ranges }) => id === victim && ranges > 0);
-    return isBack && Math.max(...counts) - Math.min(...counts) <= 1;
+    return isBack && isEven(shards.filter(({ draining }) => !draining));
   });
 }
 
@@ -95,10 +94,14 @@ export async function untilSpreadOver({ stage }: Scene, count: number): Promise<
       stage.admin.cluster.listShards({}),
       stage.admin.cluster.listRanges({}),
     ]);
-    const counts = shards.map((shard) => shard.ranges);
     const isOwned = ranges.every(({ owner }) => owner !== '');
-    return isOwned && counts.length === count && Math.max(...counts) - Math.min(...counts) <= 1;
+    return isOwned && shards.length === count && isEven(shards);
   });
+}
+
+function isEven(shards: readonly { readonly ranges: number }[]): boolean {
+  const counts = shards.map(({ ranges }) => ranges);
+  return Math.max(...counts) - Math.min(...counts) <= 1;
 }
 
 async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {

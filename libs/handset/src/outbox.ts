@@ -64,7 +64,7 @@ export class Outbox {
     this.#toSend = new Set(this.#state.keys('outbound'));
     for (const id of this.#state.keys('reply'))
       if (findReply(this.#state, id)?.confirmed === true) this.#toSend.delete(id);
-    return this.#sendSome();
+    return this.send();
   }
 
   closed(): void {
@@ -78,8 +78,16 @@ export class Outbox {
     this.#toSend.add(id);
   }
 
-  send(): Promise<void> {
-    return this.#sendSome();
+  /** What waits, as far as the connection has room for it. */
+  async send(): Promise<void> {
+    for (const id of this.#toSend) {
+      if (this.#up === undefined || this.#inFlight >= outboundInFlightMax) return;
+      this.#toSend.delete(id);
+      const bytes = this.#state.get('outbound', id);
+      if (bytes === undefined) continue;
+      this.#inFlight += 1;
+      await this.#up.send(decodeMessage(ConnectRequestSchema, bytes));
+    }
   }
 
   /** Encrypts a reply under the present session, commits it and sends it. */
@@ -91,7 +99,7 @@ export class Outbox {
     this.put(id, outboundFrame(id, to, attempt, encrypted));
     cipher.flush();
     commit();
-    await this.#sendSome();
+    await this.send();
   }
 
   /** A reply is kept on: nobody has read it yet. */
@@ -141,7 +149,7 @@ export class Outbox {
   async repeatReplies(): Promise<void> {
     this.#endExpired();
     for (const id of this.#state.keys('reply')) this.#toSend.add(id);
-    await this.#sendSome();
+    await this.send();
   }
 
   #endExpired(): void {
@@ -182,17 +190,6 @@ export class Outbox {
     this.#state.delete('outbound', id);
     this.#state.delete('reply', id);
     this.#toSend.delete(id);
-  }
-
-  async #sendSome(): Promise<void> {
-    for (const id of this.#toSend) {
-      if (this.#up === undefined || this.#inFlight >= outboundInFlightMax) return;
-      this.#toSend.delete(id);
-      const bytes = this.#state.get('outbound', id);
-      if (bytes === undefined) continue;
-      this.#inFlight += 1;
-      await this.#up.send(decodeMessage(ConnectRequestSchema, bytes));
-    }
   }
 }
 
