@@ -3,8 +3,8 @@
  *
  * - Envelopes are numbered without gaps; only what continues is taken, everything else asks the
  *   server to resume.
- * - A higher incarnation starts a new count with whatever comes first: the server may have
- *   forgotten what this device had acknowledged. A lower one is ignored.
+ * - A higher incarnation is a new count, from 1 on: the server may have forgotten what this device had
+ *   acknowledged, but never what it did not get. A lower one is ignored.
  * - What cannot be decrypted is reported, and nothing more of that session, or an older one of the
  *   same number, is shown: the server makes it all anew, so showing later ones would break ORDER.
  * - A gap that this device has acknowledged and does not know of: it was restored from an older state.
@@ -97,7 +97,7 @@ export async function takeEnvelopes(mailbox: Mailbox, frame: Frame, surroundings
   const messages: TakenMessage[] = [];
   const startedBy: string[] = [];
   const seenHere = new Set<string>();
-  let current = inIncarnation(mailbox, incarnation, envelopes[0]);
+  let current = inIncarnation(mailbox, incarnation);
   if (current === undefined) return { mailbox, messages, startedBy, needsResume: false };
 
   for (const envelope of envelopes) {
@@ -140,11 +140,10 @@ export function forget(mailbox: Mailbox, incarnation: number, through: bigint): 
   return { ...mailbox, forgotten, reports: mailbox.reports.filter((report) => report.number > forgotten) };
 }
 
-function inIncarnation(mailbox: Mailbox, incarnation: number, first: Envelope | undefined): Mailbox | undefined {
-  if (first === undefined || incarnation < mailbox.incarnation) return undefined;
+function inIncarnation(mailbox: Mailbox, incarnation: number): Mailbox | undefined {
+  if (incarnation < mailbox.incarnation) return undefined;
   if (incarnation === mailbox.incarnation) return mailbox;
-  const before = startOf(first) - 1n;
-  return { incarnation, number: before, forgotten: before, refused: mailbox.refused, reports: [] };
+  return { incarnation, number: 0n, forgotten: 0n, refused: mailbox.refused, reports: [] };
 }
 
 type Step = 'stale' | 'gap' | 'forgotten' | 'removed' | 'refused' | 'decrypt';

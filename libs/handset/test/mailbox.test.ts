@@ -96,12 +96,19 @@ test('a report is repeated until the server has committed it', async () => {
   assert.deepEqual(acknowledgeOf(transcript.mailbox).undecryptable, []);
 });
 
-test('a higher incarnation starts where the server starts, and may count sessions anew; a lower one is ignored', async () => {
+test('a higher incarnation is a new count, and may count sessions anew; a lower one is ignored', async () => {
   const transcript = begin();
   await frame(transcript, 1, '1:1:a 2:7:!');
-  assert.equal(await frame(transcript, 2, '41:7:a 42:7:b'), 'repeat a; shown b; at 2/42');
+  assert.equal(await frame(transcript, 2, '1-40 41:7:a 42:7:b'), 'repeat a; shown b; at 2/42');
   assert.equal(await frame(transcript, 1, '3:8:c'), 'at 2/42');
   assert.equal(await frame(transcript, 2, ''), 'at 2/42');
+});
+
+test('NO-LOSS: of a new count nothing is passed over, by a device that has nothing yet as well', async () => {
+  const transcript = begin();
+  assert.equal(await frame(transcript, 1, '2:1:b'), 'at 1/0; resume');
+  assert.equal(await frame(transcript, 1, '1:1:a 2:1:b'), 'shown a b; at 1/2');
+  assert.equal(await frame(transcript, 2, '42:7:c'), 'at 2/0; resume');
 });
 
 test('the mailbox survives in the state', async () => {

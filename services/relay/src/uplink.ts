@@ -68,10 +68,10 @@ export class Uplink {
   }
 
   take(incarnation: number, envelopes: readonly Envelope[]): Taken {
-    const [first] = envelopes;
-    // An older count can only be left over, unless the present attachment begins with it.
-    if (first === undefined || (incarnation < this.#incarnation && this.#continued)) return { kind: 'old' };
-    let number = incarnation === this.#incarnation ? this.#number : startOf(first) - 1n;
+    // An older count can only be left over.
+    if (incarnation < this.#incarnation) return { kind: 'old' };
+    // Whatever came before in a newer count must not be passed over: acknowledged, it would be lost.
+    let number = incarnation === this.#incarnation ? this.#number : 0n;
     const fresh = envelopes.findIndex((envelope) => envelope.number > number);
     if (fresh === -1) return { kind: 'old' };
     for (let index = fresh; index < envelopes.length; index += 1) {

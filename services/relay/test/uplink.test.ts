@@ -59,6 +59,14 @@ test('a gap of removed envelopes continues, and a new incarnation begins anew', 
   assert.equal(uplink.take(1, envelopes(11, 11).envelopes).kind, 'old');
 });
 
+test('NO-LOSS: what is left over from another attachment does not begin a count, for a new device as well', () => {
+  const uplink = new Uplink(create(ResumeSchema));
+  assert.equal(uplink.take(1, envelopes(11, 20).envelopes).kind, 'old');
+  assert.equal(uplink.take(1, envelopes(1, 2).envelopes).kind, 'taken');
+  assert.equal(uplink.take(2, envelopes(3, 3).envelopes).kind, 'gap');
+  assert.deepEqual([uplink.resume().incarnation, uplink.resume().number], [1, 2n]);
+});
+
 test('acknowledgements only grow, are repeated after an attach, and end with forget', () => {
   const uplink = new Uplink(create(ResumeSchema));
   const acknowledge = (incarnation: number, through: bigint, unreadable: bigint[] = []): boolean =>
