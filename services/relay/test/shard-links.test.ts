@@ -211,6 +211,22 @@ test('a shard that is not the owner yet is asked again', async () => {
   await assert.rejects(device.next('envelopes'), refusedWith('alreadyExists'));
 });
 
+test('NO-LOSS: what an earlier attachment still brings after a refusal is not the beginning of a mailbox', async () => {
+  await using run = await startWithShard();
+  const { harness, shard, credential } = run;
+  const device = new ConnectedDevice(harness, credential);
+  await device.resume();
+  const { value: attach } = await shard.next('attach');
+  // A refusal of the former owner's comes late: what the present one pushes meanwhile is dropped.
+  await shard.refuse(attach.device, RefusedReason.NOT_OWNER);
+  await shard.push(attach.device, 1n, envelopes(1, 2));
+  const { value: again } = await shard.next('attach');
+  assert.equal(again.resume?.number, 0n);
+  await shard.push(attach.device, 1n, envelopes(3, 4));
+  await shard.push(again.device, 1n, envelopes(1, 4));
+  assert.deepEqual(await device.numbers(4), [1n, 2n, 3n, 4n]);
+});
+
 test('a slow device gets everything, in order, though the relay keeps only a window for it', async () => {
   await using run = await startWithShard();
   const { harness, shard, credential } = run;
