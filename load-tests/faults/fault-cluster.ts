@@ -54,6 +54,7 @@ const servers: Readonly<Record<Server, ServerPlace>> = {
 /** Of the first process; filters tell processes apart by their group. */
 const firstGroup = 20_001;
 const readyMsMax = 120_000;
+const readyMsUsual = 15_000;
 const pollMs = 100;
 
 export class FaultCluster implements AsyncDisposable {
@@ -312,13 +313,22 @@ export class FaultCluster implements AsyncDisposable {
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
   }
 
-  /** Resolves when every process says that it is ready. @throws Error with who is not, and why */
-  async ready(): Promise<void> {
-    const endMs = performance.now() + readyMsMax;
+  /**
+   * Resolves when every process says that it is ready.
+   *
+   * @param onSlow told once, when that takes long: who is not, and why
+   * @throws Error with who is not, and why
+   */
+  async ready(onSlow: (problems: readonly string[]) => void = () => undefined): Promise<void> {
+    const startedMs = performance.now();
+    let isSlow = false;
     for (;;) {
       const problems = await this.problems();
       if (problems.length === 0) return;
-      if (performance.now() > endMs) throw new Error(`not ready: ${problems.join('; ')}`);
+      const waitedMs = performance.now() - startedMs;
+      if (waitedMs > readyMsMax) throw new Error(`not ready: ${problems.join('; ')}`);
+      if (waitedMs > readyMsUsual && !isSlow) onSlow(problems);
+      isSlow = waitedMs > readyMsUsual;
       await pause(pollMs);
     }
   }

@@ -136,7 +136,8 @@ export async function runRow(
   const healingAt = performance.now();
   await row.heal(context);
   const healedMs = performance.now() - faultAt;
-  if (row.ruins !== true) await cluster.ready();
+  if (row.ruins !== true)
+    await cluster.ready((problems) => note(`15 s after the fault was ended: ${problems.slice(0, 3).join('; ')}`));
   const readyMs = performance.now() - faultAt;
   await pause(row.afterMs ?? defaultAfterMs, undefined, { signal });
   await load.stop();

@@ -4,6 +4,9 @@
  *
  * A frame that cannot be decoded, a handler that fails, a log with a gap: the bucket waits,
  * repeats with a bounded back-off and says why. Nothing is skipped.
+ *
+ * A store that was restored from a backup has lost what was done last. The next commit finds that
+ * out; where none comes, a look at the row now and then does, or nobody would do it again.
  */
 import { decodeMessage } from '@chappe/codec/codec';
 import type { Log, LogReader, LogRecord } from '@chappe/log/log';
@@ -15,9 +18,17 @@ import { StoreError } from '@chappe/store/store';
 import type { Logger } from '@chappe/telemetry/telemetry';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventTopic } from './bucket.ts';
-import { advance, claimBucket, reread, type Claim } from './event-progress.ts';
+import { advance, claimBucket, reread, standsAt, type Claim } from './event-progress.ts';
 import { newFramesOf, readDoneFrames, writeDoneFrames, type DoneFrames, type NewFrames } from './new-frames.ts';
-import { backoffMaxMs, backoffMinMs, batchBytesMax, batchFramesMax, deleteEveryMs, framesKeptMs } from './limits.ts';
+import {
+  backoffMaxMs,
+  backoffMinMs,
+  batchBytesMax,
+  batchFramesMax,
+  deleteEveryMs,
+  framesKeptMs,
+  lookEveryMs,
+} from './limits.ts';
 
 /** @typeParam Handled what a handler makes of frames */
 export interface BucketReaderOptions<Handled> {
@@ -41,6 +52,8 @@ export class BucketReader<Handled> implements AsyncDisposable {
   readonly done: Promise<'stopped' | 'fenced'>;
   readonly #options: BucketReaderOptions<Handled>;
   readonly #stopping = new AbortController();
+  /** The row does not say what was committed. */
+  readonly #rolledBack = new AbortController();
   #claim: Claim | undefined;
   #reader: LogReader | undefined;
   /** Read and not known to be committed; the first is at `#nextOffset`. */
@@ -83,10 +96,13 @@ export class BucketReader<Handled> implements AsyncDisposable {
   async #run(): Promise<'stopped' | 'fenced'> {
     const { signal } = this.#stopping;
     let backoffMs = backoffMinMs;
+    const reading = AbortSignal.any([signal, this.#rolledBack.signal]);
+    const looking = setInterval(() => void this.#look().catch(() => undefined), lookEveryMs).unref();
     try {
       while (!signal.aborted) {
+        if (this.#rolledBack.signal.aborted) return 'fenced';
         try {
-          if ((await this.#step(signal)) === 'fenced') return 'fenced';
+          if ((await this.#step(reading)) === 'fenced') return 'fenced';
           backoffMs = backoffMinMs;
           this.#problem = undefined;
           await this.#deleteOld();
@@ -101,6 +117,7 @@ export class BucketReader<Handled> implements AsyncDisposable {
       }
       return 'stopped';
     } finally {
+      clearInterval(looking);
       await this.#reader?.[Symbol.asyncDispose]();
     }
   }
@@ -127,6 +144,15 @@ export class BucketReader<Handled> implements AsyncDisposable {
     }
     if (this.#batch.length === 0) return 'idle';
     return this.#commit(this.#claim);
+  }
+
+  /** While nothing is in hand. A look that fails says nothing; a commit would find out as well. */
+  async #look(): Promise<void> {
+    const { store } = this.#options;
+    const [claim, offset] = [this.#claim, this.#nextOffset];
+    if (claim === undefined || this.#batch.length > 0) return;
+    const found = await standsAt(store, claim);
+    if (this.#batch.length === 0 && this.#nextOffset === offset && found !== offset) this.#rolledBack.abort();
   }
 
   async #commit(claim: Claim): Promise<'committed' | 'fenced'> {

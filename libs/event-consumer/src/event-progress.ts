@@ -2,7 +2,7 @@
  * The row that says how far a consumer got in a bucket, and whose work counts: the fence of
  * docs/protocols.md, section 1. Nothing else writes `event_progress`.
  */
-import type { Store, Transaction } from '@chappe/store/store';
+import type { Row, Store, Transaction } from '@chappe/store/store';
 import { Rollback } from '@chappe/store/store';
 import { join } from 'node:path';
 
@@ -71,16 +71,24 @@ export function advance(
   });
 }
 
+const standing =
+  'SELECT next_offset FROM event_progress WHERE consumer = ? AND bucket = ? AND epoch = ? AND instance = ?';
+
+/** Where a claim stands while nothing of it is under way; undefined if it no longer holds. */
+export async function standsAt(store: Store, claim: Claim): Promise<number | undefined> {
+  return offsetOf(await store.query(standing, [claim.consumer, claim.bucket, claim.epoch, claim.instance]));
+}
+
 /**
  * Where a claim stands, after a commit whose outcome is not known; undefined if it no longer
  * holds. Locks the row, so that it waits until the doubtful transaction is decided.
  */
 export function reread(store: Store, claim: Claim): Promise<number | undefined> {
-  return store.transaction(async (tx) => {
-    const [row] = await tx.queryForUpdate(
-      'SELECT next_offset FROM event_progress WHERE consumer = ? AND bucket = ? AND epoch = ? AND instance = ?',
-      [claim.consumer, claim.bucket, claim.epoch, claim.instance],
-    );
-    return row === undefined ? undefined : Number(row['next_offset']);
-  });
+  return store.transaction(async (tx) =>
+    offsetOf(await tx.queryForUpdate(standing, [claim.consumer, claim.bucket, claim.epoch, claim.instance])),
+  );
+}
+
+function offsetOf([row]: readonly Row[]): number | undefined {
+  return row === undefined ? undefined : Number(row['next_offset']);
 }

@@ -10,6 +10,9 @@ export const batchBytesMax = 4 * 1024 * 1024;
 export const backoffMinMs = 50;
 export const backoffMaxMs = 2_000;
 
+/** How often a bucket where nothing happens looks whether its row says what it committed. */
+export const lookEveryMs = 2_000;
+
 /** A dead instance's buckets are free after this; it renews three times within it. */
 export const leaseTtlMs = 6_000;
 

@@ -96,6 +96,22 @@ test('FENCE: a bucket whose row was claimed by somebody else is given up, and cl
   assert.deepEqual(consumer.held(), [0]);
 });
 
+test('NO-LOSS: what a restored store has lost is done again, though nothing new comes', async () => {
+  await using bench = await openBench();
+  await using consumer = bench.start('one');
+  await bench.append(0, 'a');
+  await bench.seen(1);
+  await bench.append(0, 'b', 'c');
+  await bench.seen(3);
+  await bench.store.transaction(async (tx) => {
+    await tx.run("DELETE FROM seen WHERE id <> 'a'", []);
+    await tx.run("DELETE FROM event_frames WHERE range_id <> 'a'", []);
+    await tx.run('UPDATE event_progress SET next_offset = 1', []);
+  });
+  assert.deepEqual(await bench.seen(3), ['a', 'b', 'c']);
+  await until(() => consumer.problem() === undefined);
+});
+
 test('a lost lease moves nothing: the instance goes on and takes a new one', async () => {
   await using bench = await openBench();
   const leases: Lease[] = [];
