@@ -9,7 +9,7 @@
  * out; where none comes, a look at the row now and then does, or nobody would do it again.
  */
 import { decodeMessage } from '@chappe/codec/codec';
-import type { Log, LogReader, LogRecord } from '@chappe/log/log';
+import type { KnownRecord, Log, LogReader, LogRecord } from '@chappe/log/log';
 import { deleteDoneRecords } from '@chappe/log/delete-done';
 import { LogError } from '@chappe/log/log-error';
 import { EventFrameSchema, type EventFrame } from '@chappe/proto/internal/events';
@@ -65,6 +65,8 @@ export class BucketReader<Handled> implements AsyncDisposable {
   /** What was done before the batch. */
   #done: DoneFrames | undefined;
   #nextOffset = 0;
+  /** The record before it: where another one stands, the log lost its tail and grew again. */
+  #last: KnownRecord | undefined;
   #endOffset = 0;
   #lastAppendMs = 0;
   #deletedAtMs = 0;
@@ -130,8 +132,9 @@ export class BucketReader<Handled> implements AsyncDisposable {
       const claimed = await claimBucket(store, name, this.bucket, instance);
       this.#claim = claimed.claim;
       this.#nextOffset = claimed.nextOffset;
+      this.#last = claimed.last;
     }
-    this.#reader ??= await log.openReader(topic, this.#nextOffset);
+    this.#reader ??= await log.openReader(topic, this.#nextOffset, this.#last);
     if (this.#batch.length === 0) {
       if (this.#problem !== undefined) {
         // Nothing may come for a long time: whether all is well again is asked, not waited for.
@@ -158,26 +161,29 @@ export class BucketReader<Handled> implements AsyncDisposable {
   async #commit(claim: Claim): Promise<'committed' | 'fenced'> {
     const { store, handle, committed } = this.#options;
     const decoded = this.#batch.map((record) => decode(record, this.bucket));
-    const to = this.#nextOffset + this.#batch.length;
+    const record = this.#batch.at(-1);
+    if (record === undefined) throw new Error('there is nothing to commit');
+    const last = { offset: record.offset, id: record.headers.id };
     if (this.#doubtful) {
       const reached = await reread(store, claim);
       if (reached === undefined) return 'fenced';
       this.#doubtful = false;
-      if (reached === to) return this.#advanced(to, committed);
+      if (reached === last.offset + 1) return this.#advanced(last, committed);
     }
-    const outcome = await advance(store, claim, this.#nextOffset, to, async (tx) => {
+    const outcome = await advance(store, claim, this.#nextOffset, last, async (tx) => {
       this.#done ??= await readDoneFrames(tx, claim);
       this.#news ??= newFramesOf(this.#done, decoded);
       const { frames } = this.#news;
       const [value] = await Promise.all([handle(tx, frames), writeDoneFrames(tx, claim, frames)]);
       this.#handled = { value };
     });
-    return outcome === 'committed' ? this.#advanced(to, committed) : 'fenced';
+    return outcome === 'committed' ? this.#advanced(last, committed) : 'fenced';
   }
 
-  #advanced(to: number, committed: BucketReaderOptions<Handled>['committed']): 'committed' {
+  #advanced(last: KnownRecord, committed: BucketReaderOptions<Handled>['committed']): 'committed' {
     this.#lastAppendMs = this.#batch.at(-1)?.appendTimeMs ?? this.#lastAppendMs;
-    this.#nextOffset = to;
+    this.#nextOffset = last.offset + 1;
+    this.#last = last;
     this.#batch = [];
     this.#done = this.#news?.done;
     this.#news = undefined;

@@ -72,14 +72,15 @@ test('FENCE: an instance that lost its bucket without knowing cannot write', asy
   const { claim: old, nextOffset } = await claimBucket(store, 'test', 7, 'old');
   const { claim } = await claimBucket(store, 'test', 7, 'new');
   assert.ok(claim.epoch > old.epoch);
+  const next = { offset: nextOffset, id: 'f' };
   let worked = false;
   const work = async (): Promise<void> => {
     worked = true;
   };
-  assert.equal(await advance(store, old, nextOffset, nextOffset + 1, work), 'fenced');
+  assert.equal(await advance(store, old, nextOffset, next, work), 'fenced');
   assert.equal(worked, false);
   assert.equal(await reread(store, old), undefined);
-  assert.equal(await advance(store, claim, nextOffset, nextOffset + 1, work), 'committed');
+  assert.equal(await advance(store, claim, nextOffset, next, work), 'committed');
   assert.equal(await reread(store, claim), nextOffset + 1);
 });
 
@@ -110,6 +111,20 @@ test('NO-LOSS: what a restored store has lost is done again, though nothing new 
   });
   assert.deepEqual(await bench.seen(3), ['a', 'b', 'c']);
   await until(() => consumer.problem() === undefined);
+});
+
+test('NO-LOSS: a bucket whose log lost its tail and grew again stands still and says so', async () => {
+  await using bench = await openBench();
+  const first = bench.start('one');
+  await bench.append(0, 'a', 'b');
+  await bench.seen(2);
+  await first[Symbol.asyncDispose]();
+  // As if another record stood where `b` was read.
+  await bench.store.transaction((tx) => tx.run("UPDATE event_progress SET last_id = 'another'", []));
+  await using second = bench.start('two');
+  await bench.append(0, 'c');
+  await until(() => /bucket 0: .*grew again/.test(second.problem() ?? ''));
+  assert.deepEqual(await bench.seen(2), ['a', 'b']);
 });
 
 test('a lost lease moves nothing: the instance goes on and takes a new one', async () => {

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { toChappeError, type ChappeError } from '@chappe/errors/chappe-error';
 import { reconnectAfterMs } from './backoff.ts';
+import { connectionSettledMs } from './limits.ts';
 
 export type HandsetEnd =
   /** The application closed it. */
@@ -24,6 +25,7 @@ export interface Attempts {
 export async function keepConnected({ attempt, fatal, onDisconnected, random, signal }: Attempts): Promise<HandsetEnd> {
   let failures = 0;
   while (!signal.aborted) {
+    const startedMs = performance.now();
     const error = await failureOf(
       attempt(() => {
         failures = 0;
@@ -33,6 +35,8 @@ export async function keepConnected({ attempt, fatal, onDisconnected, random, si
     if (fault !== undefined) throw fault;
     onDisconnected(error === undefined ? undefined : toChappeError(error));
     if (error !== undefined && toChappeError(error).reason === 'unauthenticated') return 'removed';
+    // One that held was good, also if nothing came through it.
+    if (performance.now() - startedMs > connectionSettledMs) failures = 0;
     failures += 1;
     await failureOf(pause(reconnectAfterMs(failures, random()), undefined, { signal }));
   }

@@ -13,6 +13,9 @@ export const preKeysKeptMax = 1_000;
 export const preKeyPeriodMs = 7 * 24 * 60 * 60 * 1000;
 export const preKeyLifeMs = 45 * 24 * 60 * 60 * 1000;
 
+/** A connection that held so long was good: the next attempt comes soon. */
+export const connectionSettledMs = 5_000;
+
 /** Message ids remembered against repeats: ten mailboxes of 1,000. */
 export const seenKept = 10_000;
 

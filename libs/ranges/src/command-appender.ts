@@ -60,7 +60,7 @@ export class CommandAppender implements AsyncDisposable {
     this.#adopt();
     const lane = this.#laneOf(contact);
     if (lane === undefined) return Promise.reject(unavailable('the routing table is not known yet'));
-    if (lane.isFull(record.value.length) || this.lagOf(lane.range) > this.#limits.lagRecordsMax) {
+    if (lane.isFull || this.lagOf(lane.range) > this.#limits.lagRecordsMax) {
       const detail = `range ${lane.range.id} is too far behind; nothing was accepted`;
       return Promise.reject(new ChappeError('overloaded', detail, { retryAfterMs: 1_000 }));
     }
@@ -71,9 +71,11 @@ export class CommandAppender implements AsyncDisposable {
 
   /**
    * What this process knows to be appended and not yet done, in records: its own last offset
-   * against the owner's last report. 0 where one of the two is not known.
+   * against the owner's last report. 0 where one of the two is not known: reports stand still while coordination
+   * is away, and that stops nothing.
    */
   lagOf(range: Range): number {
+    if (this.#watcher.shardsAgeMs() > this.#limits.reportAgeMsMax) return 0;
     const lastOffset = this.#lanes.get(range.id)?.lastOffset;
     const owner = range.owner === undefined ? undefined : this.#watcher.shards().get(range.owner);
     const nextOffset = owner?.load[range.id]?.nextOffset;
@@ -192,7 +194,10 @@ export class CommandAppender implements AsyncDisposable {
           // Nothing is known: only the same batch again keeps the order; readers drop repeats.
           awaySinceMs ??= nowMs;
           if (nowMs - awaySinceMs >= this.#limits.unavailableMs) {
-            lane.refuseAll(unavailable(`the log of range ${lane.range.id} does not answer`));
+            const problem = `the log of range ${lane.range.id} does not answer`;
+            // What was asked for may have been done; what waited surely was not.
+            lane.refuseBatch(doubtful(problem));
+            lane.refuseAll(unavailable(problem));
             return;
           }
           await sleep(this.#limits.repeatMs);
@@ -215,6 +220,11 @@ export class CommandAppender implements AsyncDisposable {
       throw error;
     }
   }
+}
+
+function doubtful(problem: string): ChappeError {
+  const detail = `${problem}; it is not known whether this was accepted. Repeat it with the same idempotency key`;
+  return new ChappeError('rangeUnavailable', detail, { retryAfterMs: 1_000 });
 }
 
 function unavailable(problem: string): ChappeError {

@@ -45,8 +45,9 @@ export class Lane {
     return this.#waiting.length + this.#batch.length;
   }
 
-  isFull(moreBytes: number): boolean {
-    return this.pending >= this.#limits.queueRecordsMax || this.#bytes + moreBytes > this.#limits.queueBytesMax;
+  /** For the smallest as for the largest: none may pass one that was refused (ORDER). Beyond the bytes by one record. */
+  get isFull(): boolean {
+    return this.pending >= this.#limits.queueRecordsMax || this.#bytes >= this.#limits.queueBytesMax;
   }
 
   push(entry: Entry): void {

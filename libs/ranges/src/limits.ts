@@ -21,6 +21,8 @@ export interface AppenderLimits {
   readonly repeatMs: number;
   /** Appended and not yet done, beyond which nothing more is admitted: about a minute's work of a shard. */
   readonly lagRecordsMax: number;
+  /** Shards report each second while they work: what is older says nothing of their lag. */
+  readonly reportAgeMsMax: number;
 }
 
 export const appenderLimits: AppenderLimits = {
@@ -32,4 +34,5 @@ export const appenderLimits: AppenderLimits = {
   newerTableMs: 5_000,
   repeatMs: 100,
   lagRecordsMax: 100_000,
+  reportAgeMsMax: 15_000,
 };

@@ -26,6 +26,8 @@ export interface TableWatcher extends AsyncDisposable {
   onChange(listener: () => void): Disposable;
   /** By shard id, as they last reported. */
   shards(): ReadonlyMap<string, ShardInfo>;
+  /** How long ago they were read; they report each second while they work. */
+  shardsAgeMs(): number;
   /** Whether what it gives may be old: coordination is away or holds nonsense. */
   stale(): boolean;
   /** Why it is stale. */
@@ -51,6 +53,7 @@ class Watcher implements TableWatcher {
   #next = Promise.withResolvers<void>();
   #table: RoutingTable | undefined;
   #shards: ReadonlyMap<string, ShardInfo> = new Map();
+  #shardsReadAtMs = -Infinity;
   #shardProblem: string | undefined;
   #seenTable = '';
   #seenPlaces = '';
@@ -93,6 +96,10 @@ class Watcher implements TableWatcher {
 
   shards(): ReadonlyMap<string, ShardInfo> {
     return this.#shards;
+  }
+
+  shardsAgeMs(): number {
+    return performance.now() - this.#shardsReadAtMs;
   }
 
   stale(): boolean {
@@ -181,6 +188,7 @@ class Watcher implements TableWatcher {
       }
     }
     this.#shards = shards;
+    this.#shardsReadAtMs = performance.now();
     const places = JSON.stringify(
       [...shards.values()].map(({ id, instance, address, zone }) => [id, instance, address, zone]),
     );

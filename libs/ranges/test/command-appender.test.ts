@@ -159,6 +159,31 @@ test('BOUND: a full lane refuses, and takes again when it has room', async () =>
   assert.deepEqual(await bench.ids('whole'), ['a', 'b', 'd']);
 });
 
+test('ORDER: a lane that is full in bytes is full for a small command as well', async () => {
+  await using bench = await openBench([whole], { queueBytesMax: 100 });
+  const gate = Promise.withResolvers<undefined>();
+  bench.faults.push(() => gate.promise);
+  const taken = [send(bench, anna, 'a', 60), send(bench, anna, 'b', 60)];
+  await assert.rejects(send(bench, anna, 'large', 60), refused('overloaded', 1_000));
+  await assert.rejects(send(bench, anna, 'small', 1), refused('overloaded', 1_000));
+  gate.resolve(undefined);
+  await Promise.all(taken);
+});
+
+test('reports of a shard that stand still for long say nothing of its lag', async () => {
+  await using bench = await openBench([{ ...whole, owner: 's-1' }], { lagRecordsMax: 0, reportAgeMsMax: -1 });
+  for (const id of ['a', 'b', 'c']) await send(bench, anna, id);
+  assert.equal(bench.appender.lagOf({ ...whole, owner: 's-1' }), 0);
+});
+
+test('what may be in the log is not said to be refused', async () => {
+  await using bench = await openBench([whole], { unavailableMs: 0 });
+  bench.faults.push(async () => away());
+  const [inFlight, waiting] = [send(bench, anna, 'a'), turns().then(() => undefined)];
+  await assert.rejects(inFlight, /not known whether this was accepted. Repeat it with the same idempotency key/);
+  await waiting;
+});
+
 test('BOUND: a range whose owner is too far behind takes nothing more', async () => {
   await using bench = await openBench([{ ...whole, owner: 's-1' }], { lagRecordsMax: 2 });
   const report = async (nextOffset: number): Promise<void> => {

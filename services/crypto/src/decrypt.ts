@@ -32,7 +32,7 @@ import {
 } from '@signalapp/libsignal-client';
 import type { DataKeys } from './data-keys.ts';
 import type { SessionDependencies } from './encrypt.ts';
-import { bodyBytesMax, messageIdLengthMax } from './limits.ts';
+import { bodyBytesMax, messageIdLengthMax, replyCharactersMax } from './limits.ts';
 import { failureToOpen, openAddress, openSession, sealSession, SessionFailure, type OpenedAddress } from './session.ts';
 import { NoPreKeys, NumberKyberPreKeys, NumberSignedPreKeys, OneIdentity, OneSession } from './signal-stores.ts';
 import { wordFactOf } from './stop-words.ts';
@@ -156,7 +156,8 @@ function contentOf(plaintext: Uint8Array): Content | undefined {
 function replyTextOf(reply: Uint8Array): string | undefined {
   if (reply.length > bodyBytesMax) return undefined;
   try {
-    return decodeMessage(ReplySchema, reply).text;
+    const { text } = decodeMessage(ReplySchema, reply);
+    return text.length <= replyCharactersMax ? text : undefined;
   } catch {
     return undefined;
   }

@@ -36,7 +36,7 @@ export class Downlink {
   #refused: MessageInitShape<typeof RefusedSchema>[] = [];
   #refill = 0;
 
-  /** False: they do not fit, and were not taken. */
+  /** False: they do not fit behind what waits, and were not taken. */
   push(incarnation: number, envelopes: readonly Envelope[]): boolean {
     if (incarnation !== this.#incarnation) {
       // What the former incarnation numbered says nothing any more.
@@ -45,8 +45,10 @@ export class Downlink {
     }
     let bytes = 0;
     for (const { ciphertext } of envelopes) bytes += ciphertext.length;
-    if (this.#envelopes.length + envelopes.length > queuedEnvelopesMax || this.#bytes + bytes > queuedBytesMax)
-      return false;
+    const isTooMuch =
+      this.#envelopes.length + envelopes.length > queuedEnvelopesMax || this.#bytes + bytes > queuedBytesMax;
+    // Alone it is taken, whatever its size: nothing would be written that could make room for it.
+    if (isTooMuch && this.#envelopes.length > 0) return false;
     this.#envelopes = this.#envelopes.length === 0 ? [...envelopes] : this.#envelopes.concat(envelopes);
     this.#bytes += bytes;
     return true;

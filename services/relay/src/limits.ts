@@ -61,9 +61,12 @@ export const outboundInFlightMax = 64;
 export const outboundBytesMax = 32 * 1024;
 /** Ids that devices choose: a UUID has 36. */
 export const outboundIdCharactersMax = 64;
-/** Two of the range worker's windows (256 envelopes, 256 kB): one before and one after a takeover. */
+/**
+ * Two of the range worker's windows (256 envelopes, 256 kB and one envelope beyond): one before and one after
+ * a takeover.
+ */
 export const queuedEnvelopesMax = 512;
-export const queuedBytesMax = 512 * 1024;
+export const queuedBytesMax = 576 * 1024;
 /** What one frame to a device carries at most: far below the frame limit, several frames a window. */
 export const envelopesPerFrameMax = 64;
 /** A whole mailbox of 1,000 envelopes, all unreadable: a device repeats its list until it may forget. */
@@ -91,8 +94,6 @@ export const notOwnerRetryMs = 50;
 export const unknownDeviceMs = 10_000;
 /** The longest between two attempts to attach a device that is refused. */
 export const retryMaxMs = 1_000;
-/** A registration this young may still wait in its range's log: the device is told to come again. */
-export const freshRegistrationMs = 10 * 60_000;
 
 // Others.
 

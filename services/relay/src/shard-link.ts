@@ -85,11 +85,16 @@ export class ShardLink implements AsyncDisposable {
     this.#toSend.set();
   }
 
-  /** Takes a device off; tells the shard if it may still hold it. */
-  detach(attachable: Attachable): void {
+  /** Takes a device off. */
+  leave(attachable: Attachable): void {
     this.#due.delete(attachable);
+    this.detach(refOf(attachable.connection));
+  }
+
+  /** Tells the shard, which may still hold it. */
+  detach(device: DeviceRef): void {
     if (!this.#up) return;
-    this.#detaches.push(refOf(attachable.connection));
+    this.#detaches.push(device);
     this.#toSend.set();
   }
 

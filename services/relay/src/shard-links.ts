@@ -19,7 +19,7 @@ import type { TableWatcher } from '@chappe/ranges/table-watcher';
 import { superseded, type Connections } from './connections.ts';
 import type { AttachedTo, DeviceConnection } from './device-connection.ts';
 import type { Events } from './events.ts';
-import { freshRegistrationMs, notOwnerRetryMs, unknownDeviceMs, retryMaxMs } from './limits.ts';
+import { notOwnerRetryMs, unknownDeviceMs, retryMaxMs } from './limits.ts';
 import { ShardLink, type Attachable } from './shard-link.ts';
 
 interface Placement {
@@ -199,7 +199,7 @@ export class ShardLinks implements AttachedTo, AsyncDisposable {
   #leave(placed: Placed): void {
     const { placement } = placed;
     placed.placement = undefined;
-    if (placement !== undefined && isLive(placement)) placement.link.detach(placed);
+    if (placement !== undefined && isLive(placement)) placement.link.leave(placed);
   }
 
   #receive(link: ShardLink, response: AttachResponse): void {
@@ -218,6 +218,8 @@ export class ShardLinks implements AttachedTo, AsyncDisposable {
     const placed = this.#find(link, device);
     if (placed?.placement === undefined || envelopes === undefined) {
       this.#dependencies.events.dropped('stale_attachment');
+      // It left while its placement was in doubt, so that nobody was told.
+      if (device !== undefined && this.#connectionOf(device) === undefined) link.detach(device);
       return;
     }
     const { rangeId } = placed.placement;
@@ -250,7 +252,10 @@ export class ShardLinks implements AttachedTo, AsyncDisposable {
     }
   }
 
-  /** The worker may not have done the registration yet; after a while it never will. */
+  /**
+   * The worker may not have done the registration yet. After a while the device is sent to connect again, which
+   * tells it if it was removed: whether it was, its registration says, and not how long the worker takes.
+   */
   #unknown(placed: Placed): void {
     const nowMs = performance.now();
     const { sinceMs, times } = placed.unknown ?? { sinceMs: nowMs, times: 0 };
@@ -260,14 +265,10 @@ export class ShardLinks implements AttachedTo, AsyncDisposable {
       return;
     }
     placed.placement = undefined;
-    const { registeredAtMs } = placed.connection.device;
-    const isFresh = this.#dependencies.now() - registeredAtMs < freshRegistrationMs;
     placed.connection.end(
-      isFresh
-        ? new ChappeError('notReady', 'the registration is not worked off yet; connect again', {
-            retryAfterMs: retryMaxMs,
-          })
-        : new ChappeError('unauthenticated', 'the device was removed from its number; register again'),
+      new ChappeError('notReady', 'the registration is not worked off yet; connect again', {
+        retryAfterMs: retryMaxMs,
+      }),
     );
   }
 
@@ -289,11 +290,16 @@ export class ShardLinks implements AttachedTo, AsyncDisposable {
     if (this.#waiting.size > 0) this.#timer ??= setTimeout(() => this.#retry(), notOwnerRetryMs);
   }
 
+  #connectionOf({ contact, device, connectionNo }: DeviceRef): DeviceConnection | undefined {
+    const connection = this.#dependencies.connections.find(contact, device);
+    return connection?.connectionNo === connectionNo ? connection : undefined;
+  }
+
   /** The device that a shard means, if it is placed through this very stream. */
   #find(link: ShardLink, ref: DeviceRef | undefined): Placed | undefined {
     if (ref === undefined) return undefined;
-    const connection = this.#dependencies.connections.find(ref.contact, ref.device);
-    if (connection === undefined || connection.connectionNo !== ref.connectionNo) return undefined;
+    const connection = this.#connectionOf(ref);
+    if (connection === undefined) return undefined;
     const placed = this.#placed.get(connection);
     const placement = placed?.placement;
     return placement !== undefined && placement.link === link && isLive(placement) ? placed : undefined;

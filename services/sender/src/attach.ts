@@ -21,6 +21,11 @@ export async function attach(
 
 /** Hands each entry to the worker of its contact, in order; waiting for room pushes back on the relay. */
 async function takeFrame(shard: Shard, request: AttachRequest, sink: RelayStream): Promise<void> {
+  // First: a range may have come back before the relay could say that it had left.
+  for (const { device } of request.detach) {
+    if (device === undefined) throw malformed('detach');
+    await shard.takeDeviceWork({ kind: 'detach', device, sink });
+  }
   for (const { device, resume } of request.attach) {
     if (device === undefined || resume === undefined) throw malformed('attach');
     await shard.takeDeviceWork({ kind: 'attach', device, resume, sink });
@@ -32,10 +37,6 @@ async function takeFrame(shard: Shard, request: AttachRequest, sink: RelayStream
   for (const { device, messageIds } of request.read) {
     if (device === undefined) throw malformed('read');
     await shard.takeDeviceWork({ kind: 'read', device, messageIds, sink });
-  }
-  for (const { device } of request.detach) {
-    if (device === undefined) throw malformed('detach');
-    await shard.takeDeviceWork({ kind: 'detach', device });
   }
 }
 

@@ -12,6 +12,8 @@ interface Attachment {
   readonly device: DeviceRef;
   readonly sink: DeviceSink;
   readonly incarnation: number;
+  /** Of the device as well: what is acknowledged and unknown to it was acknowledged by a copy of it. */
+  readonly isSameCount: boolean;
   pushedNo: number;
   acknowledgedNo: number;
   /** Sizes of what is pushed and not acknowledged, oldest first. */
@@ -60,6 +62,7 @@ export class Attachments {
       device,
       sink,
       incarnation: mailbox.incarnation,
+      isSameCount,
       pushedNo,
       acknowledgedNo: Math.min(pushedNo, mailbox.acknowledgedNo),
       inFlight: [],
@@ -68,25 +71,27 @@ export class Attachments {
       reading: false,
     };
     this.#byDevice.set(nameOf(device), attachment);
-    if (pushedNo < mailbox.acknowledgedNo) {
-      // What it lacks is settled and gone. A device that was restored from an older state has to know.
-      this.#push(
-        attachment,
-        [{ kind: 'removed', from: pushedNo + 1, through: mailbox.acknowledgedNo, acknowledged: isSameCount }],
-        mailbox.acknowledgedNo,
-      );
-    }
+    this.#skipTo(attachment, mailbox.acknowledgedNo);
     this.#pump(attachment);
   }
 
-  /** How far was pushed, if this connection is the attached one. */
-  pushedNoOf(device: DeviceRef): number | undefined {
+  /** How far was pushed, if this connection is the attached one, and through this stream. */
+  pushedNoOf(device: DeviceRef, sink: DeviceSink): number | undefined {
     const attachment = this.#byDevice.get(nameOf(device));
-    return attachment?.device.connectionNo === device.connectionNo ? attachment.pushedNo : undefined;
+    const isIt = attachment?.device.connectionNo === device.connectionNo && attachment.sink === sink;
+    return isIt ? attachment.pushedNo : undefined;
   }
 
-  detach(device: DeviceRef): void {
-    if (this.pushedNoOf(device) !== undefined) this.#byDevice.delete(nameOf(device));
+  detach(device: DeviceRef, sink: DeviceSink): void {
+    if (this.pushedNoOf(device, sink) !== undefined) this.#byDevice.delete(nameOf(device));
+  }
+
+  /** The contact has the device no more. */
+  remove(contact: string, device: number): void {
+    const name = `${contact}/${device}`;
+    const attachment = this.#byDevice.get(name);
+    attachment?.sink.refuse(attachment.device, 'unknown_device');
+    this.#byDevice.delete(name);
   }
 
   /** All devices that came through a relay's stream which is gone. */
@@ -106,15 +111,17 @@ export class Attachments {
       const attachment = this.#byDevice.get(name);
       if (attachment === undefined) continue;
       const pushed: PushedEnvelope[] = [];
-      let pushedNo = attachment.pushedNo;
+      let { pushedNo } = attachment;
+      let bytes = 0;
       for (const envelope of fresh) {
         const continues = attachment.caughtUp && !attachment.reading && envelope.envelopeNo === pushedNo + 1;
-        if (!continues || !hasCredit(attachment, pushed.length)) {
+        if (!continues || !hasCredit(attachment, pushed.length, bytes)) {
           attachment.caughtUp = false;
           break;
         }
         pushed.push({ kind: 'envelope', ...envelope });
         pushedNo = envelope.envelopeNo;
+        bytes += envelope.ciphertext.length;
       }
       if (pushed.length > 0) this.#push(attachment, pushed, pushedNo);
       this.#pump(attachment);
@@ -133,11 +140,20 @@ export class Attachments {
   settled(contact: string, device: number, incarnation: number, acknowledgedNo: number): void {
     const attachment = this.#byDevice.get(`${contact}/${device}`);
     if (attachment === undefined || attachment.incarnation !== incarnation) return;
+    this.#skipTo(attachment, acknowledgedNo);
     attachment.acknowledgedNo = acknowledgedNo;
     while (attachment.inFlight[0] !== undefined && attachment.inFlight[0].envelopeNo <= acknowledgedNo) {
       attachment.inFlightBytes -= attachment.inFlight.shift()?.bytes ?? 0;
     }
     this.#pump(attachment);
+  }
+
+  /** What the device lacks is settled and gone. One that was restored from an older state has to know. */
+  #skipTo(attachment: Attachment, acknowledgedNo: number): void {
+    const { pushedNo, isSameCount } = attachment;
+    if (acknowledgedNo <= pushedNo) return;
+    const gap = { kind: 'removed', from: pushedNo + 1, through: acknowledgedNo, acknowledged: isSameCount } as const;
+    this.#push(attachment, [gap], acknowledgedNo);
   }
 
   #push(attachment: Attachment, envelopes: readonly PushedEnvelope[], throughNo: number): void {
@@ -153,7 +169,7 @@ export class Attachments {
 
   /** Reads the mailbox on credit until the window is full or nothing is left. */
   #pump(attachment: Attachment): void {
-    if (attachment.caughtUp || attachment.reading || !hasCredit(attachment, 0)) return;
+    if (attachment.caughtUp || attachment.reading || !hasCredit(attachment)) return;
     attachment.reading = true;
     this.#readMailbox(attachment).then(
       () => {
@@ -183,16 +199,20 @@ export class Attachments {
     );
     if (!this.#isAttached(attachment)) return;
     const envelopes: PushedEnvelope[] = [];
-    let throughNo = pushedNo;
+    let throughNo = attachment.pushedNo;
+    let bytes = 0;
     for (const row of rows) {
-      if (!hasCredit(attachment, envelopes.length)) break;
       const envelopeNo = Number(row['envelope_no']);
+      // Settled meanwhile by another connection of the device.
+      if (envelopeNo <= attachment.pushedNo) continue;
+      if (!hasCredit(attachment, envelopes.length, bytes)) break;
       const ciphertext = row['ciphertext'];
       const last = envelopes.at(-1);
       throughNo = envelopeNo;
       if (ciphertext instanceof Uint8Array) {
         const [number, sessionNo, type] = [String(row['number']), Number(row['session_no']), Number(row['type'])];
         envelopes.push({ kind: 'envelope', envelopeNo, number, sessionNo, type, ciphertext });
+        bytes += ciphertext.length;
       } else if (last?.kind === 'removed') {
         envelopes[envelopes.length - 1] = { ...last, through: envelopeNo };
       } else {
@@ -213,7 +233,7 @@ function nameOf(device: DeviceRef): string {
   return `${device.contact}/${device.device}`;
 }
 
-function hasCredit(attachment: Attachment, more: number): boolean {
-  const count = attachment.inFlight.length + more;
-  return count < windowEnvelopesMax && attachment.inFlightBytes < windowBytesMax;
+/** Whether one more may be pushed, behind so many that are about to be: beyond the bytes by one at most. */
+function hasCredit({ inFlight, inFlightBytes }: Attachment, count = 0, bytes = 0): boolean {
+  return inFlight.length + count < windowEnvelopesMax && inFlightBytes + bytes < windowBytesMax;
 }

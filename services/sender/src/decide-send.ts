@@ -10,7 +10,7 @@ import { rate } from '@chappe/rating/rate';
 import { categories, type Category, type PriceBooks } from '@chappe/rating/price-book';
 import { isOpen } from '@chappe/rating/window';
 import type { Effect, Failure, NewMessage } from './effects.ts';
-import { mailboxEnvelopesMax, mailboxEnvelopesPerNumberMax } from './limits.ts';
+import { mailboxEnvelopesMax, mailboxEnvelopesPerNumberMax, mailboxNumbersMax } from './limits.ts';
 import { noRelation, type ContactState, type Held, type IdentityPolicy, type Mailbox, type Relation } from './state.ts';
 
 /** Free text of a person in the window: the category of the price list. */
@@ -149,10 +149,14 @@ export interface Coming {
 /** Whether a device's mailbox takes another envelope of a number, behind those that are coming. */
 export function hasRoom(mailbox: Mailbox | undefined, number: string, coming: Coming): boolean {
   const pending = mailbox?.pending ?? [];
-  if (pending.length + coming.all >= mailboxEnvelopesMax) return false;
-  let { ofNumber } = coming;
-  for (const envelope of pending) if (envelope.number === number && !envelope.removed) ofNumber += 1;
-  return ofNumber < mailboxEnvelopesPerNumberMax;
+  let { all, ofNumber } = coming;
+  for (const envelope of pending) {
+    if (envelope.removed) continue;
+    all += 1;
+    if (envelope.number === number) ofNumber += 1;
+  }
+  const isFull = all >= mailboxEnvelopesMax || ofNumber >= mailboxEnvelopesPerNumberMax;
+  return !isFull && pending.length + coming.all < mailboxNumbersMax;
 }
 
 /** Messages that were let through earlier in this batch: they have no envelopes yet. */

@@ -15,6 +15,7 @@ import type { Client } from '@chappe/rpc/client';
 import type { Store } from '@chappe/store/store';
 import type { Changes } from './changes.ts';
 import { baseKeyName, knownBaseKeys } from './contact-store.ts';
+import { makeFormerAnew } from './device-work.ts';
 import { cryptoDeadlineMs } from './limits.ts';
 import { sessionKey, type ContactState, type Session } from './state.ts';
 
@@ -130,10 +131,12 @@ function takeResult(
   if (replayed || result.session === undefined) return;
 
   for (const key of newKeys) changes.baseKeys.push([state.number, number, device, key]);
+  const sessionNo = (session?.sessionNo ?? 0) + newKeys.size;
+  if (newKeys.size > 0) makeFormerAnew(changes, state, { number, device, sessionNo });
   changes.setSession(state, {
     number,
     device,
-    sessionNo: (session?.sessionNo ?? 0) + newKeys.size,
+    sessionNo,
     version: Number(result.session.version),
     incarnation: result.session.incarnation,
     acknowledged: newKeys.size > 0 ? true : (session?.acknowledged ?? true),

@@ -6,11 +6,12 @@ import type { Acknowledge, Resume, Undecryptable } from '@chappe/proto/device/de
 import type { DeviceRef } from '@chappe/proto/internal/sender_service';
 import type { Changes, NewOutcome } from './changes.ts';
 import { undecryptableTriesMax } from './limits.ts';
-import { lastEnvelopeNo, neverAgain, sessionKey, type ContactState, type Message } from './state.ts';
+import { lastEnvelopeNo, neverAgain, sessionKey, type ContactState, type Message, type Session } from './state.ts';
 
 export type DeviceWork =
   | { readonly kind: 'attach'; readonly device: DeviceRef; readonly resume: Resume; readonly sink: DeviceSink }
-  | { readonly kind: 'detach'; readonly device: DeviceRef }
+  /** Only what is attached through this stream: a relay that opened another one may be attached there already. */
+  | { readonly kind: 'detach'; readonly device: DeviceRef; readonly sink: DeviceSink }
   | {
       readonly kind: 'acknowledge';
       readonly device: DeviceRef;
@@ -112,6 +113,26 @@ export function applyAcknowledge(
     if (message !== undefined) changes.move(state, message, 'delivered', nowMs);
   }
   changes.settle(state, device, mailbox, through);
+}
+
+/**
+ * The device has started a session, and may have forgotten the former ones: whatever waits under those goes out
+ * again under the new one, before anything later does (ORDER). What it has shown it drops as a repeat.
+ */
+export function makeFormerAnew(
+  changes: Changes,
+  state: ContactState,
+  { number, device, sessionNo }: Pick<Session, 'number' | 'device' | 'sessionNo'>,
+): void {
+  const removed = changes.removeEnvelopes(
+    state,
+    device,
+    (envelope) => envelope.number === number && envelope.sessionNo < sessionNo,
+  );
+  for (const { messageId } of removed) {
+    const message = state.waiting.get(messageId);
+    if (message !== undefined) changes.encryptLater(state, message, device);
+  }
 }
 
 /**

@@ -11,6 +11,7 @@ import { eventBucketOf } from '@chappe/event-consumer/bucket';
 import type { MessageState } from '@chappe/message-state/message-state';
 import { EventFrameSchema, type BusinessEventSchema } from '@chappe/proto/internal/events';
 import type { Failure } from './effects.ts';
+import { eventFrameBytesMax } from './limits.ts';
 import type { Message } from './state.ts';
 
 type EventInit = MessageInitShape<typeof BusinessEventSchema>;
@@ -77,13 +78,22 @@ export class EventWriter {
     return events;
   }
 
-  /** The frames, numbered after `eventNo`. */
-  frames(rangeId: string, incarnation: number, eventNo: number): OutboxFrame[] {
-    let next = eventNo;
-    return [...this.#byBucket].map(([bucket, events]) => {
-      next += 1;
-      const frame = encodeMessage(EventFrameSchema, { range: rangeId, incarnation, eventNo: BigInt(next), events });
-      return { eventNo: next, bucket, frame };
-    });
+  /** The frames, numbered after `eventNo` under an epoch. */
+  frames(rangeId: string, epoch: number, eventNo: number): OutboxFrame[] {
+    const frames: OutboxFrame[] = [];
+    const add = (bucket: number, events: readonly EventInit[]): void => {
+      const next = eventNo + frames.length + 1;
+      const content = { range: rangeId, epoch: BigInt(epoch), eventNo: BigInt(next), events: [...events] };
+      const frame = encodeMessage(EventFrameSchema, content);
+      if (frame.length <= eventFrameBytesMax || events.length === 1) {
+        frames.push({ eventNo: next, bucket, frame });
+        return;
+      }
+      const half = Math.ceil(events.length / 2);
+      add(bucket, events.slice(0, half));
+      add(bucket, events.slice(half));
+    };
+    for (const [bucket, events] of this.#byBucket) add(bucket, events);
+    return frames;
   }
 }

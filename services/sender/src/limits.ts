@@ -20,6 +20,12 @@ export const devicesMax = 10;
 /** Envelopes waiting for one device, as WhatsApp's 30-day queue would rarely exceed. */
 export const mailboxEnvelopesMax = 1_000;
 
+/**
+ * With the numbers of removed envelopes, which stay until the device has acknowledged them: a full mailbox that
+ * is made anew as often as it may be.
+ */
+export const mailboxNumbersMax = 4_000;
+
 /** Of one business number for one device, so that no business fills a person's mailbox alone. */
 export const mailboxEnvelopesPerNumberMax = 200;
 
@@ -31,6 +37,12 @@ export const mailboxEnvelopesPerNumberMax = 200;
  */
 export const windowEnvelopesMax = 256;
 export const windowBytesMax = 256 * 1024;
+
+/** Of a frame to a relay, so much of ciphertexts and one push beyond: far below the frame limit of 8 MiB. */
+export const pushBytesPerFrame = 1024 * 1024;
+
+/** Of one event frame, so that several go in one append of 4 MiB. A turn with many long replies makes more than one. */
+export const eventFrameBytesMax = 1024 * 1024;
 
 /** Sessions are started anew so often for one message on one device, then it fails. */
 export const undecryptableTriesMax = 3;

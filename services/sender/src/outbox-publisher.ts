@@ -5,13 +5,14 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventTopic } from '@chappe/event-consumer/bucket';
+import { appendBytesMax } from '@chappe/log/limits';
 import type { Append, Log } from '@chappe/log/log';
 import type { OutboxFrame } from './event-writer.ts';
 import { outboxFramesMax, retryMs } from './limits.ts';
 
 export interface OutboxPublisherOptions {
   readonly rangeId: string;
-  readonly log: Log;
+  readonly log: Pick<Log, 'append'>;
   readonly publishedNo: number;
   /** Told whenever something was published: there is room again, and something to save. */
   readonly onPublished: () => void;
@@ -75,9 +76,9 @@ export class OutboxPublisher implements AsyncDisposable {
     }
   }
 
-  /** Appends the frames in hand, a topic each; how many from the front are in the log. */
+  /** Appends frames from the front, a topic each; how many of them are in the log. */
   async #publishSome(): Promise<number> {
-    const frames = this.#queue.slice();
+    const frames = this.#front();
     const byBucket = Map.groupBy(frames, ({ bucket }) => bucket);
     const appends = [...byBucket].map(([bucket, list]) => this.#append(bucket, list));
     const results = await this.#options.log.append(appends);
@@ -92,6 +93,17 @@ export class OutboxPublisher implements AsyncDisposable {
     // Frames of other buckets behind a failed one were appended and will be again: repeats.
     const firstFailed = frames.findIndex(({ bucket }) => failed.has(bucket));
     return firstFailed < 0 ? frames.length : firstFailed;
+  }
+
+  /** What one append takes. Frames gather while a topic cannot be written to, and more than that is refused for good. */
+  #front(): OutboxFrame[] {
+    let [count, bytes] = [0, 0];
+    for (const { frame } of this.#queue) {
+      bytes += frame.length;
+      if (count > 0 && bytes > appendBytesMax) break;
+      count += 1;
+    }
+    return this.#queue.slice(0, count);
   }
 
   #append(bucket: number, frames: readonly OutboxFrame[]): Append {

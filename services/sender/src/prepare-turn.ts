@@ -15,7 +15,14 @@ import { heldReplies, loadMessages } from './contact-store.ts';
 import { refuseForFullLane } from './decide-send.ts';
 import { decide } from './decide.ts';
 import { decryptBatch, type Inbound } from './decrypt-batch.ts';
-import { applyAcknowledge, applyAttach, applyDetach, isDevice, type DeviceWork } from './device-work.ts';
+import {
+  applyAcknowledge,
+  applyAttach,
+  applyDetach,
+  isDevice,
+  type DeviceSink,
+  type DeviceWork,
+} from './device-work.ts';
 import { encryptBatch, type EncryptDependencies } from './encrypt-batch.ts';
 import type { SenderEvents } from './events.ts';
 import { heldRecordsMax } from './limits.ts';
@@ -43,7 +50,7 @@ export interface TurnInput {
   readonly states: ReadonlyMap<string, ContactState>;
   readonly changes: Changes;
   /** Takes a device off again, in a later turn. */
-  readonly detachLater: (device: DeviceRef) => void;
+  readonly detachLater: (device: DeviceRef, sink: DeviceSink) => void;
 }
 
 export interface Turn {
@@ -64,6 +71,12 @@ export async function prepareTurn(dependencies: TurnDependencies, input: TurnInp
   };
 }
 
+interface OwnAttachment {
+  readonly connectionNo: bigint;
+  readonly sink: DeviceSink;
+  readonly pushedNo: number;
+}
+
 async function applyDeviceWork(
   { store, events }: TurnDependencies,
   input: TurnInput,
@@ -73,7 +86,7 @@ async function applyDeviceWork(
   const readIds = input.deviceWork.flatMap((work) => (work.kind === 'read' ? work.messageIds : []));
   const readMessages = new Map((await loadMessages(store, readIds)).map((row) => [row.message.messageId, row]));
   /** This turn's own attachments, by device: those of the former turns count only without one. */
-  const attached = new Map<string, { readonly connectionNo: bigint; readonly pushedNo: number }>();
+  const attached = new Map<string, OwnAttachment>();
   for (const work of input.deviceWork) {
     const { contact, device, connectionNo } = work.device;
     const name = `${contact}/${device}`;
@@ -87,11 +100,11 @@ async function applyDeviceWork(
           sink.refuse(work.device, 'superseded');
         } else if (isDevice(state, device)) {
           const start = applyAttach(changes, state, device, resume);
-          attached.set(name, { connectionNo, pushedNo: start.pushedNo });
+          attached.set(name, { connectionNo, sink, pushedNo: start.pushedNo });
           afterCommit.push(() => {
             attachments.attach(work.device, sink, changes.mailboxOf(state, device), start);
             // Its relay went while the turn was made, when there was nothing to detach yet.
-            if (sink.closed) input.detachLater(work.device);
+            if (sink.closed) input.detachLater(work.device, sink);
           });
         } else {
           sink.refuse(work.device, 'unknown_device');
@@ -99,12 +112,14 @@ async function applyDeviceWork(
         break;
       }
       case 'detach': {
+        const { sink } = work;
         const own = attached.get(name);
-        const pushedNo = own === undefined ? attachments.pushedNoOf(work.device) : own.pushedNo;
-        if (pushedNo === undefined || (own !== undefined && own.connectionNo !== connectionNo)) break;
+        const pushedNo = own === undefined ? attachments.pushedNoOf(work.device, sink) : own.pushedNo;
+        const isAnother = own !== undefined && (own.connectionNo !== connectionNo || own.sink !== sink);
+        if (pushedNo === undefined || isAnother) break;
         attached.delete(name);
         applyDetach(changes, state, device, pushedNo);
-        afterCommit.push(() => attachments.detach(work.device));
+        afterCommit.push(() => attachments.detach(work.device, sink));
         break;
       }
       case 'acknowledge': {

@@ -175,12 +175,7 @@ export class RangeWorker {
 
   /** A relay's stream is gone, and its devices with it. */
   async detachAll(sink: DeviceSink): Promise<void> {
-    for (const device of this.#attachments.ofSink(sink)) await this.detach(device);
-  }
-
-  /** In its turn: an attachment that is still waiting comes before. */
-  async detach(device: DeviceRef): Promise<void> {
-    await this.takeDeviceWork({ kind: 'detach', device });
+    for (const device of this.#attachments.ofSink(sink)) await this.#detach(device, sink);
   }
 
   /** With the next transaction, deletes what is older than any repeat can be. */
@@ -204,6 +199,11 @@ export class RangeWorker {
   async contact(number: PhoneNumber): Promise<ContactState | undefined> {
     const [state] = await loadContacts(this.#dependencies.store, [number]);
     return state;
+  }
+
+  /** In its turn: an attachment that is still waiting comes before. */
+  async #detach(device: DeviceRef, sink: DeviceSink): Promise<void> {
+    await this.takeDeviceWork({ kind: 'detach', device, sink });
   }
 
   /** Whoever waits for something in here looks again. */
@@ -415,9 +415,8 @@ export class RangeWorker {
         deviceWork,
         states,
         changes,
-        detachLater: (device) => void this.detach(device),
+        detachLater: (device, sink) => void this.#detach(device, sink),
       });
-      this.#problem = undefined;
     } catch (error) {
       return this.#giveBack(deviceWork, states, error);
     }
@@ -429,12 +428,14 @@ export class RangeWorker {
       return outcome;
     }
     this.#progress = outcome.progress;
+    this.#problem = undefined;
     this.#commands = this.#commands.slice(commands.length);
     for (const state of states.values()) this.#cache.set(state);
     this.#room.resolve();
     this.#room = Promise.withResolvers<void>();
     this.#advanced.resolve();
     this.#advanced = Promise.withResolvers<void>();
+    for (const [contact, device] of changes.removedDevices) this.#attachments.remove(contact, device);
     // Committed: now, and only now, it may leave.
     this.#attachments.pushCommitted(changes.envelopes);
     turn.committed();
@@ -466,7 +467,7 @@ export class RangeWorker {
     const { store } = this.#dependencies;
     const held = this.#progress;
     const last = commands.at(-1)?.record;
-    const frames = changes.events.frames(this.range.id, held.incarnation, held.eventNo);
+    const frames = changes.events.frames(this.range.id, held.epoch, held.eventNo);
     const publishedNo = this.#publisher.publishedNo;
     const advance: Advance = {
       nextOffset: held.nextOffset + commands.length,
@@ -478,14 +479,15 @@ export class RangeWorker {
     };
     const rows = prepareRows(changes, this.range, frames);
     const forgets = this.#forgets;
-    this.#forgets = false;
     const outcome = await commitThroughFence(store, this.range.id, held, advance, async (tx) => {
       const published = deletePublished(tx, this.range.id, held.publishedNo, publishedNo);
       const forgotten = forgets ? forgetIds(tx, this.range, this.nowMs() - idRetentionMs) : undefined;
       await Promise.all([published, forgotten, writeRows(tx, rows)]);
     });
     const known = outcome.kind === 'unknown' ? await this.#resolveUnknown(held) : outcome;
-    if (known.kind === 'committed') this.#publisher.enqueue(frames);
+    if (known.kind !== 'committed') return known;
+    if (forgets) this.#forgets = false;
+    this.#publisher.enqueue(frames);
     return known;
   }
 

@@ -16,7 +16,7 @@ import {
 } from '@chappe/proto/internal/sender_service';
 import type { NewOutcome } from './changes.ts';
 import type { DeviceSink, PushedEnvelope } from './device-work.ts';
-import { outcomesWaitingMax } from './limits.ts';
+import { outcomesWaitingMax, pushBytesPerFrame } from './limits.ts';
 
 type Frame = MessageInitShape<typeof AttachResponseSchema>;
 
@@ -30,6 +30,8 @@ export class RelayStream implements DeviceSink {
   readonly #send: (frame: Frame) => Promise<void>;
   #closed = false;
   #push: MessageInitShape<typeof DevicePushSchema>[] = [];
+  /** Of each, its ciphertexts. */
+  #pushBytes: number[] = [];
   #forget: MessageInitShape<typeof DeviceForgetSchema>[] = [];
   #refused: MessageInitShape<typeof DeviceRefusedSchema>[] = [];
   #outcome: MessageInitShape<typeof DeviceOutcomeSchema>[] = [];
@@ -52,6 +54,9 @@ export class RelayStream implements DeviceSink {
   push(device: DeviceRef, epoch: bigint, incarnation: number, envelopes: readonly PushedEnvelope[]): void {
     if (this.#closed) return;
     this.#push.push({ device, epoch, envelopes: { incarnation, envelopes: envelopes.map(toWire) } });
+    this.#pushBytes.push(
+      envelopes.reduce((sum, each) => sum + (each.kind === 'envelope' ? each.ciphertext.length : 0), 0),
+    );
     this.#flushSoon();
   }
 
@@ -85,8 +90,8 @@ export class RelayStream implements DeviceSink {
 
   async #flush(): Promise<void> {
     while (this.#push.length + this.#forget.length + this.#refused.length + this.#outcome.length > 0) {
-      const frame = { push: this.#push, forget: this.#forget, refused: this.#refused, outcome: this.#outcome };
-      this.#push = [];
+      const push = this.#takePushes();
+      const frame = { push, forget: this.#forget, refused: this.#refused, outcome: this.#outcome };
       this.#forget = [];
       this.#refused = [];
       this.#outcome = [];
@@ -94,6 +99,17 @@ export class RelayStream implements DeviceSink {
       await this.#send(frame);
     }
     this.#sending = false;
+  }
+
+  /** As many as a frame takes, in order: the windows of thousands of devices may have gathered. */
+  #takePushes(): MessageInitShape<typeof DevicePushSchema>[] {
+    let [count, bytes] = [0, 0];
+    while (count < this.#push.length && bytes < pushBytesPerFrame) {
+      bytes += this.#pushBytes[count] ?? 0;
+      count += 1;
+    }
+    this.#pushBytes.splice(0, count);
+    return this.#push.splice(0, count);
   }
 }
 

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { catalogue, type ErrorName } from '@chappe/errors/catalogue';
 import fc from 'fast-check';
-import { mailboxEnvelopesPerNumberMax } from '../src/limits.ts';
+import { hasRoom } from '../src/decide-send.ts';
+import { mailboxEnvelopesMax, mailboxEnvelopesPerNumberMax, mailboxNumbersMax } from '../src/limits.ts';
+import { emptyMailbox } from '../src/state.ts';
 import { business, day, number, Person, start, verdictOf } from './person.ts';
 
 const optOut = { case: 'optOut', value: { business } } as const;
@@ -116,6 +118,16 @@ describe('a send', () => {
       assert.equal(effects.length, 1, 'a refused message changes nothing else');
     });
   }
+
+  test('has room beside removed envelopes, whose numbers stay, until a mailbox was made anew as often as it may', () => {
+    const pendingOf = (count: number) =>
+      Array.from({ length: count }, (_, index) => {
+        return { envelopeNo: index + 1, messageId: `m${index}`, number, sessionNo: 1, removed: true };
+      });
+    const hasRoomBeside = (count: number): boolean =>
+      hasRoom({ ...emptyMailbox, pending: pendingOf(count) }, number, { all: 0, ofNumber: 0 });
+    assert.deepEqual([mailboxEnvelopesMax, mailboxNumbersMax].map(hasRoomBeside), [true, false]);
+  });
 
   test('is refused by the first rule that is broken: agreement, window, reach, identity, room, cap, price', () => {
     // Breaks every rule at once; one after the other is mended.

@@ -1,6 +1,8 @@
 /** What devices say, as transcripts: each step, and under it what happened. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { makeFormerAnew } from '../src/device-work.ts';
+import { sessionKey } from '../src/state.ts';
 import { number, Person } from './person.ts';
 
 type Step = Parameters<Person['turn']>[0];
@@ -20,6 +22,13 @@ const steps = {
     person.acknowledge(changes, 5, [{ number: 4, sessionNo: 2 }]),
   'acknowledge 7, session 3 unreadable from 6': (person, changes) =>
     person.acknowledge(changes, 7, [{ number: 6, sessionNo: 3 }]),
+  'device starts session 2, send m4': (person, changes) => {
+    const former = person.state.sessions.get(sessionKey(number, 1));
+    assert.ok(former !== undefined);
+    makeFormerAnew(changes, person.state, { number, device: 1, sessionNo: 2 });
+    changes.setSession(person.state, { ...former, sessionNo: 2 });
+    person.sendIn(changes, 'm4');
+  },
   'acknowledge 8, session 4 readable': (person, changes) => person.acknowledge(changes, 8),
 } satisfies Record<string, Step>;
 
@@ -77,6 +86,26 @@ test('ORDER: what a device cannot read, and all behind it in that session, is ma
   m4 accepted
   m4 sent
   envelope 6 to device 1: m4 under session 2
+> acknowledge 9
+  m2 delivered
+  m3 delivered
+  m4 delivered
+`,
+  );
+});
+
+test('ORDER: what waits under sessions that the device has replaced goes out before what comes later', async () => {
+  assert.equal(
+    (
+      await play('send m1 m2 m3', 'acknowledge 1', 'device starts session 2, send m4', 'acknowledge 3', 'acknowledge 9')
+    ).split('> device')[1],
+    ` starts session 2, send m4
+  m4 accepted
+  m4 sent
+  envelope 4 to device 1: m2 under session 2
+  envelope 5 to device 1: m3 under session 2
+  envelope 6 to device 1: m4 under session 2
+> acknowledge 3
 > acknowledge 9
   m2 delivered
   m3 delivered

@@ -14,7 +14,7 @@ import { PreKeyService } from '@chappe/proto/internal/pre_key_service';
 import { PriceBooks, type PriceBook } from '@chappe/rating/price-book';
 import { Channel } from '@chappe/rpc/client';
 import { openSqliteStore } from '@chappe/store/sqlite-store';
-import type { Store } from '@chappe/store/store';
+import { StoreError, type Store } from '@chappe/store/store';
 import { openTelemetry } from '@chappe/telemetry/telemetry';
 import type { Registry } from 'prom-client';
 import { openSenderEvents } from '../src/events.ts';
@@ -44,6 +44,7 @@ async function startWorker(
   t: TestContext,
   now: () => number = Date.now,
   readerOf = (reader: LogReader) => reader,
+  storeOf = (store: Store) => store,
 ): Promise<Started> {
   const folder = await mkdtemp(join(tmpdir(), 'chappe-worker-'));
   const store = await openSqliteStore({ path: join(folder, 'store.sqlite') });
@@ -55,7 +56,7 @@ async function startWorker(
   const { log: logger, metrics } = openTelemetry({ service: 'test', level: 'fatal' });
   const worker = new RangeWorker(range, await claim(store, 1, 'one'), {
     log,
-    store,
+    store: storeOf(store),
     crypto: channel.client(CryptoService),
     preKeys: channel.client(PreKeyService),
     books: () => PriceBooks.of([freeBook]),
@@ -90,6 +91,25 @@ async function clockAlarms(metrics: Registry): Promise<number> {
 }
 
 const dayAndHourMs = 25 * 3_600_000;
+
+test('a range that was refused a commit and has nothing else to do makes it again, and is well by itself', async (t) => {
+  let refusals = 0;
+  const { worker } = await startWorker(t, Date.now, undefined, (store) => ({
+    dialect: store.dialect,
+    query: (...query) => store.query(...query),
+    queryAll: (queries) => store.queryAll(queries),
+    endHolder: (...query) => store.endHolder(...query),
+    transaction: (work) => {
+      refusals += 1;
+      return refusals === 1 ? Promise.reject(new StoreError('unavailable', 'away')) : store.transaction(work);
+    },
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  }));
+  worker.forgetOldIds();
+  await until(() => worker.problem !== undefined);
+  await until(() => worker.problem === undefined);
+  assert.equal(refusals, 2);
+});
 
 test('a sender whose clock is 25 h behind decides nothing, says why, and goes on once the clock is set (3.6)', async (t) => {
   let apartMs = -dayAndHourMs;

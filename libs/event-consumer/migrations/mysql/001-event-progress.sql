@@ -8,6 +8,9 @@ CREATE TABLE IF NOT EXISTS event_progress (
   epoch BIGINT NOT NULL,
   instance VARCHAR(64) NOT NULL,
   next_offset BIGINT NOT NULL,
+  -- The record before `next_offset`; -1 and '': none was done.
+  last_offset BIGINT NOT NULL,
+  last_id VARCHAR(128) NOT NULL,
   PRIMARY KEY (consumer, bucket)
 ) ENGINE = InnoDB;
 
@@ -17,7 +20,7 @@ CREATE TABLE IF NOT EXISTS event_frames (
   consumer VARCHAR(64) NOT NULL,
   bucket INT NOT NULL,
   range_id VARCHAR(64) NOT NULL,
-  incarnation BIGINT NOT NULL,
+  epoch BIGINT NOT NULL,
   event_no BIGINT NOT NULL,
-  PRIMARY KEY (consumer, bucket, range_id, incarnation)
+  PRIMARY KEY (consumer, bucket, range_id)
 ) ENGINE = InnoDB;

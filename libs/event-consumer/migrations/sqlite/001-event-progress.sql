@@ -8,6 +8,9 @@ CREATE TABLE IF NOT EXISTS event_progress (
   epoch INTEGER NOT NULL,
   instance TEXT NOT NULL,
   next_offset INTEGER NOT NULL,
+  -- The record before `next_offset`; -1 and '': none was done.
+  last_offset INTEGER NOT NULL,
+  last_id TEXT NOT NULL,
   PRIMARY KEY (consumer, bucket)
 ) STRICT, WITHOUT ROWID;
 
@@ -17,7 +20,7 @@ CREATE TABLE IF NOT EXISTS event_frames (
   consumer TEXT NOT NULL,
   bucket INTEGER NOT NULL,
   range_id TEXT NOT NULL,
-  incarnation INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
   event_no INTEGER NOT NULL,
-  PRIMARY KEY (consumer, bucket, range_id, incarnation)
+  PRIMARY KEY (consumer, bucket, range_id)
 ) STRICT, WITHOUT ROWID;
