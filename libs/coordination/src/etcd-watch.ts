@@ -9,7 +9,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { IDuplexStream, IWatchRequest, IWatchResponse } from 'etcd3';
 import type { EtcdEndpoints } from './etcd-endpoints.ts';
-import { etcdCallMs, etcdRetryMs, etcdWatchRetryMaxMs, etcdWatchSilenceMs } from './limits.ts';
+import { etcdCallMs, etcdRetryMs, etcdWatchLooks, etcdWatchRetryMaxMs, etcdWatchSilenceMs } from './limits.ts';
 
 export interface EtcdWatchOptions {
   readonly endpoints: EtcdEndpoints;
@@ -89,6 +89,7 @@ export class EtcdWatch implements AsyncDisposable {
       const opened = await openStream(member.client.watchClient.watch());
       stream = opened;
       let heard = false;
+      let looks = 0;
       opened.on('data', (response: IWatchResponse) => {
         heard = true;
         if (response.canceled) return over.reject(this.#canceled(response));
@@ -107,6 +108,9 @@ export class EtcdWatch implements AsyncDisposable {
         if (!heard) return over.reject(new Error(`the watch heard nothing for ${etcdWatchSilenceMs} ms`));
         heard = false;
         opened.write({ progress_request: {} });
+        // A member that lost its quorum answers that, and knows nothing new: whoever watches reads again, elsewhere.
+        looks += 1;
+        if (looks % etcdWatchLooks === 0) onChange('any');
       }, etcdWatchSilenceMs);
       opened.write(watchRequest(start, end, this.#nextRevision));
       await over.promise;

@@ -23,6 +23,9 @@ export const etcdRetryMs = 100;
 /** A watch that hears nothing, not even the answer to its question, for so long begins anew at another member. */
 export const etcdWatchSilenceMs = 2_000;
 
+/** So many of those later its listener is called in any case, and reads by itself: each 10 s. */
+export const etcdWatchLooks = 5;
+
 /** Between two tries to watch: at most this long after an outage every watcher is called. */
 export const etcdWatchRetryMaxMs = 2_000;
 

@@ -6,7 +6,7 @@
  * read; the row in the store says whose reading counts. While coordination is away everything
  * goes on as it is, and nothing is taken or given up.
  */
-import type { Coordination, Lease, Snapshot } from '@chappe/coordination/coordination';
+import { CoordinationError, type Coordination, type Lease, type Snapshot } from '@chappe/coordination/coordination';
 import type { Log } from '@chappe/log/log';
 import type { EventFrame } from '@chappe/proto/internal/events';
 import { migrate } from '@chappe/store/migrate';
@@ -69,6 +69,8 @@ class Consumer<Handled> implements EventConsumer {
   #migrated = false;
   #lease: Lease | undefined;
   #problem: string | undefined = 'starting';
+  /** Why it cannot share the buckets with others now. */
+  #trouble: string | undefined;
 
   constructor(options: EventConsumerOptions<Handled>) {
     this.#options = options;
@@ -123,13 +125,16 @@ class Consumer<Handled> implements EventConsumer {
         }
         await this.#reconcile();
         this.#problem = undefined;
+        this.#trouble = undefined;
         backoffMs = backoffMinMs;
         await this.#marked(undefined);
       } catch (error) {
         const problem = error instanceof Error ? error.message : String(error);
-        if (problem !== this.#problem)
+        if (problem !== this.#trouble)
           this.#options.logger.warn({ event: 'buckets_stay', consumer: this.#options.name, err: error });
-        this.#problem = problem;
+        this.#trouble = problem;
+        // While coordination is away everything goes on as it is: nobody has to do without this instance.
+        if (this.#problem !== undefined || !(error instanceof CoordinationError)) this.#problem = problem;
         await this.#marked(backoffMs);
         backoffMs = Math.min(backoffMs * 2, backoffMaxMs);
       }
@@ -215,7 +220,7 @@ class Consumer<Handled> implements EventConsumer {
     await coordination.transact([{ key, modRevision: held.modRevision }], [{ kind: 'delete', key }]);
   }
 
-  /** Another instance claimed the row. If the lease is (again) this one's, it claims anew. */
+  /** Another instance claimed the row, or the store lost what was committed. If the lease is (again) this one's, it claims anew. */
   #fenced(reader: BucketReader<Handled>): void {
     if (this.#readers.get(reader.bucket) === reader) this.#readers.delete(reader.bucket);
     this.#options.logger.warn({ event: 'bucket_fenced', consumer: this.#options.name, bucket: reader.bucket });

@@ -1,6 +1,6 @@
 /** Bounds of reading event buckets. */
 
-/** Frames in one transaction: each is one range transaction's events, a few hundred events in all. */
+/** Frames in one transaction: each has events of one transaction of a range, a few hundred events in all. */
 export const batchFramesMax = 500;
 
 /** What one transaction decodes and holds; a frame is at most the log's 4 MiB. */

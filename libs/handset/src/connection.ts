@@ -11,8 +11,8 @@ export type HandsetEnd =
   | 'removed';
 
 export interface Attempts {
-  /** Runs one connection to its end; `onLive` when the server has said something. */
-  readonly attempt: (onLive: () => void) => Promise<void>;
+  /** Runs one connection to its end; tells when the stream is open, and when the server has said something. */
+  readonly attempt: (tells: { readonly onOpen: () => void; readonly onLive: () => void }) => Promise<void>;
   /** The fault that no reconnect can mend, once there is one. */
   readonly fatal: () => Error | undefined;
   readonly onDisconnected: (error: ChappeError | undefined) => void;
@@ -25,10 +25,15 @@ export interface Attempts {
 export async function keepConnected({ attempt, fatal, onDisconnected, random, signal }: Attempts): Promise<HandsetEnd> {
   let failures = 0;
   while (!signal.aborted) {
-    const startedMs = performance.now();
+    let openedMs = Infinity;
     const error = await failureOf(
-      attempt(() => {
-        failures = 0;
+      attempt({
+        onOpen: () => {
+          openedMs = performance.now();
+        },
+        onLive: () => {
+          failures = 0;
+        },
       }),
     );
     const fault = fatal();
@@ -36,7 +41,7 @@ export async function keepConnected({ attempt, fatal, onDisconnected, random, si
     onDisconnected(error === undefined ? undefined : toChappeError(error));
     if (error !== undefined && toChappeError(error).reason === 'unauthenticated') return 'removed';
     // One that held was good, also if nothing came through it.
-    if (performance.now() - startedMs > connectionSettledMs) failures = 0;
+    if (performance.now() - openedMs > connectionSettledMs) failures = 0;
     failures += 1;
     await failureOf(pause(reconnectAfterMs(failures, random()), undefined, { signal }));
   }

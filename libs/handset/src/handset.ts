@@ -15,7 +15,7 @@ import { DeviceService, type ConnectResponse, type Envelopes } from '@chappe/pro
 import type { Channel, Client } from '@chappe/rpc/client';
 import { LibSignalErrorBase } from '@signalapp/libsignal-client';
 import { findAccount, type Account } from './account.ts';
-import { keepConnected, type HandsetEnd } from './connection.ts';
+import { keepConnected, type Attempts, type HandsetEnd } from './connection.ts';
 import { buildContent } from './content.ts';
 import type { Frame } from './frame.ts';
 import { keepNewest, putKey, type HandsetState } from './handset-state.ts';
@@ -126,7 +126,7 @@ export class Handset implements AsyncDisposable {
    */
   connect(): Promise<HandsetEnd> {
     this.#ended ??= keepConnected({
-      attempt: (onLive) => this.#runConnection(onLive),
+      attempt: (tells) => this.#runConnection(tells),
       fatal: () => this.#fault,
       onDisconnected: (error) => this.#listener.onDisconnected?.(error),
       random: this.#random,
@@ -216,13 +216,14 @@ export class Handset implements AsyncDisposable {
     return linkCode;
   }
 
-  async #runConnection(onLive: () => void): Promise<void> {
+  async #runConnection({ onOpen, onLive }: Parameters<Attempts['attempt']>[0]): Promise<void> {
     const { signal } = this.#closing;
     await untilAborted(this.#channel.waitForReady(connectTimeoutMs), signal);
     if (signal.aborted) return;
     const stream = this.#device.connect({ bearer: this.account.credential, signal });
     try {
       await this.#exclusively(() => this.#greet(stream));
+      onOpen();
       for await (const { frame } of stream.responses) {
         onLive();
         await this.#exclusively(() => this.#take(frame));

@@ -7,6 +7,8 @@ export interface RangeLoad {
   readonly rate: number;
   /** Why it does not get on. Absent: it does. */
   readonly problem?: string;
+  /** With a problem: it waits for a person to look. */
+  readonly isStopped?: boolean;
 }
 
 export interface ShardInfo {

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { merge, split } from '../src/routing-table.ts';
 import { formatShardInfo } from '../src/shard-info.ts';
-import { away, openBench, rangeOf, send, turns } from './appender-bench.ts';
+import { away, openBench, rangeOf, send, turns, type Bench } from './appender-bench.ts';
 
 const anna = phoneNumberFromDigits('33611111111');
 const bert = phoneNumberFromDigits('33622222222');
@@ -170,42 +170,40 @@ test('ORDER: a lane that is full in bytes is full for a small command as well', 
   await Promise.all(taken);
 });
 
-test('reports of a shard that stand still for long say nothing of its lag', async () => {
-  await using bench = await openBench([{ ...whole, owner: 's-1' }], { lagRecordsMax: 0, reportAgeMsMax: -1 });
-  for (const id of ['a', 'b', 'c']) await send(bench, anna, id);
-  assert.equal(bench.appender.lagOf({ ...whole, owner: 's-1' }), 0);
+test('reports of a shard that are too old say nothing of its lag', async () => {
+  const owned = { ...whole, owner: 's-1' };
+  for (const [reportAgeMsMax, lag] of [
+    [60_000, 3],
+    [-1, 0],
+  ] as const) {
+    await using bench = await openBench([owned], { reportAgeMsMax });
+    await report(bench, 0);
+    for (const id of ['a', 'b', 'c']) await send(bench, anna, id);
+    assert.equal(bench.appender.lagOf(owned), lag);
+  }
 });
 
-test('what may be in the log is not said to be refused', async () => {
+test('of a batch that may be in the log it is not said that nothing was accepted', async () => {
   await using bench = await openBench([whole], { unavailableMs: 0 });
-  bench.faults.push(async () => away());
-  const [inFlight, waiting] = [send(bench, anna, 'a'), turns().then(() => undefined)];
+  const gate = Promise.withResolvers<undefined>();
+  bench.faults.push(async () => {
+    await gate.promise;
+    return away();
+  });
+  const inFlight = send(bench, anna, 'a');
+  await turns();
+  const waiting = send(bench, anna, 'b');
+  gate.resolve(undefined);
   await assert.rejects(inFlight, /not known whether this was accepted. Repeat it with the same idempotency key/);
-  await waiting;
+  await assert.rejects(waiting, /nothing was accepted/);
 });
 
 test('BOUND: a range whose owner is too far behind takes nothing more', async () => {
   await using bench = await openBench([{ ...whole, owner: 's-1' }], { lagRecordsMax: 2 });
-  const report = async (nextOffset: number): Promise<void> => {
-    const load = { whole: { nextOffset, rate: 0 } };
-    const info = {
-      id: 's-1',
-      instance: 'i',
-      address: 'a',
-      zone: 'z',
-      capacity: 1,
-      ranges: 1,
-      rate: 0,
-      attachedDevices: 0,
-      load,
-    };
-    await bench.coordination.transact([], [{ kind: 'put', key: 'shards/s-1', value: formatShardInfo(info) }]);
-    while (bench.watcher.shards().get('s-1')?.load['whole']?.nextOffset !== nextOffset) await turns();
-  };
-  await report(0);
+  await report(bench, 0);
   for (const id of ['a', 'b', 'c']) await send(bench, anna, id);
   await assert.rejects(send(bench, anna, 'd'), refused('overloaded', 1_000));
-  await report(3);
+  await report(bench, 3);
   await send(bench, anna, 'e');
 });
 
@@ -229,4 +227,21 @@ test('an append that breaks a limit of the log is refused alone', async () => {
 
 function refused(reason: string, retryAfterMs?: number): (error: unknown) => boolean {
   return (error) => error instanceof ChappeError && error.reason === reason && error.retryAfterMs === retryAfterMs;
+}
+
+/** What the shard of `whole` says of itself, once the watcher has it. */
+async function report(bench: Bench, nextOffset: number): Promise<void> {
+  const info = {
+    id: 's-1',
+    instance: 'i',
+    address: 'a',
+    zone: 'z',
+    capacity: 1,
+    ranges: 1,
+    rate: 0,
+    attachedDevices: 0,
+    load: { whole: { nextOffset, rate: 0 } },
+  };
+  await bench.coordination.transact([], [{ kind: 'put', key: 'shards/s-1', value: formatShardInfo(info) }]);
+  while (bench.watcher.shards().get('s-1')?.load['whole']?.nextOffset !== nextOffset) await turns();
 }

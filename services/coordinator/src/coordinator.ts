@@ -131,16 +131,11 @@ class CoordinatorLoop implements Coordinator {
   /** Topics first, then the table in one transaction: whoever sees a range finds its topic. */
   async #makeNewCluster(leadership: Leadership): Promise<void> {
     const { coordination, log, initialBounds, eventBuckets, storeId } = this.#dependencies;
-    await createTopics(
-      log,
-      Array.from({ length: eventBuckets }, (_, bucket) => eventTopic(bucket)),
-    );
+    // Written when all of them were there. To ask for them again would need every broker, and a leader must not.
     if ((await coordination.get('generation')) !== undefined) return;
     const ranges = initialRanges(initialBounds, storeId);
-    await createTopics(
-      log,
-      ranges.map(({ topic }) => topic),
-    );
+    const eventTopics = Array.from({ length: eventBuckets }, (_, bucket) => eventTopic(bucket));
+    await createTopics(log, [...eventTopics, ...ranges.map(({ topic }) => topic)]);
     const { succeeded } = await coordination.transact(
       [leadership.compare, { key: 'generation', absent: true }],
       [

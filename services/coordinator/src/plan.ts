@@ -9,7 +9,8 @@
  * Otherwise at most one range is moved, and only when nothing else is on the way. It is moved if the place that
  * gets it then has less for its capacity than the place that gives it had: the most loaded place
  * becomes less loaded, so moves come to an end and nothing goes back and forth. Measured load only
- * decides between shards that are equal by count.
+ * decides between shards that are equal by count. A range that stopped until a person has looked stays where
+ * that is known.
  */
 import type { Range } from '@chappe/ranges/range';
 import type { ShardInfo } from '@chappe/ranges/shard-info';
@@ -108,7 +109,9 @@ function count(seat: Seat | undefined): void {
 /** One range from the fullest zone to the emptiest, else from the fullest shard to the emptiest of one zone. */
 function balance(settled: readonly Range[], zones: readonly Zone[]): Assignment[] {
   const between = (from: Seat | undefined, to: Seat | undefined): Assignment[] => {
-    const range = settled.findLast(({ owner, state }) => owner === from?.id && state === 'active');
+    const range = settled.findLast(
+      ({ id, owner, state }) => owner === from?.id && state === 'active' && from?.shard.load[id]?.isStopped !== true,
+    );
     return range === undefined || to === undefined ? [] : [{ range, shard: to.shard }];
   };
   const [from, to] = [fullest(zones), emptiest(zones)];

@@ -215,3 +215,14 @@ test('ranges without an owner are shared by capacity', () => {
 test('without a shard nothing is assigned', () => {
   assert.deepEqual(planAssignments([rangeOf('r1'), rangeOf('r2', 's1')], [], new Set()), []);
 });
+
+test('a range that waits for a person to look stays where that is known', () => {
+  const ranges = ['r1', 'r2', 'r3', 'r4'].map((id) => rangeOf(id, 's1'));
+  const stopped = { rate: 0, problem: 'stopped: the store is older', isStopped: true };
+  const loads = { r1: { rate: 0 }, r2: { rate: 0 }, r3: stopped, r4: stopped };
+  const moved = planAssignments(ranges, [shardOf('s1', { load: loads }), shardOf('s2')], new Set());
+  assert.deepEqual(
+    moved.map(({ range, shard }) => [range.id, shard.id]),
+    [['r2', 's2']],
+  );
+});

@@ -8,6 +8,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { decodeMessage } from '@chappe/codec/codec';
 import { parseContent } from '@chappe/handset/content';
+import { replyCharactersMax } from '@chappe/handset/limits';
 import { ownBytes } from '@chappe/handset/signal-bytes';
 import { ReplySchema, type Content } from '@chappe/proto/device/content';
 import { CiphertextType } from '@chappe/proto/device/device_service';
@@ -32,7 +33,7 @@ import {
 } from '@signalapp/libsignal-client';
 import type { DataKeys } from './data-keys.ts';
 import type { SessionDependencies } from './encrypt.ts';
-import { bodyBytesMax, messageIdLengthMax, replyCharactersMax } from './limits.ts';
+import { bodyBytesMax, messageIdLengthMax } from './limits.ts';
 import { failureToOpen, openAddress, openSession, sealSession, SessionFailure, type OpenedAddress } from './session.ts';
 import { NoPreKeys, NumberKyberPreKeys, NumberSignedPreKeys, OneIdentity, OneSession } from './signal-stores.ts';
 import { wordFactOf } from './stop-words.ts';
@@ -156,8 +157,8 @@ function contentOf(plaintext: Uint8Array): Content | undefined {
 function replyTextOf(reply: Uint8Array): string | undefined {
   if (reply.length > bodyBytesMax) return undefined;
   try {
-    const { text } = decodeMessage(ReplySchema, reply);
-    return text.length <= replyCharactersMax ? text : undefined;
+    const { text, inReplyTo } = decodeMessage(ReplySchema, reply);
+    return text.length <= replyCharactersMax && inReplyTo.length <= messageIdLengthMax ? text : undefined;
   } catch {
     return undefined;
   }

@@ -23,9 +23,6 @@ export const sessionRecordBytesMax = 64 * 1024;
 /** What one sealed body may have: the 4,096 characters of a text in UTF-8, with header, footer and code, several times over. */
 export const bodyBytesMax = 64 * 1024;
 
-/** Of a reply, as the handset has it: a business's 500 events of a frame stay below the frame limit. */
-export const replyCharactersMax = 4_096;
-
 /** Message ids are 26 to 36 characters; a device chooses those of replies, so they are bounded here. */
 export const messageIdLengthMax = 64;
 

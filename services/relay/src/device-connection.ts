@@ -31,12 +31,15 @@ import type { Events } from './events.ts';
 import {
   firstFrameMs,
   gatherMs,
+  incarnationMax,
   messageIdCharactersMax,
   outboundBytesMax,
   outboundIdCharactersMax,
   outboundInFlightMax,
+  phoneNumberDigitsMax,
   readsPerFrameMax,
   readsWaitingMax,
+  reasonCharactersMax,
 } from './limits.ts';
 import { Signal } from './signal.ts';
 import { Uplink } from './uplink.ts';
@@ -195,6 +198,7 @@ export class DeviceConnection {
       if (this.uplink === undefined) {
         if (frame.case !== 'resume') throw invalid('the first frame is Resume');
         clearTimeout(firstFrameTimer);
+        checkResume(frame.value);
         this.uplink = new Uplink(frame.value);
         this.#dependencies.links.attach(this);
         continue;
@@ -222,6 +226,7 @@ export class DeviceConnection {
   }
 
   #resume(uplink: Uplink, resume: Resume): void {
+    checkResume(resume);
     uplink.restart(resume);
     this.#downlink.clearEnvelopes();
     this.#overflowed = false;
@@ -229,6 +234,12 @@ export class DeviceConnection {
   }
 
   #acknowledge(uplink: Uplink, acknowledge: Acknowledge): void {
+    for (const { from, reason } of acknowledge.undecryptable) {
+      if (from.length > phoneNumberDigitsMax || reason.length > reasonCharactersMax)
+        throw invalid(
+          `an unreadable envelope is from a number, for a reason of at most ${reasonCharactersMax} characters`,
+        );
+    }
     if (!uplink.acknowledge(acknowledge))
       throw invalid('Acknowledge lists more unreadable envelopes than are ever pushed');
     this.#dependencies.links.changed(this);
@@ -312,6 +323,11 @@ export class DeviceConnection {
     this.#downlink.refuse(id, code, detail);
     this.#toWrite.set();
   }
+}
+
+/** A count starts anew with the next incarnation: there is one as long as it is far from the end of its 32 bits. */
+function checkResume({ incarnation }: Resume): void {
+  if (incarnation > incarnationMax) throw invalid(`Resume names an incarnation beyond ${incarnationMax}`);
 }
 
 function invalid(detail: string): ChappeError {

@@ -15,6 +15,10 @@ import { preKeysPerUploadMax } from './limits.ts';
 /** libsignal's registration ids and prekey ids. */
 const registrationIdMax = 16_380;
 const preKeyIdMax = 0xff_ff_ff;
+/** Its kind, and a point of Curve25519. */
+const publicKeyBytes = 33;
+/** Its kind, and a key of Kyber-1024. */
+const kyberKeyBytes = 1_569;
 
 /**
  * The device's bundle without a one-time key and without its device number.
@@ -82,6 +86,8 @@ function checkSignedPreKey(identityKey: PublicKey, key: SignedPreKey): void {
 
 function checkKyberPreKey(identityKey: PublicKey, key: KyberPreKey): void {
   checkId('last_resort_kyber_pre_key', key.id);
+  if (key.publicKey.length !== kyberKeyBytes)
+    throw invalid('last_resort_kyber_pre_key', `a Kyber-1024 public key has ${kyberKeyBytes} bytes`);
   try {
     KEMPublicKey.deserialize(Uint8Array.from(key.publicKey));
   } catch (error) {
@@ -104,6 +110,8 @@ function checkId(field: string, id: number): void {
 }
 
 function publicKey(field: string, serialized: Uint8Array): PublicKey {
+  // libsignal reads the first bytes and lets any others follow.
+  if (serialized.length !== publicKeyBytes) throw invalid(field, `a public key has ${publicKeyBytes} bytes`);
   try {
     return PublicKey.deserialize(Uint8Array.from(serialized));
   } catch (error) {

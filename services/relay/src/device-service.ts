@@ -63,8 +63,8 @@ export function deviceService(dependencies: DeviceServiceDependencies): Implemen
     },
 
     async createLinkCode(_request, { bearer }) {
-      const { contact } = await authenticate(store, bearer);
-      return { linkCode: await issueLinkCode(store, contact, now()) };
+      const device = await authenticate(store, bearer);
+      return { linkCode: await issueLinkCode(store, device, now()) };
     },
 
     async connect(stream) {

@@ -13,13 +13,12 @@ import { PreKeyBundleSchema, type PreKey, type PreKeyBundle } from '@chappe/prot
 import { StoreError, type Row, type Store, type Table, type Transaction } from '@chappe/store/store';
 import { deviceNumberMax, devicesPerContactMax, registrationMs } from './limits.ts';
 import { insertPreKeys, removeKeysOf } from './pre-keys.ts';
-import { useProof, type Proof, type RestoreProof } from './registration-codes.ts';
+import { forgetLinkCodes, useProof, type Proof, type RestoreProof } from './registration-codes.ts';
 import { integer, query, text, transact } from './relay-store.ts';
 
 export interface RegisteredDevice {
   readonly contact: PhoneNumber;
   readonly device: number;
-  readonly registeredAtMs: number;
 }
 
 /** A registration that the log does not have yet. */
@@ -51,14 +50,13 @@ const deviceKeysTable: Table = {
 
 /** @throws ChappeError `unauthenticated` */
 export async function authenticate(store: Store, credential: string): Promise<RegisteredDevice> {
-  const sql = `SELECT contact, device, registered_at_ms FROM relay_devices WHERE credential_digest = ? AND state = 'active'`;
+  const sql = `SELECT contact, device FROM relay_devices WHERE credential_digest = ? AND state = 'active'`;
   const [row] = credential === '' ? [] : await query(store, sql, [digestOf(credential)]);
   if (row === undefined)
     throw new ChappeError('unauthenticated', 'no device has this credential, or it was removed; register again');
   return {
     contact: phoneNumberFromDigits(text(row, 'contact')),
     device: integer(row, 'device'),
-    registeredAtMs: integer(row, 'registered_at_ms'),
   };
 }
 
@@ -101,6 +99,8 @@ export async function activate(
     );
     const replaced = rows.map((row) => integer(row, 'device'));
     for (const other of replaced) await remove(tx, contact, other, nowMs);
+    // Whoever was removed must not come back by a code made before.
+    await forgetLinkCodes(tx, contact);
     return replaced;
   });
 }

@@ -71,6 +71,12 @@ export const queuedBytesMax = 576 * 1024;
 export const envelopesPerFrameMax = 64;
 /** A whole mailbox of 1,000 envelopes, all unreadable: a device repeats its list until it may forget. */
 export const undecryptableMax = 1_000;
+/** Why a device cannot read an envelope: `no_session`, `duplicate`, `invalid`, and what later versions say. */
+export const reasonCharactersMax = 32;
+/** E.164. */
+export const phoneNumberDigitsMax = 15;
+/** A mailbox counts anew when a store has lost commits: a few times in its life. */
+export const incarnationMax = 1_000_000;
 /** The wire's limit of one Read. */
 export const readsPerFrameMax = 100;
 /** Ids of a Read: a message id has 26 to 36. */

@@ -64,16 +64,34 @@ export async function issueCode(store: Store, contact: PhoneNumber, nowMs: numbe
   return code;
 }
 
-/** Makes a link code, which replaces the number's former one: 80 bits, in groups that can be typed. */
-export async function issueLinkCode(store: Store, contact: PhoneNumber, nowMs: number): Promise<string> {
+/**
+ * Makes a link code, which replaces the number's former one: 80 bits, in groups that can be typed.
+ *
+ * @throws ChappeError `unauthenticated` if the device was removed meanwhile
+ */
+export async function issueLinkCode(
+  store: Store,
+  { contact, device }: { readonly contact: PhoneNumber; readonly device: number },
+  nowMs: number,
+): Promise<string> {
   const code = randomBytes(10)
     .toString('hex')
     .toUpperCase()
     .replaceAll(/(.{5})(?=.)/g, '$1-');
-  await transact(store, (tx) =>
-    tx.insert(linkCodesTable, [[contact, linkDigestOf(contact, code), nowMs + linkCodeLifeMs]], 'replace'),
-  );
+  await transact(store, async (tx) => {
+    // Locked: a registration that removes it comes before or after, and then takes the code along.
+    const [row] = await tx.queryForUpdate(
+      `SELECT device FROM relay_devices WHERE contact = ? AND device = ? AND state = 'active'`,
+      [contact, device],
+    );
+    if (row === undefined) throw new ChappeError('unauthenticated', 'the device was removed from its number');
+    await tx.insert(linkCodesTable, [[contact, linkDigestOf(contact, code), nowMs + linkCodeLifeMs]], 'replace');
+  });
   return code;
+}
+
+export async function forgetLinkCodes(tx: Transaction, contact: PhoneNumber): Promise<void> {
+  await tx.run('DELETE FROM relay_link_codes WHERE contact = ?', [contact]);
 }
 
 export function useProof(tx: Transaction, contact: PhoneNumber, proof: Proof, nowMs: number): Promise<ProofVerdict> {

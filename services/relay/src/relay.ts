@@ -74,7 +74,7 @@ export async function startRelay(dependencies: RelayDependencies): Promise<Relay
     const directory = started.use(new Directory(coordination));
     const appender = started.use(new CommandAppender({ log, table }));
     const connections = new Connections(now);
-    const links = started.use(new ShardLinks({ table, connections, events, now }));
+    const links = started.use(new ShardLinks({ table, connections, events }));
     started.use(startPurger({ store, events, now }));
 
     const shared: Pick<ServerOptions, 'onHandled' | 'onUnexpected'> = {

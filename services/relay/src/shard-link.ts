@@ -181,7 +181,8 @@ export class ShardLink implements AsyncDisposable {
     for (const device of detaches) request.detach.push(create(DeviceDetachSchema, { device }));
     let entries = detaches.length;
     for (const attachable of this.#due) {
-      if (entries + entriesPerDevice > attachEntriesMax) break;
+      // Nothing of a device goes before a detach of it.
+      if (this.#detaches.length > 0 || entries + entriesPerDevice > attachEntriesMax) break;
       this.#due.delete(attachable);
       entries += this.#add(request, attachable);
     }

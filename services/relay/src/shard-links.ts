@@ -44,7 +44,6 @@ export interface ShardLinksDependencies {
   readonly table: TableWatcher;
   readonly connections: Connections;
   readonly events: Events;
-  readonly now: () => number;
 }
 
 export class ShardLinks implements AttachedTo, AsyncDisposable {

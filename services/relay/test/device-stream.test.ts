@@ -118,6 +118,9 @@ test('frames that break the protocol end the stream', async () => {
     { case: 'outbound', value: outbound('') },
     { case: 'block', value: { id: 'x'.repeat(65), number: businessNumber, blocked: true } },
     { case: undefined },
+    { case: 'resume', value: { incarnation: 2 ** 32 - 1 } },
+    { case: 'acknowledge', value: { incarnation: 1, undecryptable: [{ number: 1n, reason: 'x'.repeat(33) }] } },
+    { case: 'acknowledge', value: { incarnation: 1, undecryptable: [{ number: 1n, from: '1'.repeat(16) }] } },
     {
       case: 'acknowledge',
       value: {

@@ -108,6 +108,15 @@ test('bad numbers, keys and signatures are refused by name', async () => {
     attempt({ preKeys: [{ id: 1, publicKey: new Uint8Array(5) }] }),
     refusedWith('parameterInvalid', /pre_keys/),
   );
+  const trailing = (key: Uint8Array): Uint8Array => Uint8Array.from([...key, 0]);
+  await assert.rejects(
+    attempt({ identityKey: trailing(good.identityKey ?? new Uint8Array()) }),
+    refusedWith('parameterInvalid', /identity_key: a public key has 33 bytes/),
+  );
+  await assert.rejects(
+    attempt({ preKeys: [{ ...preKey, publicKey: trailing(preKey.publicKey) }] }),
+    refusedWith('parameterInvalid', /pre_keys: a public key has 33 bytes/),
+  );
   await assert.rejects(harness.device('nonsense').createLinkCode({}), refusedWith('unauthenticated'));
 });
 
@@ -178,6 +187,17 @@ test('a new primary device removes the others, whose number is not used again', 
   await linkCode(harness, renewed.credential);
   const { results } = await harness.preKeys.claim({ claims: [{ claimId: 'c', contact, device: old.device }] });
   assert.equal(results[0]?.bundle, undefined);
+});
+
+test('SECRET: a link code made before a new primary device brings nobody back', async () => {
+  await using harness = await startHarness();
+  const old = await harness.register();
+  const value = await linkCode(harness, old.credential);
+  await harness.register();
+  await assert.rejects(
+    harness.registration.register({ number, proof: { case: 'linkCode', value }, ...makeKeys() }),
+    refusedWith('parameterInvalid'),
+  );
 });
 
 test('what the log did not take leaves nothing usable behind, and the code stays good', async () => {

@@ -159,13 +159,12 @@ function newIdentity(state: ContactState, device: Device): Effect[] {
   const effects: Effect[] = [];
   for (const [business, relation] of state.relations) {
     const optIn = relation.optIn === 'opted_in' ? 'unconfirmed' : relation.optIn;
-    // Whatever the latest policy is: what is held waits for the acknowledgement.
-    const identityPending = relation.identityPolicy !== 'resend' || holding.has(business);
     effects.push(
       {
         kind: 'set_relation',
         business,
-        relation: { ...relation, optIn, identityPending, lastInboundMs: {}, blocked: false },
+        // Whatever the latest policy was: the next message may say `hold` or `fail`.
+        relation: { ...relation, optIn, identityPending: true, lastInboundMs: {}, blocked: false },
       },
       { kind: 'identity_changed', business, policy: relation.identityPolicy, identityKey: device.identityKey },
     );

@@ -124,10 +124,11 @@ export function makeFormerAnew(
   state: ContactState,
   { number, device, sessionNo }: Pick<Session, 'number' | 'device' | 'sessionNo'>,
 ): void {
+  // What another device has shown has no body any more: it stays as it is, for this device to read if it can.
   const removed = changes.removeEnvelopes(
     state,
     device,
-    (envelope) => envelope.number === number && envelope.sessionNo < sessionNo,
+    ({ messageId, number: of, sessionNo: under }) => of === number && under < sessionNo && state.waiting.has(messageId),
   );
   for (const { messageId } of removed) {
     const message = state.waiting.get(messageId);

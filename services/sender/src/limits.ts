@@ -113,6 +113,9 @@ export const retakeMs = 500;
 /** Loads change slowly; 500 shards make 500 small writes a second at most. */
 export const reportIntervalMs = 1_000;
 
+/** A load that stays the same is reported so often: gateways take what is older than 15 s for unknown. */
+export const reportLatestMs = 5_000;
+
 /** Of a range's problem, in that report: a sentence, and 100 ranges of a shard stay far below etcd's 1.5 MiB. */
 export const problemCharactersMax = 200;
 

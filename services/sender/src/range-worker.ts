@@ -435,10 +435,10 @@ export class RangeWorker {
     this.#room = Promise.withResolvers<void>();
     this.#advanced.resolve();
     this.#advanced = Promise.withResolvers<void>();
-    for (const [contact, device] of changes.removedDevices) this.#attachments.remove(contact, device);
     // Committed: now, and only now, it may leave.
     this.#attachments.pushCommitted(changes.envelopes);
     turn.committed();
+    for (const [contact, device] of changes.removedDevices) this.#attachments.remove(contact, device);
     // Devices that were attached in this turn hear of it as well.
     this.#attachments.tell(changes.outcomes);
     events.turnCommitted(this.range.id, commands.length, changes, {

@@ -90,6 +90,9 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
           if (worker === undefined)
             throw new ChappeError('notOwner', 'this shard does not hold the range of the contact');
           await worker.reached(Number(minOffset), signal);
+          // It ended meanwhile: the next owner has what the caller wrote, or will have.
+          if (worker.nextOffset < Number(minOffset))
+            throw new ChappeError('notOwner', 'this shard gave the range of the contact away');
           return contactAnswer(await worker.contact(number), business, now());
         },
       }),

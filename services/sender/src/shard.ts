@@ -26,6 +26,7 @@ import {
   pendingDeviceWorkMax,
   problemCharactersMax,
   reportIntervalMs,
+  reportLatestMs,
   retakeMs,
   retryMs,
 } from './limits.ts';
@@ -291,17 +292,18 @@ export class Shard implements AsyncDisposable {
   async #reportLoop(): Promise<void> {
     const { signal } = this.#stopping;
     const { coordination, id } = this.#options;
-    let last = '';
+    let [last, lastAtMs] = ['', 0];
     while (!signal.aborted) {
       await Promise.race([sleep(reportIntervalMs, undefined, { ref: false }), this.#report.promise]);
       this.#report = Promise.withResolvers<void>();
       const lease = this.#lease;
       if (signal.aborted || lease === undefined || lease.lost.aborted) continue;
       const value = formatShardInfo(this.#info());
-      if (value === last) continue;
+      // Now and then also what is not new: its age says that the shard is heard of.
+      if (value === last && performance.now() - lastAtMs < reportLatestMs) continue;
       try {
         await coordination.transact([], [{ kind: 'put', key: shardPrefix + id, value, lease }]);
-        last = value;
+        [last, lastAtMs] = [value, performance.now()];
       } catch (error) {
         this.#options.worker.events.shardProblem('the load could not be reported', error);
       }
@@ -352,7 +354,7 @@ export class Shard implements AsyncDisposable {
     for (const [id, reason] of this.#untaken)
       load[id] = { rate: 0, problem: `not taken yet: ${reason}`.slice(0, problemCharactersMax) };
     for (const [id, { reason, nextOffset }] of this.#alarms)
-      load[id] = { nextOffset, rate: 0, problem: `stopped: ${reason}`.slice(0, problemCharactersMax) };
+      load[id] = { nextOffset, rate: 0, problem: `stopped: ${reason}`.slice(0, problemCharactersMax), isStopped: true };
     for (const worker of this.#workers.values()) {
       const { nextOffset } = worker;
       const own = worker.problem?.slice(0, problemCharactersMax);

@@ -160,7 +160,8 @@ export function lastEnvelopeNo(mailbox: Mailbox): number {
 export function mayBePushed(state: ContactState, messageId: string): boolean {
   for (const mailbox of state.mailboxes.values()) {
     for (const envelope of mailbox.pending) {
-      if (envelope.messageId !== messageId || envelope.removed) continue;
+      // Removed as well: it may have been pushed before, and its number waits until the device has settled it.
+      if (envelope.messageId !== messageId) continue;
       if (mailbox.attached || envelope.envelopeNo <= mailbox.pushedNo) return true;
     }
   }
