@@ -9,7 +9,8 @@
  *   same number, is shown: the server makes it all anew, so showing later ones would break ORDER.
  * - A gap that this device has acknowledged and does not know of: it was restored from an older state.
  *   Its sessions are forgotten; what comes under them is unreadable and comes again.
- * - Reports are repeated with every acknowledgement until the server has committed one of them.
+ * - What expired or is blocked is not shown, and the server hears so: it counts as not delivered.
+ * - Both are repeated with every acknowledgement until the server has committed one of them.
  *
  * Decrypting is handed in; this file reads no clock and stores nothing.
  */
@@ -27,6 +28,13 @@ export interface Mailbox {
   readonly refused: ReadonlyMap<string, RefusedSession>;
   /** Not committed by the server yet. At most one a session, so fewer than a mailbox has envelopes. */
   readonly reports: readonly Report[];
+  /** What is not shown here, and not committed by the server yet. */
+  readonly unshown: readonly Unshown[];
+}
+
+export interface Unshown {
+  readonly number: bigint;
+  readonly reason: 'expired' | 'blocked';
 }
 
 /** All sessions up to `sessionNo`, as counted in an incarnation; a higher incarnation may count again. */
@@ -90,7 +98,14 @@ export interface Frame {
   readonly envelopes: readonly Envelope[];
 }
 
-export const emptyMailbox: Mailbox = { incarnation: 0, number: 0n, forgotten: 0n, refused: new Map(), reports: [] };
+export const emptyMailbox: Mailbox = {
+  incarnation: 0,
+  number: 0n,
+  forgotten: 0n,
+  refused: new Map(),
+  reports: [],
+  unshown: [],
+};
 
 export async function takeEnvelopes(mailbox: Mailbox, frame: Frame, surroundings: Surroundings): Promise<Taken> {
   const { incarnation, envelopes } = frame;
@@ -128,6 +143,8 @@ export async function takeEnvelopes(mailbox: Mailbox, frame: Frame, surroundings
     const fate = seenHere.has(messageId) ? 'repeat' : fateOf(opened, envelope.from, surroundings);
     seenHere.add(messageId);
     messages.push({ from: envelope.from, messageId, message, fate });
+    if (fate === 'expired' || fate === 'blocked')
+      current = { ...current, unshown: [...current.unshown, { number: envelope.number, reason: fate }] };
     current = { ...current, number: envelope.number };
   }
   return { mailbox: current, messages, startedBy, needsResume: false };
@@ -137,13 +154,14 @@ export async function takeEnvelopes(mailbox: Mailbox, frame: Frame, surroundings
 export function forget(mailbox: Mailbox, incarnation: number, through: bigint): Mailbox {
   if (incarnation !== mailbox.incarnation || through <= mailbox.forgotten) return mailbox;
   const forgotten = through < mailbox.number ? through : mailbox.number;
-  return { ...mailbox, forgotten, reports: mailbox.reports.filter((report) => report.number > forgotten) };
+  const isNew = ({ number }: { readonly number: bigint }): boolean => number > forgotten;
+  return { ...mailbox, forgotten, reports: mailbox.reports.filter(isNew), unshown: mailbox.unshown.filter(isNew) };
 }
 
 function inIncarnation(mailbox: Mailbox, incarnation: number): Mailbox | undefined {
   if (incarnation < mailbox.incarnation) return undefined;
   if (incarnation === mailbox.incarnation) return mailbox;
-  return { incarnation, number: 0n, forgotten: 0n, refused: mailbox.refused, reports: [] };
+  return { incarnation, number: 0n, forgotten: 0n, refused: mailbox.refused, reports: [], unshown: [] };
 }
 
 type Step = 'stale' | 'gap' | 'forgotten' | 'removed' | 'refused' | 'decrypt';

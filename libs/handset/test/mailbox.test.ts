@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { MessageSchema } from '@chappe/proto/device/content';
-import { EnvelopeSchema, type Envelope } from '@chappe/proto/device/device_service';
+import { EnvelopeSchema, UnshownReason, type Envelope } from '@chappe/proto/device/device_service';
 import { memoryState } from '../src/handset-state.ts';
 import { acknowledgeOf, putMailbox, readMailbox } from '../src/mailbox-record.ts';
 import { emptyMailbox, forget, takeEnvelopes, type Mailbox, type Opened } from '../src/mailbox.ts';
@@ -23,7 +23,12 @@ test('what continues is shown in order and acknowledged with one number', async 
   const transcript = begin();
   assert.equal(await frame(transcript, 1, '1:1:a* 2:1:b 3:1:c'), 'shown a b c; started; at 1/3');
   assert.equal(await frame(transcript, 1, '4:1:d'), 'shown d; at 1/4');
-  assert.deepEqual(acknowledgeOf(transcript.mailbox), { incarnation: 1, through: 4n, undecryptable: [] });
+  assert.deepEqual(acknowledgeOf(transcript.mailbox), {
+    incarnation: 1,
+    through: 4n,
+    undecryptable: [],
+    unshown: [],
+  });
 });
 
 test('what was taken already is not opened again', async () => {
@@ -69,6 +74,20 @@ test('expired and blocked messages are taken but not shown, and never shown late
   assert.equal(await frame(transcript, 1, '2:1:a 3:1:b@500'), 'repeat a; expired b; at 1/3');
   transcript.nowMs = 100;
   assert.equal(await frame(transcript, 1, '4:1:b@500 5:1:c@500'), 'repeat b; shown c; at 1/5');
+});
+
+test('what is not shown is said with every acknowledgement until the server has committed it', async () => {
+  const transcript = begin();
+  transcript.blocked.add('2000');
+  await frame(transcript, 1, '1:1:a 2:1:b@500 3:1:c>2000');
+  const state = memoryState();
+  putMailbox(state, transcript.mailbox);
+  assert.deepEqual(acknowledgeOf(readMailbox(state)).unshown, [
+    { number: 2n, reason: UnshownReason.EXPIRED },
+    { number: 3n, reason: UnshownReason.BLOCKED },
+  ]);
+  transcript.mailbox = forget(transcript.mailbox, 1, 2n);
+  assert.deepEqual(acknowledgeOf(transcript.mailbox).unshown, [{ number: 3n, reason: UnshownReason.BLOCKED }]);
 });
 
 test('ORDER: behind an undecryptable envelope nothing of its session is shown until a new session brings it all', async () => {

@@ -25,7 +25,7 @@ import {
 } from './businesses.ts';
 import type { Callers } from './callers.ts';
 import { businessNameCharactersMax, keysPerBusinessMax, labelCharactersMax, numbersPerBusinessMax } from './limits.ts';
-import { announceNumber, type AnnouncerDependencies } from './number-announcer.ts';
+import { enterNumber, makeIdentity, type AnnouncerDependencies } from './number-announcer.ts';
 import { parseSettings, publicSettings } from './settings.ts';
 import { answeringStoreErrors } from './store-errors.ts';
 import { longerThan } from './template-text.ts';
@@ -130,14 +130,18 @@ export function businessService(dependencies: BusinessServiceDependencies): Impl
       }),
   });
 
-  /** A number without an identity is of no use: what was written is taken back, so that the call can be repeated. */
+  /**
+   * A number without an identity is of no use: what was written is taken back, so that the call can be repeated.
+   * With one it stays, as crypto keeps it for this business; what is left to do is done soon (`Readiness`).
+   */
   async function announceOrUndo(
     number: PhoneNumber,
     business: Pick<Business, 'id' | 'name'>,
     undoMore?: (tx: Transaction) => Promise<void>,
   ): Promise<void> {
+    const announcement = { number, business: business.id, name: business.name };
     try {
-      await announceNumber(dependencies, { number, business: business.id, name: business.name });
+      await makeIdentity(dependencies, announcement);
     } catch (error) {
       await store.transaction(async (tx) => {
         await tx.run('DELETE FROM business_numbers WHERE number = ? AND announced = 0', [number]);
@@ -145,6 +149,7 @@ export function businessService(dependencies: BusinessServiceDependencies): Impl
       });
       throw error;
     }
+    await enterNumber(dependencies, announcement).catch(() => undefined);
   }
 }
 

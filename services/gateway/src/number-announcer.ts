@@ -24,11 +24,16 @@ export interface Announcement {
   readonly name: string;
 }
 
-/** @throws ChappeError `notReady` */
-export async function announceNumber(dependencies: AnnouncerDependencies, announcement: Announcement): Promise<void> {
-  const { crypto, coordination, store } = dependencies;
-  const { number, business, name } = announcement;
+/** @throws ChappeError if crypto cannot make it, or has it for another business */
+export async function makeIdentity({ crypto }: AnnouncerDependencies, announcement: Announcement): Promise<void> {
+  const { number, business } = announcement;
   await crypto.createNumber({ business, number });
+}
+
+/** @throws ChappeError `notReady` */
+export async function enterNumber(dependencies: AnnouncerDependencies, announcement: Announcement): Promise<void> {
+  const { coordination, store } = dependencies;
+  const { number, business, name } = announcement;
   try {
     const value = JSON.stringify({ business, name });
     await coordination.transact([], [{ kind: 'put', key: `numbers/${number}`, value }]);
@@ -44,7 +49,8 @@ export async function announceLeftovers(dependencies: AnnouncerDependencies): Pr
   let left = 0;
   for (const announcement of leftovers) {
     try {
-      await announceNumber(dependencies, announcement);
+      await makeIdentity(dependencies, announcement);
+      await enterNumber(dependencies, announcement);
     } catch (error) {
       if (!(error instanceof ChappeError)) throw error;
       left += 1;

@@ -240,8 +240,7 @@ export class DeviceConnection {
           `an unreadable envelope is from a number, for a reason of at most ${reasonCharactersMax} characters`,
         );
     }
-    if (!uplink.acknowledge(acknowledge))
-      throw invalid('Acknowledge lists more unreadable envelopes than are ever pushed');
+    if (!uplink.acknowledge(acknowledge)) throw invalid('Acknowledge lists more envelopes than are ever pushed');
     this.#dependencies.links.changed(this);
   }
 

@@ -69,7 +69,7 @@ export const queuedEnvelopesMax = 512;
 export const queuedBytesMax = 576 * 1024;
 /** What one frame to a device carries at most: far below the frame limit, several frames a window. */
 export const envelopesPerFrameMax = 64;
-/** A whole mailbox of 1,000 envelopes, all unreadable: a device repeats its list until it may forget. */
+/** A whole mailbox of 1,000 envelopes, all unreadable or not shown: a device repeats its list until it may forget. */
 export const undecryptableMax = 1_000;
 /** Why a device cannot read an envelope: `no_session`, `duplicate`, `invalid`, and what later versions say. */
 export const reasonCharactersMax = 32;

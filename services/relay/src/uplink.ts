@@ -13,6 +13,7 @@ import {
   type Forget,
   type Resume,
   type Undecryptable,
+  type Unshown,
 } from '@chappe/proto/device/device_service';
 import { readsKeptMax, readsPerFrameMax, undecryptableMax } from './limits.ts';
 
@@ -28,6 +29,7 @@ interface Acknowledged {
   readonly incarnation: number;
   readonly through: bigint;
   readonly undecryptable: ReadonlyMap<bigint, Undecryptable>;
+  readonly unshown: ReadonlyMap<bigint, Unshown>;
 }
 
 export class Uplink {
@@ -90,10 +92,10 @@ export class Uplink {
     this.#number = startOf(envelope) - 1n;
   }
 
-  /** False: more unreadable envelopes than a window holds. */
+  /** False: more of them unreadable or not shown than a mailbox holds. */
   acknowledge(acknowledged: Acknowledge): boolean {
     const unconfirmed = merge(this.#unconfirmed, acknowledged);
-    if (unconfirmed.undecryptable.size > undecryptableMax) return false;
+    if (unconfirmed.undecryptable.size + unconfirmed.unshown.size > undecryptableMax) return false;
     this.#unconfirmed = unconfirmed;
     this.#unsent = merge(this.#unsent, acknowledged);
     return true;
@@ -115,8 +117,8 @@ export class Uplink {
       this.#unconfirmed = undefined;
       return;
     }
-    const undecryptable = new Map([...kept.undecryptable].filter(([number]) => number > through));
-    this.#unconfirmed = { ...kept, undecryptable };
+    const [undecryptable, unshown] = [behind(kept.undecryptable, through), behind(kept.unshown, through)];
+    this.#unconfirmed = { ...kept, undecryptable, unshown };
   }
 
   /** The acknowledgement that the worker has not been sent, if any. */
@@ -124,8 +126,9 @@ export class Uplink {
     const unsent = this.#unsent;
     this.#unsent = undefined;
     if (unsent === undefined) return undefined;
-    const { incarnation, through, undecryptable } = unsent;
-    return create(AcknowledgeSchema, { incarnation, through, undecryptable: [...undecryptable.values()] });
+    const { incarnation, through } = unsent;
+    const [undecryptable, unshown] = [[...unsent.undecryptable.values()], [...unsent.unshown.values()]];
+    return create(AcknowledgeSchema, { incarnation, through, undecryptable, unshown });
   }
 
   /** The next receipts for the worker; empty: none. */
@@ -142,12 +145,28 @@ function startOf(envelope: Envelope): bigint {
 }
 
 function merge(kept: Acknowledged | undefined, added: Acknowledge): Acknowledged {
-  const listed = new Map(added.undecryptable.map((entry) => [entry.number, entry]));
+  const undecryptable = byNumber(added.undecryptable);
+  const unshown = byNumber(added.unshown);
   if (kept === undefined || kept.incarnation < added.incarnation) {
-    return { incarnation: added.incarnation, through: added.through, undecryptable: listed };
+    return { incarnation: added.incarnation, through: added.through, undecryptable, unshown };
   }
   if (kept.incarnation > added.incarnation) return kept;
-  const through = kept.through > added.through ? kept.through : added.through;
-  if (listed.size === 0) return { ...kept, through };
-  return { incarnation: kept.incarnation, through, undecryptable: new Map([...kept.undecryptable, ...listed]) };
+  return {
+    incarnation: kept.incarnation,
+    through: kept.through > added.through ? kept.through : added.through,
+    undecryptable: joined(kept.undecryptable, undecryptable),
+    unshown: joined(kept.unshown, unshown),
+  };
+}
+
+function byNumber<E extends { readonly number: bigint }>(entries: readonly E[]): ReadonlyMap<bigint, E> {
+  return new Map(entries.map((entry) => [entry.number, entry]));
+}
+
+function joined<E>(kept: ReadonlyMap<bigint, E>, added: ReadonlyMap<bigint, E>): ReadonlyMap<bigint, E> {
+  return added.size === 0 ? kept : new Map([...kept, ...added]);
+}
+
+function behind<E>(entries: ReadonlyMap<bigint, E>, through: bigint): ReadonlyMap<bigint, E> {
+  return new Map([...entries].filter(([number]) => number > through));
 }

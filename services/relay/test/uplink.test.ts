@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
-import { AcknowledgeSchema, EnvelopesSchema, ForgetSchema, ResumeSchema } from '@chappe/proto/device/device_service';
+import {
+  AcknowledgeSchema,
+  EnvelopesSchema,
+  ForgetSchema,
+  ResumeSchema,
+  UnshownReason,
+} from '@chappe/proto/device/device_service';
 import fc from 'fast-check';
 import { Uplink } from '../src/uplink.ts';
 import { envelopes } from './shard-peer.ts';
@@ -65,6 +71,19 @@ test('NO-LOSS: what is left over from another attachment does not begin a count,
   assert.equal(uplink.take(1, envelopes(1, 2).envelopes).kind, 'taken');
   assert.equal(uplink.take(2, envelopes(3, 3).envelopes).kind, 'gap');
   assert.deepEqual([uplink.resume().incarnation, uplink.resume().number], [1, 2n]);
+});
+
+test('what was not shown is said again to a new owner, until a commit has it', () => {
+  const uplink = new Uplink(create(ResumeSchema));
+  const unshown = [2n, 4n].map((number) => ({ number, reason: UnshownReason.EXPIRED }));
+  uplink.acknowledge(create(AcknowledgeSchema, { incarnation: 1, through: 4n, unshown }));
+  uplink.takeAcknowledge();
+  uplink.forget(create(ForgetSchema, { incarnation: 1, through: 2n }));
+  uplink.reattach();
+  assert.deepEqual(
+    uplink.takeAcknowledge()?.unshown.map(({ number }) => number),
+    [4n],
+  );
 });
 
 test('acknowledgements only grow, are repeated after an attach, and end with forget', () => {

@@ -7,7 +7,7 @@ import type { Command, DeviceRegistered, InboundCommand, OptInCommand } from '@c
 import type { PriceBooks } from '@chappe/rating/price-book';
 import { decideSend } from './decide-send.ts';
 import type { Effect, Failure } from './effects.ts';
-import { devicesMax, expiryGraceMs } from './limits.ts';
+import { clockAlarmMs, devicesMax, expiryGraceMs } from './limits.ts';
 import { mayBePushed, noRelation, type ContactState, type Device, type Message, type Relation } from './state.ts';
 
 export interface CommandFacts {
@@ -34,7 +34,7 @@ export function decide(state: ContactState, command: Command, facts: CommandFact
     case 'optIn':
       return decideOptIn(state, kind.value);
     case 'optOut':
-      return optOut(state, kind.value.business, 'business');
+      return optOut(state, kind.value.business, 'business', now);
     case 'block':
       return decideBlock(state, kind.value.business, kind.value.number, kind.value.blocked);
     case 'cancel':
@@ -86,7 +86,7 @@ function decideInbound(
     sealedBody: decrypted.sealedBody,
   });
 
-  if (facts.includes(Fact.STOP_WORD)) return [...effects, ...optOut(state, business, 'stop_word', opened)];
+  if (facts.includes(Fact.STOP_WORD)) return [...effects, ...optOut(state, business, 'stop_word', now, opened)];
   if (facts.includes(Fact.START_WORD) && opened.optIn !== 'opted_in') {
     const relation: Relation = {
       ...opened,
@@ -176,7 +176,11 @@ function newIdentity(state: ContactState, device: Device): Effect[] {
 function decideOptIn(state: ContactState, command: OptInCommand): Effect[] {
   const { business, source, wording } = command;
   const before = state.relations.get(business) ?? noRelation;
-  const relation: Relation = { ...before, optIn: 'opted_in', source, wording, givenAtMs: Number(command.givenAtMs) };
+  const givenAtMs = Number(command.givenAtMs);
+  // Given before the person asked for no more messages: an import that comes late ends nothing.
+  if (before.optIn === 'opted_out' && givenAtMs < before.optedOutAtMs - clockAlarmMs)
+    return [{ kind: 'drop', reason: 'older' }];
+  const relation: Relation = { ...before, optIn: 'opted_in', source, wording, givenAtMs };
   const effects: Effect[] = [{ kind: 'set_relation', business, relation }];
   if (before.optIn !== 'opted_in')
     effects.push({ kind: 'opt_in_changed', business, optIn: 'opted_in', cause: 'business' });
@@ -187,9 +191,12 @@ function optOut(
   state: ContactState,
   business: string,
   cause: 'business' | 'stop_word',
+  now: number,
   relation: Relation = state.relations.get(business) ?? noRelation,
 ): Effect[] {
-  const effects: Effect[] = [{ kind: 'set_relation', business, relation: { ...relation, optIn: 'opted_out' } }];
+  const effects: Effect[] = [
+    { kind: 'set_relation', business, relation: { ...relation, optIn: 'opted_out', optedOutAtMs: now } },
+  ];
   if (relation.optIn !== 'opted_out') effects.push({ kind: 'opt_in_changed', business, optIn: 'opted_out', cause });
   const failure: Failure = { reason: 'optedOut', detail: 'the person asked for no more messages' };
   for (const message of state.waiting.values()) {

@@ -2,11 +2,19 @@
  * What devices say through their relays: attached, acknowledged, read. Applied inside the worker's
  * next transaction, before the commands; it moves no offset.
  */
-import type { Acknowledge, Resume, Undecryptable } from '@chappe/proto/device/device_service';
+import { UnshownReason, type Acknowledge, type Resume, type Undecryptable } from '@chappe/proto/device/device_service';
 import type { DeviceRef } from '@chappe/proto/internal/sender_service';
 import type { Changes, NewOutcome } from './changes.ts';
 import { undecryptableTriesMax } from './limits.ts';
-import { lastEnvelopeNo, neverAgain, sessionKey, type ContactState, type Message, type Session } from './state.ts';
+import {
+  isPending,
+  lastEnvelopeNo,
+  neverAgain,
+  sessionKey,
+  type ContactState,
+  type Message,
+  type Session,
+} from './state.ts';
 
 export type DeviceWork =
   | { readonly kind: 'attach'; readonly device: DeviceRef; readonly resume: Resume; readonly sink: DeviceSink }
@@ -91,7 +99,8 @@ export function applyDetach(changes: Changes, state: ContactState, device: numbe
 
 /**
  * Settles everything up to the acknowledged envelope: delivered, unless the device says that it
- * cannot read it; then it and all behind it in that session are made anew.
+ * cannot read it; then it and all behind it in that session are made anew. What it will not show has ended,
+ * unless another device may.
  */
 export function applyAcknowledge(
   changes: Changes,
@@ -107,12 +116,29 @@ export function applyAcknowledge(
   const mailbox = state.mailboxes.get(device) ?? before;
   const through = Math.min(Number(acknowledge.through), lastEnvelopeNo(mailbox));
   if (through <= mailbox.acknowledgedNo) return;
-  for (const envelope of mailbox.pending) {
-    if (envelope.envelopeNo > through) break;
-    const message = envelope.removed ? undefined : state.waiting.get(envelope.messageId);
-    if (message !== undefined) changes.move(state, message, 'delivered', nowMs);
-  }
+  const unshown = new Map(acknowledge.unshown.map(({ number, reason }) => [Number(number), reason]));
+  const settled = mailbox.pending.filter(({ envelopeNo, removed }) => envelopeNo <= through && !removed);
   changes.settle(state, device, mailbox, through);
+  for (const { envelopeNo, messageId } of settled) {
+    const message = state.waiting.get(messageId);
+    if (message === undefined) continue;
+    const reason = unshown.get(envelopeNo);
+    if (reason === undefined) changes.move(state, message, 'delivered', nowMs);
+    else if (!isPending(state, messageId)) endUnshown(changes, state, message, reason, nowMs);
+  }
+}
+
+function endUnshown(
+  changes: Changes,
+  state: ContactState,
+  message: Message,
+  reason: UnshownReason,
+  nowMs: number,
+): void {
+  const isBlocked = reason === UnshownReason.BLOCKED;
+  const failure = { reason: 'undeliverable', detail: 'the person cannot be reached by this business' } as const;
+  if (isBlocked) changes.move(state, message, 'failed', nowMs, failure);
+  else changes.move(state, message, 'expired', nowMs);
 }
 
 /**
@@ -167,7 +193,7 @@ function makeAnew(
     // Another device has shown it, or it has ended: the person does not need it here.
     if (message === undefined) continue;
     if (message.tries + 1 >= undecryptableTriesMax) {
-      if (isOnAnotherDevice(state, messageId)) continue;
+      if (isPending(state, messageId)) continue;
       const failure = { reason: 'undecryptable', detail: 'no session could be set up that the device reads' } as const;
       changes.move(state, message, 'failed', nowMs, failure);
       continue;
@@ -175,11 +201,4 @@ function makeAnew(
     const again: Message = changes.setMessage(state, { ...message, tries: message.tries + 1 });
     changes.encryptLater(state, again, device);
   }
-}
-
-function isOnAnotherDevice(state: ContactState, messageId: string): boolean {
-  for (const { pending } of state.mailboxes.values()) {
-    if (pending.some((envelope) => envelope.messageId === messageId && !envelope.removed)) return true;
-  }
-  return false;
 }

@@ -63,6 +63,7 @@ export type DropReason =
   | 'unknown_device'
   | 'undecryptable'
   | 'too_late'
+  | 'older'
   | 'unchanged'
   | 'too_many_devices'
   | 'tick';

@@ -13,6 +13,7 @@ import { sealedOf } from './decrypt-batch.ts';
 import type { Failure } from './effects.ts';
 import { claimsMax, cryptoDeadlineMs, unacknowledgedSessionMs } from './limits.ts';
 import {
+  isPending,
   neverAgain,
   sessionKey,
   type ContactState,
@@ -246,12 +247,4 @@ function settleMessages(changes: Changes, tallies: Map<Message, Tally>, nowMs: n
       }
     }
   }
-}
-
-/** Whether some device still has an envelope of it: then the message is on its way. */
-function isPending(state: ContactState, messageId: string): boolean {
-  for (const { pending } of state.mailboxes.values()) {
-    if (pending.some((envelope) => envelope.messageId === messageId && !envelope.removed)) return true;
-  }
-  return false;
 }

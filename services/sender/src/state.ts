@@ -32,6 +32,8 @@ export interface Relation {
   readonly source: string;
   readonly wording: string;
   readonly givenAtMs: number;
+  /** By the log's clock; 0: they never did. */
+  readonly optedOutAtMs: number;
   readonly blocked: boolean;
   /** By business number: the time of the person's last message to it. */
   readonly lastInboundMs: Readonly<Record<string, number>>;
@@ -138,6 +140,7 @@ export const noRelation: Relation = {
   source: '',
   wording: '',
   givenAtMs: 0,
+  optedOutAtMs: 0,
   blocked: false,
   lastInboundMs: {},
   marketingMs: [],
@@ -154,6 +157,14 @@ export function sessionKey(number: string, device: number): string {
 /** The number of the newest envelope that the mailbox has ever had. */
 export function lastEnvelopeNo(mailbox: Mailbox): number {
   return mailbox.pending.at(-1)?.envelopeNo ?? mailbox.acknowledgedNo;
+}
+
+/** Whether some device's mailbox holds it: then the message is on its way. */
+export function isPending(state: ContactState, messageId: string): boolean {
+  for (const { pending } of state.mailboxes.values()) {
+    if (pending.some((envelope) => envelope.messageId === messageId && !envelope.removed)) return true;
+  }
+  return false;
 }
 
 /** Whether some device may have been handed the message already. */

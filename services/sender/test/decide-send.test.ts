@@ -37,7 +37,7 @@ describe('a send', () => {
       1013,
       () => {
         const person = new Person();
-        person.command({ case: 'optIn', value: { business } });
+        person.command({ case: 'optIn', value: { business, givenAtMs: BigInt(start) } });
         return person.send();
       },
     ],
@@ -138,7 +138,7 @@ describe('a send', () => {
     person.command(optOut);
     person.command(block);
     assert.equal(verdictOf(reply()), 'optedOut');
-    person.command({ case: 'optIn', value: { business } });
+    person.command({ case: 'optIn', value: { business, givenAtMs: BigInt(start) } });
     assert.equal(verdictOf(reply()), 'windowClosed');
     assert.equal(verdictOf(marketing()), 'undeliverable');
     person.command({ case: 'block', value: { business, number, blocked: false } });

@@ -324,3 +324,14 @@ function decideOne(
       return person.commandIn(changes, { case: 'tick', value: {} }, now);
   }
 }
+
+test('an opt-in that was given before the person asked for no more messages ends nothing; a later one does', () => {
+  const person = Person.reachable();
+  person.writes('stop', start);
+  const optInOf = (givenAtMs: number) =>
+    person.command({ case: 'optIn', value: { business, givenAtMs: BigInt(givenAtMs) } }, start + day);
+  optInOf(start - day);
+  assert.equal(person.state.relations.get(business)?.optIn, 'opted_out');
+  optInOf(start + 1);
+  assert.equal(person.state.relations.get(business)?.optIn, 'opted_in');
+});

@@ -1,6 +1,7 @@
 /** What devices say, as transcripts: each step, and under it what happened. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { UnshownReason } from '@chappe/proto/device/device_service';
 import { makeFormerAnew } from '../src/device-work.ts';
 import { sessionKey } from '../src/state.ts';
 import { number, Person } from './person.ts';
@@ -22,6 +23,13 @@ const steps = {
     person.acknowledge(changes, 5, [{ number: 4, sessionNo: 2 }]),
   'acknowledge 7, session 3 unreadable from 6': (person, changes) =>
     person.acknowledge(changes, 7, [{ number: 6, sessionNo: 3 }]),
+  'acknowledge 3, 1 expired, 2 blocked': (person, changes) =>
+    person.acknowledge(changes, 3, [], {
+      unshown: [
+        [1, UnshownReason.EXPIRED],
+        [2, UnshownReason.BLOCKED],
+      ],
+    }),
   'device starts session 2, send m4': (person, changes) => {
     const former = person.state.sessions.get(sessionKey(number, 1));
     assert.ok(former !== undefined);
@@ -64,6 +72,23 @@ test('an acknowledgement delivers everything up to it, once', async () => {
 > acknowledge 9
 `,
   );
+});
+
+test('what a device does not show is not delivered', async () => {
+  assert.match(
+    await play('send m1 m2 m3', 'acknowledge 3, 1 expired, 2 blocked', 'acknowledge 9'),
+    /> acknowledge 3, 1 expired, 2 blocked\n {2}m1 expired\n {2}m2 failed \(1026\)\n {2}m3 delivered\n> acknowledge 9\n$/,
+  );
+});
+
+test('what one device does not show another one may: the message has ended when the last one has settled it', async () => {
+  const person = Person.reachable();
+  person.register(2, { primary: false });
+  await person.turn((_, changes) => void person.sendIn(changes, 'm1'));
+  const unshownOn = (device: number): Promise<string[]> =>
+    person.turn((_, changes) => person.acknowledge(changes, 1, [], { device, unshown: [[1, UnshownReason.EXPIRED]] }));
+  assert.deepEqual(await unshownOn(1), []);
+  assert.deepEqual(await unshownOn(2), ['m1 expired']);
 });
 
 test('an acknowledgement that counts in another incarnation changes nothing', async () => {

@@ -13,7 +13,7 @@ import {
   type CryptoService,
   type EncryptRequest,
 } from '@chappe/proto/internal/crypto_service';
-import { AcknowledgeSchema, ResumeSchema } from '@chappe/proto/device/device_service';
+import { AcknowledgeSchema, ResumeSchema, type UnshownReason } from '@chappe/proto/device/device_service';
 import { EventFrameSchema } from '@chappe/proto/internal/events';
 import { ClaimResponseSchema, type ClaimRequest, type PreKeyService } from '@chappe/proto/internal/pre_key_service';
 import { PriceBooks } from '@chappe/rating/price-book';
@@ -153,12 +153,13 @@ export class Person {
     changes: Changes,
     through: number,
     undecryptable: readonly { number: number; sessionNo: number }[] = [],
-    options: { device?: number; incarnation?: number } = {},
+    options: { device?: number; incarnation?: number; unshown?: readonly [number, UnshownReason][] } = {},
   ): void {
     const { device = 1 } = options;
     const message = create(AcknowledgeSchema, {
       incarnation: options.incarnation ?? this.state.mailboxes.get(device)?.incarnation ?? incarnation,
       through: BigInt(through),
+      unshown: (options.unshown ?? []).map(([no, reason]) => ({ number: BigInt(no), reason })),
       undecryptable: undecryptable.map((entry) => ({ ...entry, number: BigInt(entry.number), from: number })),
     });
     applyAcknowledge(changes, this.state, device, message, start);

@@ -35,13 +35,13 @@ describe('a person', () => {
 
   async function business(settings = {}): Promise<{ client: ChappeClient; number: string }> {
     made += 1;
-    const number = `+3312345670${made}`;
+    const number = `+331234567${String(made).padStart(2, '0')}`;
     const { client } = await makeBusiness(node, `Business ${made}`, number, settings);
     await makeNote(client);
     return { client, number };
   }
 
-  const newPerson = (): string => `+336123450${made}${made}`;
+  const newPerson = (): string => `+33612345${String(made).padStart(3, '0')}`;
 
   test('who blocks a business gets nothing of it any more, and what waited fails with 1026; unblocking ends it', async () => {
     const [blocked, other] = [await business(), await business()];
@@ -237,6 +237,26 @@ describe('a person', () => {
     assert.deepEqual(
       (await ledgerOf(client, 1)).map(({ messageId }) => messageId),
       [long.messageId],
+    );
+  });
+
+  test('is charged for nothing that the phone did not show', async () => {
+    const { client } = await business();
+    const person = newPerson();
+    await optIn(client, person);
+    // Its clock is ahead: what it gets has expired by then.
+    await using phone = await startPhone(node, person, { now: () => now() + 10 * minuteMs });
+    const code = await client.send({ ...note(person, 'your code'), ttl: { seconds: 300n } });
+    assert.equal((await reached(client, code.messageId)).state, MessageState.EXPIRED);
+    const invoice = await client.send({ ...note(person, 'your invoice'), ttl: { seconds: 86_400n } });
+    assert.equal((await reached(client, invoice.messageId)).state, MessageState.DELIVERED);
+    assert.deepEqual(
+      phone.shown.map(({ messageId }) => messageId),
+      [invoice.messageId],
+    );
+    assert.deepEqual(
+      (await ledgerOf(client, 1)).map(({ messageId }) => messageId),
+      [invoice.messageId],
     );
   });
 });
