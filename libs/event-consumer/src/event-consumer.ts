@@ -220,7 +220,10 @@ class Consumer<Handled> implements EventConsumer {
     await coordination.transact([{ key, modRevision: held.modRevision }], [{ kind: 'delete', key }]);
   }
 
-  /** Another instance claimed the row, or the store lost what was committed. If the lease is (again) this one's, it claims anew. */
+  /**
+   * Another instance claimed the row, or the store lost what was committed. If the lease is (again) this
+   * one's, it claims anew.
+   */
   #fenced(reader: BucketReader<Handled>): void {
     if (this.#readers.get(reader.bucket) === reader) this.#readers.delete(reader.bucket);
     this.#options.logger.warn({ event: 'bucket_fenced', consumer: this.#options.name, bucket: reader.bucket });
