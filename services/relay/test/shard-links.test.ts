@@ -1,13 +1,19 @@
 /** How devices follow their range: attach, push, acknowledge, forget, takeovers, refusals. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RefusedReason } from '@chappe/proto/internal/sender_service';
+import { RefusedReason, type DeviceAttach } from '@chappe/proto/internal/sender_service';
 import { ConnectedDevice } from './connected-device.ts';
 import { contact, putRange, putShard, refusedWith, startHarness, type Harness } from './harness.ts';
 import { envelopes, ShardPeer } from './shard-peer.ts';
 
 /** A relay, one shard that owns everything under epoch 1, and one registered device. */
-async function startWithShard(): Promise<{ harness: Harness; shard: ShardPeer; credential: string } & AsyncDisposable> {
+interface Run extends AsyncDisposable {
+  readonly harness: Harness;
+  readonly shard: ShardPeer;
+  readonly credential: string;
+}
+
+async function startWithShard(): Promise<Run> {
   const stack = new AsyncDisposableStack();
   const shard = stack.use(await ShardPeer.start());
   const harness = stack.use(await startHarness());
@@ -15,6 +21,18 @@ async function startWithShard(): Promise<{ harness: Harness; shard: ShardPeer; c
   await putRange(harness.coordination, { owner: 's-1' });
   const { credential } = await harness.register();
   return { harness, shard, credential, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+/** A device that has nothing yet, and what the shard is told of it. */
+async function attachedDevice({
+  harness,
+  shard,
+  credential,
+}: Run): Promise<{ device: ConnectedDevice; attach: DeviceAttach }> {
+  const device = new ConnectedDevice(harness, credential);
+  await device.resume();
+  const { value: attach } = await shard.next('attach');
+  return { device, attach };
 }
 
 test('envelopes reach the device, its acknowledgement the shard, and forget comes back', async () => {
@@ -53,10 +71,8 @@ test('envelopes reach the device, its acknowledgement the shard, and forget come
 
 test('what became of replies reaches the device gathered, and no more than it can wait for', async () => {
   await using run = await startWithShard();
-  const { harness, shard, credential } = run;
-  const device = new ConnectedDevice(harness, credential);
-  await device.resume();
-  const { value: attach } = await shard.next('attach');
+  const { shard } = run;
+  const { device, attach } = await attachedDevice(run);
   await shard.outcomes(
     attach.device,
     { received: ['o-1'] },
@@ -126,10 +142,8 @@ test('after a takeover the device is attached at the new owner, with what is not
 
 test('a new epoch of the same owner attaches anew, and a lower one is refused from then on', async () => {
   await using run = await startWithShard();
-  const { harness, shard, credential } = run;
-  const device = new ConnectedDevice(harness, credential);
-  await device.resume();
-  const { value: attach } = await shard.next('attach');
+  const { harness, shard } = run;
+  const { device, attach } = await attachedDevice(run);
   await putRange(harness.coordination, { owner: 's-1', epoch: 5 });
   await shard.next('attach');
   await shard.push(attach.device, 4n, envelopes(1, 1));
@@ -166,10 +180,8 @@ test('a broken stream is opened again and everything unconfirmed is repeated unt
 
 test('a device that asks again is attached anew, and what was under way is dropped', async () => {
   await using run = await startWithShard();
-  const { harness, shard, credential } = run;
-  const device = new ConnectedDevice(harness, credential);
-  await device.resume();
-  const { value: attach } = await shard.next('attach');
+  const { shard } = run;
+  const { device, attach } = await attachedDevice(run);
   await shard.push(attach.device, 1n, envelopes(1, 3));
   await device.numbers(3);
   await device.resume(1, 1n);
@@ -183,10 +195,8 @@ test('a device that asks again is attached anew, and what was under way is dropp
 
 test('repeats are dropped, and a gap makes the relay attach anew', async () => {
   await using run = await startWithShard();
-  const { harness, shard, credential } = run;
-  const device = new ConnectedDevice(harness, credential);
-  await device.resume();
-  const { value: attach } = await shard.next('attach');
+  const { shard } = run;
+  const { device, attach } = await attachedDevice(run);
   await shard.push(attach.device, 1n, envelopes(1, 3));
   await shard.push(attach.device, 1n, envelopes(2, 4));
   assert.deepEqual(await device.numbers(4), [1n, 2n, 3n, 4n]);
@@ -197,10 +207,8 @@ test('repeats are dropped, and a gap makes the relay attach anew', async () => {
 
 test('a shard that is not the owner yet is asked again', async () => {
   await using run = await startWithShard();
-  const { harness, shard, credential } = run;
-  const device = new ConnectedDevice(harness, credential);
-  await device.resume();
-  const { value: attach } = await shard.next('attach');
+  const { shard } = run;
+  const { device, attach } = await attachedDevice(run);
   await shard.refuse(attach.device, RefusedReason.NOT_OWNER);
   const { value: again } = await shard.next('attach');
   await shard.refuse(again.device, RefusedReason.UNKNOWN_DEVICE);
@@ -213,10 +221,8 @@ test('a shard that is not the owner yet is asked again', async () => {
 
 test('NO-LOSS: what an earlier attachment still brings after a refusal is not the beginning of a mailbox', async () => {
   await using run = await startWithShard();
-  const { harness, shard, credential } = run;
-  const device = new ConnectedDevice(harness, credential);
-  await device.resume();
-  const { value: attach } = await shard.next('attach');
+  const { shard } = run;
+  const { device, attach } = await attachedDevice(run);
   // A refusal of the former owner's comes late: what the present one pushes meanwhile is dropped.
   await shard.refuse(attach.device, RefusedReason.NOT_OWNER);
   await shard.push(attach.device, 1n, envelopes(1, 2));
@@ -229,10 +235,8 @@ test('NO-LOSS: what an earlier attachment still brings after a refusal is not th
 
 test('a slow device gets everything, in order, though the relay keeps only a window for it', async () => {
   await using run = await startWithShard();
-  const { harness, shard, credential } = run;
-  const device = new ConnectedDevice(harness, credential);
-  await device.resume();
-  const { value: attach } = await shard.next('attach');
+  const { harness, shard } = run;
+  const { device, attach } = await attachedDevice(run);
   await shard.push(attach.device, 1n, envelopes(1, 1));
   await device.numbers(1);
   // From here on the device reads nothing until the relay has begun to drop.

@@ -5,7 +5,7 @@
 import type { DeviceRef } from '@chappe/proto/internal/sender_service';
 import type { Store } from '@chappe/store/store';
 import type { NewEnvelope, NewOutcome } from './changes.ts';
-import type { Attached, DeviceSink, PushedEnvelope } from './device-work.ts';
+import { bytesOf, type Attached, type DeviceSink, type PushedEnvelope } from './device-work.ts';
 import { retryMs, windowBytesMax, windowEnvelopesMax } from './limits.ts';
 
 interface Attachment {
@@ -15,7 +15,6 @@ interface Attachment {
   /** Of the device as well: what is acknowledged and unknown to it was acknowledged by a copy of it. */
   readonly isSameCount: boolean;
   pushedNo: number;
-  acknowledgedNo: number;
   /** Sizes of what is pushed and not acknowledged, oldest first. */
   inFlight: { readonly envelopeNo: number; readonly bytes: number }[];
   inFlightBytes: number;
@@ -64,7 +63,6 @@ export class Attachments {
       incarnation: mailbox.incarnation,
       isSameCount,
       pushedNo,
-      acknowledgedNo: Math.min(pushedNo, mailbox.acknowledgedNo),
       inFlight: [],
       inFlightBytes: 0,
       caughtUp: false,
@@ -141,7 +139,6 @@ export class Attachments {
     const attachment = this.#byDevice.get(`${contact}/${device}`);
     if (attachment === undefined || attachment.incarnation !== incarnation) return;
     this.#skipTo(attachment, acknowledgedNo);
-    attachment.acknowledgedNo = acknowledgedNo;
     while (attachment.inFlight[0] !== undefined && attachment.inFlight[0].envelopeNo <= acknowledgedNo) {
       attachment.inFlightBytes -= attachment.inFlight.shift()?.bytes ?? 0;
     }
@@ -158,7 +155,7 @@ export class Attachments {
 
   #push(attachment: Attachment, envelopes: readonly PushedEnvelope[], throughNo: number): void {
     for (const envelope of envelopes) {
-      const bytes = envelope.kind === 'envelope' ? envelope.ciphertext.length : 0;
+      const bytes = bytesOf(envelope);
       const envelopeNo = envelope.kind === 'envelope' ? envelope.envelopeNo : envelope.through;
       attachment.inFlight.push({ envelopeNo, bytes });
       attachment.inFlightBytes += bytes;

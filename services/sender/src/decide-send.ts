@@ -9,7 +9,7 @@ import type { SendCommand } from '@chappe/proto/internal/commands';
 import { rate } from '@chappe/rating/rate';
 import { categories, type Category, type PriceBooks } from '@chappe/rating/price-book';
 import { isOpen } from '@chappe/rating/window';
-import type { Effect, Failure, NewMessage } from './effects.ts';
+import { unreachable, type Effect, type Failure, type NewMessage } from './effects.ts';
 import { mailboxEnvelopesMax, mailboxEnvelopesPerNumberMax, mailboxNumbersMax } from './limits.ts';
 import { noRelation, type ContactState, type Held, type IdentityPolicy, type Mailbox, type Relation } from './state.ts';
 
@@ -101,7 +101,7 @@ function replyFailure(relation: Relation, command: SendCommand, windowOpen: bool
 }
 
 function reachFailure(state: ContactState, relation: Relation, command: SendCommand): Failure | undefined {
-  if (relation.blocked) return { reason: 'undeliverable', detail: 'the person cannot be reached by this business' };
+  if (relation.blocked) return unreachable;
   if (state.contact.devices.length === 0)
     return { reason: 'userInvalid', detail: 'the person has no registered device' };
   if (relation.identityPending && identityPolicyOf(command.policy?.identity) === 'fail') {

@@ -6,7 +6,7 @@ import { Fact, Verdict, type DecryptResult } from '@chappe/proto/internal/crypto
 import type { Command, DeviceRegistered, InboundCommand, OptInCommand } from '@chappe/proto/internal/commands';
 import type { PriceBooks } from '@chappe/rating/price-book';
 import { decideSend } from './decide-send.ts';
-import type { Effect, Failure } from './effects.ts';
+import { unreachable, type Effect, type Failure } from './effects.ts';
 import { clockAlarmMs, devicesMax, expiryGraceMs } from './limits.ts';
 import { mayBePushed, noRelation, type ContactState, type Device, type Message, type Relation } from './state.ts';
 
@@ -214,8 +214,8 @@ function decideBlock(state: ContactState, business: string, number: string, bloc
     { kind: 'block_changed', business, number, blocked },
   ];
   if (!blocked) return effects;
-  const failure: Failure = { reason: 'undeliverable', detail: 'the person cannot be reached by this business' };
-  for (const message of state.waiting.values()) if (message.business === business) effects.push(fail(message, failure));
+  for (const message of state.waiting.values())
+    if (message.business === business) effects.push(fail(message, unreachable));
   return effects;
 }
 

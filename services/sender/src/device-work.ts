@@ -5,6 +5,7 @@
 import { UnshownReason, type Acknowledge, type Resume, type Undecryptable } from '@chappe/proto/device/device_service';
 import type { DeviceRef } from '@chappe/proto/internal/sender_service';
 import type { Changes, NewOutcome } from './changes.ts';
+import { unreachable } from './effects.ts';
 import { undecryptableTriesMax } from './limits.ts';
 import {
   isPending,
@@ -59,6 +60,11 @@ export type PushedEnvelope =
       readonly type: number;
       readonly ciphertext: Uint8Array;
     };
+
+/** What it takes of a window and of a frame. */
+export function bytesOf(pushed: PushedEnvelope): number {
+  return pushed.kind === 'envelope' ? pushed.ciphertext.length : 0;
+}
 
 export function isDevice(state: ContactState, device: number): boolean {
   return state.contact.devices.some((known) => known.device === device);
@@ -135,9 +141,7 @@ function endUnshown(
   reason: UnshownReason,
   nowMs: number,
 ): void {
-  const isBlocked = reason === UnshownReason.BLOCKED;
-  const failure = { reason: 'undeliverable', detail: 'the person cannot be reached by this business' } as const;
-  if (isBlocked) changes.move(state, message, 'failed', nowMs, failure);
+  if (reason === UnshownReason.BLOCKED) changes.move(state, message, 'failed', nowMs, unreachable);
   else changes.move(state, message, 'expired', nowMs);
 }
 

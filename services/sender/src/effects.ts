@@ -56,6 +56,12 @@ export type Effect =
   /** Nothing happens; counted by its reason. */
   | { readonly kind: 'drop'; readonly reason: DropReason };
 
+/** What a business hears of whoever blocked it: no more than that. */
+export const unreachable: Failure = {
+  reason: 'undeliverable',
+  detail: 'the person cannot be reached by this business',
+};
+
 export type OptInCause = 'business' | 'stop_word' | 'start_word' | 'identity_changed';
 
 export type DropReason =

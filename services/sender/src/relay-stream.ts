@@ -15,7 +15,7 @@ import {
   type DeviceRefusedSchema,
 } from '@chappe/proto/internal/sender_service';
 import type { NewOutcome } from './changes.ts';
-import type { DeviceSink, PushedEnvelope } from './device-work.ts';
+import { bytesOf, type DeviceSink, type PushedEnvelope } from './device-work.ts';
 import { outcomesWaitingMax, pushBytesPerFrame } from './limits.ts';
 
 type Frame = MessageInitShape<typeof AttachResponseSchema>;
@@ -29,9 +29,7 @@ const reasons = {
 export class RelayStream implements DeviceSink {
   readonly #send: (frame: Frame) => Promise<void>;
   #closed = false;
-  #push: MessageInitShape<typeof DevicePushSchema>[] = [];
-  /** Of each, its ciphertexts. */
-  #pushBytes: number[] = [];
+  #pushes: { readonly push: MessageInitShape<typeof DevicePushSchema>; readonly bytes: number }[] = [];
   #forget: MessageInitShape<typeof DeviceForgetSchema>[] = [];
   #refused: MessageInitShape<typeof DeviceRefusedSchema>[] = [];
   #outcome: MessageInitShape<typeof DeviceOutcomeSchema>[] = [];
@@ -53,10 +51,8 @@ export class RelayStream implements DeviceSink {
 
   push(device: DeviceRef, epoch: bigint, incarnation: number, envelopes: readonly PushedEnvelope[]): void {
     if (this.#closed) return;
-    this.#push.push({ device, epoch, envelopes: { incarnation, envelopes: envelopes.map(toWire) } });
-    this.#pushBytes.push(
-      envelopes.reduce((sum, each) => sum + (each.kind === 'envelope' ? each.ciphertext.length : 0), 0),
-    );
+    const bytes = envelopes.reduce((sum, envelope) => sum + bytesOf(envelope), 0);
+    this.#pushes.push({ push: { device, epoch, envelopes: { incarnation, envelopes: envelopes.map(toWire) } }, bytes });
     this.#flushSoon();
   }
 
@@ -89,7 +85,7 @@ export class RelayStream implements DeviceSink {
   }
 
   async #flush(): Promise<void> {
-    while (this.#push.length + this.#forget.length + this.#refused.length + this.#outcome.length > 0) {
+    while (this.#pushes.length + this.#forget.length + this.#refused.length + this.#outcome.length > 0) {
       const push = this.#takePushes();
       const frame = { push, forget: this.#forget, refused: this.#refused, outcome: this.#outcome };
       this.#forget = [];
@@ -104,12 +100,11 @@ export class RelayStream implements DeviceSink {
   /** As many as a frame takes, in order: the windows of thousands of devices may have gathered. */
   #takePushes(): MessageInitShape<typeof DevicePushSchema>[] {
     let [count, bytes] = [0, 0];
-    while (count < this.#push.length && bytes < pushBytesPerFrame) {
-      bytes += this.#pushBytes[count] ?? 0;
+    while (count < this.#pushes.length && bytes < pushBytesPerFrame) {
+      bytes += this.#pushes[count]?.bytes ?? 0;
       count += 1;
     }
-    this.#pushBytes.splice(0, count);
-    return this.#push.splice(0, count);
+    return this.#pushes.splice(0, count).map(({ push }) => push);
   }
 }
 
