@@ -18,6 +18,11 @@ export class Column {
     return this.#length;
   }
 
+  /** What its array holds in memory, with the room to grow. */
+  get byteLength(): number {
+    return this.#values.byteLength;
+  }
+
   get(place: number): number {
     return this.#values[place] ?? this.#absent;
   }

@@ -99,6 +99,14 @@ export class RunRecord {
     return this.#lane.length;
   }
 
+  /** What the record holds in memory. */
+  get byteLength(): number {
+    const columns = [this.#lane, this.#stream, this.#submittedMs, this.#answeredMs, this.#outcome, this.#told];
+    columns.push(this.#lastTold, this.#booked, this.#firstShownMs);
+    columns.push(this.#shownMessage, this.#shownDevice, this.#shownLane);
+    return columns.reduce((bytes, column) => bytes + column.byteLength, 0);
+  }
+
   get accepted(): number {
     return this.#counts.accepted;
   }
