@@ -190,10 +190,13 @@ for (const happened of [true, false]) {
             touched ||= sql.startsWith('INSERT INTO seen');
             return tx.run(sql, parameters);
           };
-          const rest = { runMany: tx.runMany.bind(tx), query: tx.query.bind(tx), insert: tx.insert.bind(tx) };
-          const { connectionId } = tx;
-          const queryForUpdate = tx.queryForUpdate.bind(tx);
-          const result = await work({ connectionId, run, ...rest, queryForUpdate });
+          const reads = {
+            query: tx.query.bind(tx),
+            queryAll: tx.queryAll.bind(tx),
+            queryForUpdate: tx.queryForUpdate.bind(tx),
+          };
+          const writes = { run, runMany: tx.runMany.bind(tx), insert: tx.insert.bind(tx) };
+          const result = await work({ connectionId: tx.connectionId, ...reads, ...writes });
           if (touched && !lost && !happened) {
             lost = true;
             throw new StoreError('unknown', 'the connection was lost while committing');

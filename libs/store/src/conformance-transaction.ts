@@ -26,6 +26,20 @@ export function checkTransactions(check: Check): void {
     });
   });
 
+  check('a transaction reads several things at once, also before anything else', async ({ store }) => {
+    const table = await makeTable(store);
+    await insertNotes(store, table, ['x', 'y']);
+    const sql = `SELECT note FROM ${table.name} WHERE b = ?`;
+    await store.transaction(async (tx) => {
+      const rows = await tx.queryAll([0, 7, 1].map((b) => ({ sql, parameters: [b] })));
+      assert.deepEqual(rows.map(notesOf), [['x'], [], ['y']]);
+      assert.deepEqual(await tx.queryAll([]), []);
+      await tx.run(`UPDATE ${table.name} SET note = 'z' WHERE b = 0`);
+      assert.deepEqual((await tx.queryAll([{ sql, parameters: [0] }])).map(notesOf), [['z']]);
+    });
+    assert.deepEqual(await notesIn(store, table), ['z', 'y']);
+  });
+
   check('work that throws leaves nothing behind, and its error is thrown on', async ({ store }) => {
     const table = await makeTable(store);
     await insertNotes(store, table, ['before']);

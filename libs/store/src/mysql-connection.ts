@@ -86,14 +86,16 @@ export class MysqlConnection {
     return Array.isArray(rows) ? readRows(rows as unknown[][], fields) : [];
   }
 
-  /** Statements that read, in one round trip, each after the one before. */
+  /** Statements in one round trip, each after the one before; no rows of one that does not read. */
   async queryAll(statements: readonly string[], withinMs: number): Promise<Row[][]> {
     const [first] = statements;
     if (statements.length === 1 && first !== undefined) return [await this.query(first, withinMs)];
     const [results, fields] = await this.#send(statements.join(';'), withinMs);
     // Of several statements both are lists, an entry for each.
     const fieldsOf = fields as unknown as readonly (readonly FieldPacket[])[];
-    return (results as unknown[][][]).map((rows, index) => readRows(rows, fieldsOf[index] ?? []));
+    return (results as (unknown[][] | ResultSetHeader)[]).map((rows, index) =>
+      Array.isArray(rows) ? readRows(rows, fieldsOf[index] ?? []) : [],
+    );
   }
 
   /** The server rolls back what was open. */

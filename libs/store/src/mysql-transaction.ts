@@ -5,11 +5,11 @@
  * The first statement that fails dooms the transaction: after a lock time-out MySQL has undone that statement
  * only, and would commit the half before it.
  */
-import { connectMs, ddlStatementMs, packetBytesMax, statementMs } from './limits.ts';
+import { ddlStatementMs, packetBytesMax, statementMs } from './limits.ts';
 import type { Changed, MysqlConnection } from './mysql-connection.ts';
 import { asStoreError } from './mysql-error.ts';
 import { formatInserts, formatStatement } from './mysql-statement.ts';
-import type { OnConflict, Row, SqlValue, Table, Transaction } from './store.ts';
+import type { OnConflict, Query, Row, SqlValue, Table, Transaction } from './store.ts';
 import { StoreError } from './store.ts';
 
 /** Statements of one call, on their way with those of others. */
@@ -62,14 +62,22 @@ export class MysqlTransaction implements Transaction {
   }
 
   async query(sql: string, parameters: readonly SqlValue[] = []): Promise<Row[]> {
+    const [rows] = await this.queryAll([{ sql, parameters }]);
+    return rows ?? [];
+  }
+
+  async queryAll(queries: readonly Query[]): Promise<Row[][]> {
     this.#expectOpen();
+    if (queries.length === 0) return [];
     await this.#sending;
     try {
-      const text = formatStatement(sql, parameters);
-      if (!this.#hasBegun) await this.#runAll([], connectMs);
-      return await this.#connection.query(text, statementMs);
+      const texts = queries.map(({ sql, parameters = [] }) => formatStatement(sql, parameters));
+      if (this.#hasBegun) return await this.#connection.queryAll(texts, statementMs);
+      const [, ...rows] = await this.#connection.queryAll([startSql, ...texts], statementMs);
+      this.#hasBegun = true;
+      return rows;
     } catch (error) {
-      throw this.#doom(error, sql);
+      throw this.#doom(error, queries.map(({ sql }) => sql).join('; '));
     }
   }
 
@@ -171,7 +179,7 @@ export class MysqlTransaction implements Transaction {
   /** The first of them bring the transaction's begin along. */
   async #runAll(statements: readonly string[], withinMs: number): Promise<Changed[]> {
     if (this.#hasBegun) return this.#connection.runAll(statements, withinMs);
-    const [, ...changes] = await this.#connection.runAll(['START TRANSACTION', ...statements], withinMs);
+    const [, ...changes] = await this.#connection.runAll([startSql, ...statements], withinMs);
     this.#hasBegun = true;
     return changes;
   }
@@ -208,6 +216,8 @@ function packetFrom(texts: readonly string[], from: number): string[] {
   }
   return packet;
 }
+
+const startSql = 'START TRANSACTION';
 
 function failedBefore(): StoreError {
   return new StoreError('invalid', 'a statement of this transaction failed before');

@@ -5,7 +5,7 @@
  * committed. So no half of a bulk insert survives, and every driver behaves alike.
  */
 import type { StatementCache } from './statement-cache.ts';
-import type { OnConflict, Row, SqlValue, Table, Transaction } from './store.ts';
+import type { OnConflict, Query, Row, SqlValue, Table, Transaction } from './store.ts';
 import { StoreError } from './store.ts';
 
 export class SqliteTransaction implements Transaction {
@@ -33,6 +33,10 @@ export class SqliteTransaction implements Transaction {
 
   async query(sql: string, parameters: readonly SqlValue[] = []): Promise<Row[]> {
     return this.#attempt(() => this.#statements.get(sql).all(parameters));
+  }
+
+  async queryAll(queries: readonly Query[]): Promise<Row[][]> {
+    return this.#attempt(() => queries.map(({ sql, parameters = [] }) => this.#statements.get(sql).all(parameters)));
   }
 
   /** `BEGIN IMMEDIATE` has locked the file against every other writer. */

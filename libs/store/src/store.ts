@@ -39,6 +39,8 @@ export interface Transaction {
   /** Runs one statement for each parameter list. */
   runMany(sql: string, parameterLists: readonly (readonly SqlValue[])[]): Promise<void>;
   query(sql: string, parameters?: readonly SqlValue[]): Promise<Row[]>;
+  /** Several of them in one round trip, one after the other; the rows of each. */
+  queryAll(queries: readonly Query[]): Promise<Row[][]>;
   /** As `query`, and locks the rows until the end (`FOR UPDATE`; SQLite locks the whole file). */
   queryForUpdate(sql: string, parameters?: readonly SqlValue[]): Promise<Row[]>;
   /**

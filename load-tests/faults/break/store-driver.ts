@@ -87,6 +87,7 @@ function breakTransaction(store: Store, tx: Transaction): Transaction {
     run,
     runMany: (sql, lists) => tx.runMany(sql, lists),
     query: async (sql, parameters) => (isForgotten(sql) ? [] : tx.query(sql, parameters)),
+    queryAll: (queries) => tx.queryAll(queries),
     queryForUpdate: (sql, parameters) => tx.queryForUpdate(sql, parameters),
     insert,
   };

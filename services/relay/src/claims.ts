@@ -101,9 +101,11 @@ async function claimAll(tx: Transaction, claims: readonly PreKeyClaim[], nowMs: 
     return bundle;
   });
 
-  // Ids whose claim has ended are claimed anew.
-  if (claimRows.length > 0) await tx.insert(claimsTable, claimRows, 'replace');
-  await takeAway(tx, [...devices.values()], nowMs);
+  await Promise.all([
+    // Ids whose claim has ended are claimed anew.
+    ...(claimRows.length > 0 ? [tx.insert(claimsTable, claimRows, 'replace')] : []),
+    ...takeAway(tx, [...devices.values()], nowMs),
+  ]);
   const low = [...devices.values()].filter(({ preKeys, taken }) => preKeys.length - taken < preKeysLowWater);
   return { bundles, given, low };
 }
@@ -147,40 +149,46 @@ async function claimedDevices(
 ): Promise<Map<string, ClaimedDevice>> {
   const wanted = new Map<string, number>();
   for (const claimed of claims) wanted.set(keyOf(claimed), (wanted.get(keyOf(claimed)) ?? 0) + 1);
-  const devices = new Map<string, ClaimedDevice>();
-  for (const row of rows) {
+  const ofRows = rows.flatMap((row) => {
     const contact = text(row, 'contact');
     const device = integer(row, 'device');
     const count = wanted.get(keyOf({ contact, device }));
-    if (count === undefined) continue;
-    const preKeys = await tx.queryForUpdate(
-      'SELECT id, public_key FROM relay_one_time_pre_keys WHERE contact = ? AND device = ? ORDER BY id LIMIT ?',
-      [contact, device, count + preKeysLowWater],
-    );
-    const bundle = decodeMessage(PreKeyBundleSchema, bytes(row, 'bundle'));
+    return count === undefined ? [] : [{ row, contact, device, count }];
+  });
+  // Without locks of their own: whoever changes a device's keys locks the device first.
+  const preKeys = await tx.queryAll(
+    ofRows.map(({ contact, device, count }) => ({
+      sql: 'SELECT id, public_key FROM relay_one_time_pre_keys WHERE contact = ? AND device = ? ORDER BY id LIMIT ?',
+      parameters: [contact, device, count + preKeysLowWater],
+    })),
+  );
+  const devices = new Map<string, ClaimedDevice>();
+  for (const [index, { row, contact, device }] of ofRows.entries()) {
     devices.set(keyOf({ contact, device }), {
       contact,
       device,
       version: integer(row, 'version'),
-      bundle,
-      preKeys,
+      bundle: decodeMessage(PreKeyBundleSchema, bytes(row, 'bundle')),
+      preKeys: preKeys[index] ?? [],
       taken: 0,
     });
   }
   return devices;
 }
 
-async function takeAway(tx: Transaction, devices: readonly ClaimedDevice[], nowMs: number): Promise<void> {
+function takeAway(tx: Transaction, devices: readonly ClaimedDevice[], nowMs: number): Promise<unknown>[] {
   const taken = devices.flatMap(({ contact, device, preKeys, taken: count }) =>
     preKeys.slice(0, count).map((row) => [contact, device, integer(row, 'id')]),
   );
-  if (taken.length === 0) return;
-  await tx.runMany('DELETE FROM relay_one_time_pre_keys WHERE contact = ? AND device = ? AND id = ?', taken);
-  await tx.insert(
-    usedTable,
-    taken.map((row) => [...row, nowMs]),
-    'replace',
-  );
+  if (taken.length === 0) return [];
+  return [
+    tx.runMany('DELETE FROM relay_one_time_pre_keys WHERE contact = ? AND device = ? AND id = ?', taken),
+    tx.insert(
+      usedTable,
+      taken.map((row) => [...row, nowMs]),
+      'replace',
+    ),
+  ];
 }
 
 function withPreKey(bundle: PreKeyBundle, id: number | null, publicKey: Uint8Array | null): PreKeyBundle {
