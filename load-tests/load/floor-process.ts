@@ -14,7 +14,7 @@ import { MessageCipher } from '@chappe/handset/message-cipher';
 import { makePreKeys, makeSignedPreKeys } from '@chappe/handset/prekeys';
 import type { Log, LogReader } from '@chappe/log/log';
 import { MessageSchema } from '@chappe/proto/device/content';
-import { PreKeyBundleSchema } from '@chappe/proto/device/keys';
+import { PreKeyBundleSchema, type PreKeyBundle } from '@chappe/proto/device/keys';
 import { AttachResponseSchema } from '@chappe/proto/internal/sender_service';
 import { boundToBody, boundToSession } from '@chappe/seal/bound-to';
 import { open, seal } from '@chappe/seal/seal';
@@ -48,6 +48,8 @@ interface Sender {
   readonly numbers: readonly string[];
   readonly cipher: MessageCipher;
   readonly sessionOf: (number: string) => Uint8Array;
+  /** What each message starts a session from; empty: sessions are there. */
+  readonly bundles: ReadonlyMap<string, PreKeyBundle>;
   readonly devices: Socket;
 }
 
@@ -57,7 +59,7 @@ let nextPerson = 0;
 function take(request: FloorRequest): Promise<unknown> {
   switch (request.kind) {
     case 'beDevices':
-      return beDevices(request.people, request.part, request.socket);
+      return beDevices(request);
     case 'beSender':
       return beSender(request);
     case 'run':
@@ -66,7 +68,12 @@ function take(request: FloorRequest): Promise<unknown> {
 }
 
 /** Decrypts what comes in frames with their length in front, and answers each with four bytes: how many it showed. */
-async function beDevices(people: number, part: number, path: string): Promise<FloorPerson[]> {
+async function beDevices({
+  people,
+  part,
+  socket: path,
+  isNew,
+}: FloorRequest & { kind: 'beDevices' }): Promise<FloorPerson[]> {
   const ciphers = new Map<string, MessageCipher>();
   const known = Array.from({ length: people }, (_, index): FloorPerson => {
     const number = `336${part}${String(index).padStart(7, '0')}`;
@@ -81,23 +88,24 @@ async function beDevices(people: number, part: number, path: string): Promise<Fl
       identityKey: identity.pair.publicKey.serialize(),
       signedPreKey,
       kyberPreKey: lastResortKyberPreKey,
-      ...(preKey === undefined ? {} : { preKey }),
+      // A one-time key would be gone after the first message.
+      ...(preKey === undefined || isNew ? {} : { preKey }),
     });
     return { number, bundle: toBinary(PreKeyBundleSchema, bundle) };
   });
-  const server = createServer((socket) => void show(socket, ciphers));
+  const server = createServer((socket) => void show(socket, ciphers, isNew));
   server.listen(path);
   await once(server, 'listening');
   return known;
 }
 
-async function show(socket: Socket, ciphers: ReadonlyMap<string, MessageCipher>): Promise<void> {
+async function show(socket: Socket, ciphers: ReadonlyMap<string, MessageCipher>, isNew: boolean): Promise<void> {
   let bytes = Buffer.alloc(0);
   for await (const chunk of socket) {
     bytes = Buffer.concat([bytes, chunk as Buffer]);
     while (bytes.length >= 4 && bytes.length >= 4 + bytes.readUInt32BE(0)) {
       const end = 4 + bytes.readUInt32BE(0);
-      const shown = await showFrame(bytes.subarray(4, end), ciphers);
+      const shown = await showFrame(bytes.subarray(4, end), ciphers, isNew);
       bytes = bytes.subarray(end);
       const answer = Buffer.alloc(4);
       answer.writeUInt32BE(shown);
@@ -106,11 +114,16 @@ async function show(socket: Socket, ciphers: ReadonlyMap<string, MessageCipher>)
   }
 }
 
-async function showFrame(frame: Uint8Array, ciphers: ReadonlyMap<string, MessageCipher>): Promise<number> {
+async function showFrame(
+  frame: Uint8Array,
+  ciphers: ReadonlyMap<string, MessageCipher>,
+  isNew: boolean,
+): Promise<number> {
   let shown = 0;
   for (const { device, envelopes: pushed } of decodeMessage(AttachResponseSchema, frame).push) {
     const cipher = ciphers.get(device?.contact ?? '');
     for (const envelope of pushed?.envelopes ?? []) {
+      if (isNew) cipher?.forgetSessions();
       const opened = await cipher?.open(envelope);
       if (opened?.kind !== 'message') throw new Error('a device cannot read what came');
       shown += 1;
@@ -120,7 +133,13 @@ async function showFrame(frame: Uint8Array, ciphers: ReadonlyMap<string, Message
   return shown;
 }
 
-async function beSender({ people, part, socket, environment }: FloorRequest & { kind: 'beSender' }): Promise<void> {
+async function beSender({
+  people,
+  part,
+  socket,
+  environment,
+  isNew,
+}: FloorRequest & { kind: 'beSender' }): Promise<void> {
   const config = readEnv(z.object({ ...logVariables, ...storeVariables('') }), environment);
   const log = await openLog(config, 'chappe-floor');
   const store = await openStore(config);
@@ -130,8 +149,8 @@ async function beSender({ people, part, socket, environment }: FloorRequest & { 
   const state = memoryState();
   const account: Account = { ...findOrMakeIdentity(state), number: businessNumber, device: 1, credential: '' };
   const cipher = new MessageCipher(state, account);
-  for (const { number, bundle } of people)
-    await cipher.startSession(number, fromBinary(PreKeyBundleSchema, bundle), Date.now());
+  const bundles = new Map(people.map(({ number, bundle }) => [number, fromBinary(PreKeyBundleSchema, bundle)]));
+  if (!isNew) for (const [number, bundle] of bundles) await cipher.startSession(number, bundle, Date.now());
   cipher.flush();
   const devices = connect(socket);
   await once(devices, 'connect');
@@ -143,6 +162,7 @@ async function beSender({ people, part, socket, environment }: FloorRequest & { 
     numbers: people.map(({ number }) => number),
     cipher,
     sessionOf: (number) => state.get('session', number) ?? new Uint8Array(),
+    bundles: isNew ? bundles : new Map(),
     devices,
   };
 }
@@ -210,7 +230,7 @@ async function throughLog({ log, reader, topic, numbers }: Sender): Promise<(Sen
 
 /** Person by person, as a range worker's batch goes through crypto. */
 async function encrypted(
-  { cipher, sessionOf }: Sender,
+  { cipher, sessionOf, bundles }: Sender,
   messages: readonly (Sent & { readonly body: Uint8Array })[],
 ): Promise<{
   readonly sent: readonly Sent[];
@@ -230,6 +250,8 @@ async function encrypted(
         expiresAtMs: BigInt(nowDateMs + dayMs),
         kind: { case: 'message', value: body },
       });
+      const bundle = bundles.get(contact);
+      if (bundle !== undefined) await cipher.startSession(contact, bundle, nowDateMs);
       const { ciphertext, type } = await cipher.encrypt(contact, content, nowDateMs);
       envelopeRows.push([id, contact, ciphertext]);
       envelopesOf.push({ from: businessNumber, ciphertext, type });

@@ -4,6 +4,7 @@
  * A message is sealed and appended to a topic, read from it, encrypted with libsignal, committed with its session
  * and the ledger row of the one before, pushed over a socket, and decrypted with libsignal. No rule is decided, no
  * events, no receipts, no idempotency: what the whole system does beyond it is measured by the difference.
+ * With `isNew` every message starts a session from a bundle, and its device knows none.
  */
 import { availableParallelism } from 'node:os';
 import { Child } from './child.ts';
@@ -12,8 +13,14 @@ import type { Scene } from './scenarios.ts';
 /** What a line of the floor is asked: one sends, the other one is the people's devices. */
 export type FloorRequest =
   /** Makes so many devices and listens. Resolves with `FloorPerson[]`. */
-  | { readonly kind: 'beDevices'; readonly people: number; readonly part: number; readonly socket: string }
-  /** Opens log and store and starts a session with everybody. */
+  | {
+      readonly kind: 'beDevices';
+      readonly people: number;
+      readonly part: number;
+      readonly socket: string;
+      readonly isNew: boolean;
+    }
+  /** Opens log and store, and starts a session with everybody unless each message does. */
   | {
       readonly kind: 'beSender';
       readonly people: readonly FloorPerson[];
@@ -21,6 +28,7 @@ export type FloorRequest =
       readonly socket: string;
       /** `CHAPPE_LOG` and `CHAPPE_STORE`. */
       readonly environment: Readonly<Record<string, string>>;
+      readonly isNew: boolean;
     }
   /** Resolves with how many messages were shown and charged within so many seconds. */
   | { readonly kind: 'run'; readonly seconds: number };
@@ -37,15 +45,15 @@ const people = 100;
 const warmSeconds = 5;
 
 /** @returns messages a second */
-export async function measureFloor({ stage, options, figure, print }: Scene): Promise<number> {
+export async function measureFloor({ stage, options, figure, print }: Scene, isNew = false): Promise<number> {
   await using resources = new AsyncDisposableStack();
   const lines = await Promise.all(
     Array.from({ length: availableParallelism() }, async (_, part) => {
       const { socket, environment } = stage.target.floor(part);
       const devices = resources.use(new Child<FloorRequest>('floor-process.ts', noNotes));
       const sender = resources.use(new Child<FloorRequest>('floor-process.ts', noNotes));
-      const known = await devices.ask<FloorPerson[]>({ kind: 'beDevices', people, part, socket });
-      await sender.ask({ kind: 'beSender', people: known, part, socket, environment });
+      const known = await devices.ask<FloorPerson[]>({ kind: 'beDevices', people, part, socket, isNew });
+      await sender.ask({ kind: 'beSender', people: known, part, socket, environment, isNew });
       return sender;
     }),
   );
@@ -55,8 +63,9 @@ export async function measureFloor({ stage, options, figure, print }: Scene): Pr
   };
   await run(warmSeconds);
   const perSecond = await run(options.seconds);
-  print(`floor: ${perSecond.toFixed(0)}/s on ${lines.length} lines of a sender and its devices`);
-  figure({ name: 'floor', unit: '/s', better: 'higher' }, perSecond);
+  const name = isNew ? 'floor of new contacts' : 'floor';
+  print(`${name}: ${perSecond.toFixed(0)}/s on ${lines.length} lines of a sender and its devices`);
+  figure({ name, unit: '/s', better: 'higher' }, perSecond);
   return perSecond;
 }
 

@@ -113,7 +113,7 @@ async function findKnee(scene: Scene): Promise<number> {
   return good;
 }
 
-/** Every message starts a session. */
+/** Every message starts a session; then what of that cannot be left out. */
 async function newContacts(scene: Scene): Promise<void> {
   const { rate, seconds, contacts } = scene.options;
   await warmUp(scene);
@@ -121,7 +121,10 @@ async function newContacts(scene: Scene): Promise<void> {
   const count = Math.round(rate * seconds);
   await gather(scene, first + count);
   const people: People = { kind: 'inTurn', first: Math.max(first, contacts), count };
-  await play(scene, `new contacts ${rate}/s`, steadily(rate, seconds), { people });
+  const { shownPerSecond } = await play(scene, `new contacts ${rate}/s`, steadily(rate, seconds), { people });
+  scene.figure({ name: 'new contacts, shown', unit: '/s', better: 'higher', limit: 500 }, shownPerSecond);
+  const perSecond = await measureFloor(scene, true);
+  scene.figure({ name: 'efficiency, new contacts', unit: '', better: 'higher' }, shownPerSecond / perSecond);
 }
 
 /** People write, the business reads. */
