@@ -20,7 +20,7 @@ ALL_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/*/tes
 
 .PHONY: help setup demo test test-drivers check load load-compare side-by-side bench bench-cluster clean faults faults-short \
   proto-image stack-setup stack-up stack-down stack-status \
-  cluster-up cluster-down cluster-status cluster-demo
+  cluster-up cluster-down cluster-status cluster-demo chart-test chart-docs image
 .DEFAULT_GOAL := help
 
 help:
@@ -39,6 +39,8 @@ help:
 	@echo 'make faults            every fault, done to a real cluster under load and held against an independent checker,'
 	@echo '                       and every positive control; ROWS=1,2 CONTROLS=none for some; make faults-short for CI'
 	@echo 'make side-by-side       the same job on Chappe, Kannel and Jasmin: load-tests/side-by-side/README.md'
+	@echo 'make chart-test        the Helm chart without a cluster: lint, every object against the API of Kubernetes, bad values'
+	@echo 'make image             the container image, with docker or whatever BUILD names'
 	@echo 'make proto-image       at a release: renew what `make check` compares the proto files with'
 	@echo 'make clean             remove what setup and the runs have made'
 
@@ -125,6 +127,17 @@ cluster-status: setup
 
 cluster-demo: stack-up
 	@$(CLUSTER) demo --zones $(ZONES) $(if $(MESSAGES),--messages $(MESSAGES))
+
+# Builds helm and kubeconform with Go at its first run.
+chart-test: setup
+	@node --test charts/test/*.test.ts
+
+chart-docs: setup
+	@node charts/test/values-table.ts --write
+
+BUILD ?= docker build
+image:
+	$(BUILD) -t chappe:0.1.0 .
 
 test-drivers: setup
 	@$(STACK) run --zones $(ZONES) -- node --test --test-concurrency=2 $(DRIVER_TESTS)

@@ -57,7 +57,7 @@ export interface ChannelOptions {
    * deadline: only those that say of every method that it is idempotent.
    */
   readonly repeated?: readonly DescService[];
-  readonly credentials?: ChannelCredentials;
+  readonly credentials?: ChannelCredentials | undefined;
   /** Sent as `authorization: Bearer <token>`. */
   readonly bearer?: string;
 }

@@ -30,3 +30,6 @@ export const attemptsMax = 3;
 /** Replicas are asked for their health so often; one that stands still is avoided 3 s later at most. */
 export const healthIntervalMs = 2_000;
 export const healthDeadlineMs = 1_000;
+
+/** Renewed certificates are noticed so soon; they live for weeks. */
+export const certificateRefreshMs = 10_000;

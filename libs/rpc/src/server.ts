@@ -57,7 +57,7 @@ export interface ServerOptions {
   /** `host:port` (port 0: any free one) or `unix:/path`. */
   readonly address: string;
   readonly implementations: readonly Implementation[];
-  readonly credentials?: ServerCredentials;
+  readonly credentials?: ServerCredentials | undefined;
   /** Told of every ended call; `code` is the gRPC status number. */
   readonly onHandled?: (service: string, method: string, code: number, seconds: number) => void;
   /** Told of errors that are not ChappeErrors: bugs. */

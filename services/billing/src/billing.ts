@@ -10,11 +10,11 @@ import type { Log } from '@chappe/log/log';
 import type { PriceBooks } from '@chappe/rating/price-book';
 import { publishPriceBooks } from '@chappe/rating/publish';
 import { startServer } from '@chappe/rpc/server';
+import type { PeerTls } from '@chappe/rpc/tls';
 import { migrate } from '@chappe/store/migrate';
 import type { Store } from '@chappe/store/store';
 import { rpcMetrics } from '@chappe/telemetry/rpc-metrics';
 import type { Telemetry } from '@chappe/telemetry/telemetry';
-import type { ServerCredentials } from '@grpc/grpc-js';
 import { bookEvents } from './book-events.ts';
 import { billingEvents } from './events.ts';
 import { ledgerService } from './ledger-service.ts';
@@ -34,7 +34,8 @@ export interface BillingDependencies {
   readonly instance: string;
   /** How many event buckets there are; the same everywhere and for ever. */
   readonly eventBuckets: number;
-  readonly credentials?: ServerCredentials;
+  /** Absent: no TLS between the services. */
+  readonly peers?: PeerTls;
   /** Milliseconds since 1970. Absent: the system's clock. */
   readonly now?: () => number;
 }
@@ -62,7 +63,7 @@ export async function startBilling(dependencies: BillingDependencies): Promise<B
     implementations: [ledgerService({ store, currency: priceBooks.currency })],
     onHandled: rpcMetrics(telemetry.metrics),
     onUnexpected: (error, method) => events.unexpected(error, method),
-    ...(dependencies.credentials === undefined ? {} : { credentials: dependencies.credentials }),
+    credentials: dependencies.peers?.server,
   });
   const consumer = startEventConsumer({
     name: 'billing',

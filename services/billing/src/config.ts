@@ -4,6 +4,7 @@ import { bundledPriceBooks } from '@chappe/rating/publish';
 import { coordinationVariables } from '@chappe/drivers/coordination-driver';
 import { logVariables } from '@chappe/drivers/log-driver';
 import { storeVariables } from '@chappe/drivers/store-driver';
+import { peerVariables } from '@chappe/drivers/tls-files';
 import { processVariables } from '@chappe/service-process/process-variables';
 import { z } from 'zod';
 
@@ -17,6 +18,7 @@ const schema = z.object({
   ...logVariables,
   ...coordinationVariables,
   ...storeVariables('data/billing.sqlite'),
+  ...peerVariables,
   ...processVariables(7496),
 });
 

@@ -2,6 +2,7 @@
 import { openCoordination } from '@chappe/drivers/coordination-driver';
 import { openLog } from '@chappe/drivers/log-driver';
 import { openStore } from '@chappe/drivers/store-driver';
+import { readPeerTls } from '@chappe/drivers/tls-files';
 import { readPriceBooks } from '@chappe/rating/publish';
 import { runService } from '@chappe/service-process/run-service';
 import { startBilling } from './billing.ts';
@@ -19,5 +20,6 @@ await runService({
       store: opened.use(await openStore(config)),
       priceBooks: await readPriceBooks(config.CHAPPE_PRICE_BOOKS),
       eventBuckets: config.CHAPPE_EVENT_BUCKETS,
+      ...readPeerTls(config),
     }),
 });

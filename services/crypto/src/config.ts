@@ -1,6 +1,7 @@
 /** What a crypto process is told by its environment. */
 import { readEnv, type Environment } from '@chappe/config/read-env';
 import { storeVariables } from '@chappe/drivers/store-driver';
+import { peerVariables } from '@chappe/drivers/tls-files';
 import { processVariables } from '@chappe/service-process/process-variables';
 import { z } from 'zod';
 
@@ -10,6 +11,7 @@ const schema = z.object({
   /** The file with the key-encryption keys; made on a first start. */
   CHAPPE_CRYPTO_KEYS: z.string().default('data/key-encryption-keys'),
   ...storeVariables('data/crypto.sqlite'),
+  ...peerVariables,
   ...processVariables(7494),
 });
 

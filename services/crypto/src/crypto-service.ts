@@ -7,11 +7,11 @@
 import { ChappeError } from '@chappe/errors/chappe-error';
 import { CryptoService } from '@chappe/proto/internal/crypto_service';
 import { implement, startServer } from '@chappe/rpc/server';
+import type { PeerTls } from '@chappe/rpc/tls';
 import { migrate } from '@chappe/store/migrate';
 import type { Store } from '@chappe/store/store';
 import { rpcMetrics } from '@chappe/telemetry/rpc-metrics';
 import type { Telemetry } from '@chappe/telemetry/telemetry';
-import type { ServerCredentials } from '@grpc/grpc-js';
 import { DataKeys } from './data-keys.ts';
 import { decryptSession } from './decrypt.ts';
 import { encryptSession } from './encrypt.ts';
@@ -28,7 +28,8 @@ export interface CryptoDependencies {
   readonly store: Store;
   readonly keyEncryptionKeys: KeyEncryptionKeys;
   readonly telemetry: Telemetry;
-  readonly credentials?: ServerCredentials;
+  /** Absent: no TLS between the services. */
+  readonly peers?: PeerTls;
   /** Milliseconds since 1970. Absent: the system's clock. */
   readonly now?: () => number;
 }
@@ -53,7 +54,7 @@ export async function startCrypto(dependencies: CryptoDependencies): Promise<Cry
   const admit = admission();
   const server = await startServer({
     address: dependencies.address,
-    ...(dependencies.credentials === undefined ? {} : { credentials: dependencies.credentials }),
+    credentials: dependencies.peers?.server,
     onHandled: rpcMetrics(telemetry.metrics),
     onUnexpected: (error, method) => telemetry.log.error({ err: error, method }, 'unexpected fault'),
     implementations: [

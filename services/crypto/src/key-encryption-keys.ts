@@ -55,8 +55,10 @@ export async function createKeyFile(path: string): Promise<void> {
 
 async function readPrivately(path: string): Promise<string> {
   try {
-    const { mode } = await stat(path);
-    if ((mode & 0o077) !== 0) throw unusable(path, `others may read it. Run: chmod 600 ${path}`);
+    const { mode, uid } = await stat(path);
+    // A mounted secret of Kubernetes is root's, and readable for the group of the pod alone.
+    const allowed = uid === process.getuid?.() ? 0o700 : 0o740;
+    if ((mode & 0o777 & ~allowed) !== 0) throw unusable(path, `others may read it. Run: chmod 600 ${path}`);
     return await readFile(path, 'utf8');
   } catch (error) {
     if (error instanceof ChappeError) throw error;

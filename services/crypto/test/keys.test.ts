@@ -1,7 +1,7 @@
 /** The key file, the keys of a day, and what lies in the database. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openTelemetry } from '@chappe/telemetry/telemetry';
@@ -34,6 +34,20 @@ test('a key file that others may read, or that is no key file, is refused by its
   await assert.rejects(openKeyFile(broken), { message: /holds no key/ });
   await assert.rejects(openKeyFile(join(crypto.folder, 'absent')), { message: /ENOENT/ });
 });
+
+test(
+  'a mounted secret is of root, and may be read by the group of the pod',
+  { skip: process.getuid?.() === 0 ? false : 'only root gives files away' },
+  async () => {
+    await using crypto = await Harness.start();
+    const path = join(crypto.folder, 'keys');
+    await chown(path, 65_534, 0);
+    await chmod(path, 0o440);
+    await openKeyFile(path);
+    await chmod(path, 0o444);
+    await assert.rejects(openKeyFile(path), { message: /others may read it/ });
+  },
+);
 
 test('a wrong key file stops the start, and says which keys are needed and which are there', async () => {
   await using crypto = await Harness.start();

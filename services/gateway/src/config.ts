@@ -3,12 +3,16 @@ import { readEnv, wholeNumber, type Environment } from '@chappe/config/read-env'
 import { coordinationVariables } from '@chappe/drivers/coordination-driver';
 import { logVariables } from '@chappe/drivers/log-driver';
 import { storeVariables } from '@chappe/drivers/store-driver';
+import { peerVariables, serverTlsVariables } from '@chappe/drivers/tls-files';
 import { processVariables } from '@chappe/service-process/process-variables';
 import { z } from 'zod';
 
 const schema = z.object({
   /** Where it listens: `host:port` or `unix:/path`. */
   CHAPPE_GATEWAY_ADDRESS: z.string().default('127.0.0.1:7401'),
+  /** Of that address. */
+  ...serverTlsVariables('CHAPPE_GATEWAY'),
+  ...peerVariables,
   /** These two: an address, or several with commas between. */
   CHAPPE_CRYPTO_ADDRESS: z.string().default('127.0.0.1:7404'),
   CHAPPE_BILLING_ADDRESS: z.string().default('127.0.0.1:7406'),

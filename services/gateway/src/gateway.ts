@@ -9,6 +9,7 @@ import { watchPriceBooks } from '@chappe/rating/price-book-watcher';
 import { watchRoutingTable } from '@chappe/ranges/table-watcher';
 import { Channel } from '@chappe/rpc/client';
 import { startServer } from '@chappe/rpc/server';
+import type { PeerTls } from '@chappe/rpc/tls';
 import { migrate } from '@chappe/store/migrate';
 import type { Store } from '@chappe/store/store';
 import { rpcMetrics } from '@chappe/telemetry/rpc-metrics';
@@ -54,6 +55,8 @@ export interface GatewayDependencies {
   /** Absent: 5,000 messages a second for each business, 10,000 at once. */
   readonly rateLimit?: RateLimit;
   readonly credentials?: ServerCredentials;
+  /** Absent: no TLS between the services. */
+  readonly peers?: PeerTls;
   /** Milliseconds since 1970. Absent: the system's clock. */
   readonly now?: () => number;
 }
@@ -76,16 +79,26 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
   const stopping = new AbortController();
 
   const cryptoChannel = resources.use(
-    new Channel({ address: dependencies.cryptoAddress, balance: 'spread', repeated: [CryptoService] }),
+    new Channel({
+      address: dependencies.cryptoAddress,
+      balance: 'spread',
+      repeated: [CryptoService],
+      credentials: dependencies.peers?.channel,
+    }),
   );
   const billingChannel = resources.use(
-    new Channel({ address: dependencies.billingAddress, balance: 'spread', repeated: [LedgerService] }),
+    new Channel({
+      address: dependencies.billingAddress,
+      balance: 'spread',
+      repeated: [LedgerService],
+      credentials: dependencies.peers?.channel,
+    }),
   );
   const crypto = cryptoChannel.client(CryptoService);
   const table = resources.use(await watchRoutingTable(coordination));
   const appender = resources.use(new CommandAppender({ log, table }));
   const commands = new Commands(appender);
-  const shards = resources.use(new Shards(table, commands));
+  const shards = resources.use(new Shards(table, commands, dependencies.peers?.channel));
   const callers = new Callers(store, dependencies.adminKey);
   const templates = new Templates(store);
   const dataKeys = new DataKeys(crypto, now);
@@ -117,7 +130,7 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
 
   const server = await startServer({
     address: dependencies.address,
-    ...(dependencies.credentials === undefined ? {} : { credentials: dependencies.credentials }),
+    credentials: dependencies.credentials,
     onHandled: rpcMetrics(telemetry.metrics),
     onUnexpected: (error, method) => events.unexpected(error, method),
     implementations: [

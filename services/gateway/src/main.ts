@@ -2,6 +2,7 @@
 import { openCoordination } from '@chappe/drivers/coordination-driver';
 import { openLog } from '@chappe/drivers/log-driver';
 import { openStore } from '@chappe/drivers/store-driver';
+import { readPeerTls, readServerTls } from '@chappe/drivers/tls-files';
 import { runService } from '@chappe/service-process/run-service';
 import { readConfig } from './config.ts';
 import { startGateway } from './gateway.ts';
@@ -20,6 +21,8 @@ await runService({
       billingAddress: config.CHAPPE_BILLING_ADDRESS,
       eventBuckets: config.CHAPPE_EVENT_BUCKETS,
       adminKey: config.CHAPPE_ADMIN_KEY,
+      ...readServerTls('CHAPPE_GATEWAY', config),
+      ...readPeerTls(config),
       rateLimit: { perSecond: config.CHAPPE_RATE_PER_SECOND, burst: config.CHAPPE_RATE_BURST },
     }),
 });

@@ -6,6 +6,7 @@ import type { Range } from '@chappe/ranges/range';
 import type { TableWatcher } from '@chappe/ranges/table-watcher';
 import { Channel, type Client } from '@chappe/rpc/client';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { Commands } from './commands.ts';
 import { contactDeadlineMs, ownerAttemptsMax, ownerBackoffMs } from './limits.ts';
 
@@ -17,13 +18,16 @@ interface Connection {
 export class Shards implements Disposable {
   readonly #table: TableWatcher;
   readonly #commands: Commands;
+  readonly #credentials: ChannelCredentials | undefined;
   /** By address; those of shards that are gone are closed. */
   readonly #connections = new Map<string, Connection>();
   readonly #subscription: Disposable;
 
-  constructor(table: TableWatcher, commands: Commands) {
+  /** @param credentials absent: no TLS between the services */
+  constructor(table: TableWatcher, commands: Commands, credentials?: ChannelCredentials) {
     this.#table = table;
     this.#commands = commands;
+    this.#credentials = credentials;
     this.#subscription = table.onChange(() => this.#closeStale());
   }
 
@@ -69,7 +73,7 @@ export class Shards implements Disposable {
   #connect(address: string): Connection {
     const known = this.#connections.get(address);
     if (known !== undefined) return known;
-    const channel = new Channel({ address });
+    const channel = new Channel({ address, credentials: this.#credentials });
     const connection = { channel, sender: channel.client(SenderService) };
     this.#connections.set(address, connection);
     return connection;

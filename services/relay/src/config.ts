@@ -1,11 +1,10 @@
 /** What a relay process is told by its environment. */
-import { readFileSync } from 'node:fs';
-import { ConfigError, readEnv, type Environment } from '@chappe/config/read-env';
+import { readEnv, type Environment } from '@chappe/config/read-env';
 import { coordinationVariables } from '@chappe/drivers/coordination-driver';
 import { logVariables } from '@chappe/drivers/log-driver';
 import { storeVariables } from '@chappe/drivers/store-driver';
+import { peerVariables, serverTlsVariables } from '@chappe/drivers/tls-files';
 import { processVariables } from '@chappe/service-process/process-variables';
-import { ServerCredentials } from '@grpc/grpc-js';
 import { z } from 'zod';
 import { fileCodeSender, webhookCodeSender, type CodeSender } from './code-sender.ts';
 
@@ -17,9 +16,9 @@ const schema = z
     CHAPPE_RELAY_INTERNAL_ADDRESS: z.string().default('127.0.0.1:7407'),
     /** An address, or several with commas between. */
     CHAPPE_CRYPTO_ADDRESS: z.string().default('127.0.0.1:7404'),
-    /** PEM files of the device address. Both absent: no TLS here, so a proxy in front must end it. */
-    CHAPPE_RELAY_TLS_CERTIFICATE: z.string().optional(),
-    CHAPPE_RELAY_TLS_KEY: z.string().optional(),
+    /** Of the device address. */
+    ...serverTlsVariables('CHAPPE_RELAY'),
+    ...peerVariables,
     /** How one-time codes are sent: `file` for one machine without a provider, `webhook` else. */
     CHAPPE_RELAY_CODES: z.enum(['file', 'webhook']).default('file'),
     /** With `file`: JSON lines `{number, code, time}` are appended here; the file is made with mode 0600. */
@@ -36,14 +35,7 @@ const schema = z
   .refine((config) => config.CHAPPE_RELAY_CODES !== 'webhook' || config.CHAPPE_RELAY_CODES_URL !== undefined, {
     path: ['CHAPPE_RELAY_CODES_URL'],
     message: 'it is needed with CHAPPE_RELAY_CODES=webhook',
-  })
-  .refine(
-    (config) => (config.CHAPPE_RELAY_TLS_CERTIFICATE === undefined) === (config.CHAPPE_RELAY_TLS_KEY === undefined),
-    {
-      path: ['CHAPPE_RELAY_TLS_KEY'],
-      message: 'give both CHAPPE_RELAY_TLS_CERTIFICATE and CHAPPE_RELAY_TLS_KEY, or none',
-    },
-  );
+  });
 
 export type RelayConfig = Readonly<z.output<typeof schema>>;
 
@@ -56,18 +48,4 @@ export function codeSenderOf(config: RelayConfig): CodeSender {
   const { CHAPPE_RELAY_CODES_URL: url, CHAPPE_RELAY_CODES_TOKEN: token } = config;
   if (config.CHAPPE_RELAY_CODES === 'webhook' && url !== undefined) return webhookCodeSender({ url, token });
   return fileCodeSender({ path: config.CHAPPE_RELAY_CODES_PATH });
-}
-
-/** Nothing without TLS. @throws ConfigError */
-export function credentialsOf(config: RelayConfig): { credentials?: ServerCredentials } {
-  const { CHAPPE_RELAY_TLS_CERTIFICATE: certificate, CHAPPE_RELAY_TLS_KEY: key } = config;
-  if (certificate === undefined || key === undefined) return {};
-  try {
-    const pair = { cert_chain: readFileSync(certificate), private_key: readFileSync(key) };
-    return { credentials: ServerCredentials.createSsl(null, [pair]) };
-  } catch (error) {
-    throw new ConfigError([
-      `CHAPPE_RELAY_TLS_CERTIFICATE, CHAPPE_RELAY_TLS_KEY: ${error instanceof Error ? error.message : 'cannot be read'}`,
-    ]);
-  }
 }

@@ -3,7 +3,8 @@ import { openCoordination } from '@chappe/drivers/coordination-driver';
 import { openLog } from '@chappe/drivers/log-driver';
 import { openStore } from '@chappe/drivers/store-driver';
 import { runService } from '@chappe/service-process/run-service';
-import { codeSenderOf, credentialsOf, readConfig } from './config.ts';
+import { readPeerTls, readServerTls } from '@chappe/drivers/tls-files';
+import { codeSenderOf, readConfig } from './config.ts';
 import { startRelay } from './relay.ts';
 
 await runService({
@@ -19,7 +20,8 @@ await runService({
       internalAddress: config.CHAPPE_RELAY_INTERNAL_ADDRESS,
       cryptoAddress: config.CHAPPE_CRYPTO_ADDRESS,
       codes: codeSenderOf(config),
-      ...credentialsOf(config),
+      ...readServerTls('CHAPPE_RELAY', config),
+      ...readPeerTls(config),
     });
     return { ...relay, address: relay.deviceAddress };
   },

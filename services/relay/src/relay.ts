@@ -13,6 +13,7 @@ import { CommandAppender } from '@chappe/ranges/command-appender';
 import { watchRoutingTable } from '@chappe/ranges/table-watcher';
 import { Channel } from '@chappe/rpc/client';
 import { startServer, type ServerOptions } from '@chappe/rpc/server';
+import type { PeerTls } from '@chappe/rpc/tls';
 import { migrate } from '@chappe/store/migrate';
 import type { Store } from '@chappe/store/store';
 import { rpcMetrics } from '@chappe/telemetry/rpc-metrics';
@@ -45,6 +46,8 @@ export interface RelayDependencies {
   readonly instance: string;
   /** TLS of the device address. Absent: none, for one machine or behind a proxy that ends TLS. */
   readonly credentials?: ServerCredentials;
+  /** Absent: no TLS between the services. */
+  readonly peers?: PeerTls;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -68,13 +71,18 @@ export async function startRelay(dependencies: RelayDependencies): Promise<Relay
   const started = new AsyncDisposableStack();
   try {
     const cryptoChannel = started.use(
-      new Channel({ address: dependencies.cryptoAddress, balance: 'spread', repeated: [CryptoService] }),
+      new Channel({
+        address: dependencies.cryptoAddress,
+        balance: 'spread',
+        repeated: [CryptoService],
+        credentials: dependencies.peers?.channel,
+      }),
     );
     const table = started.use(await watchRoutingTable(coordination));
     const directory = started.use(new Directory(coordination));
     const appender = started.use(new CommandAppender({ log, table }));
     const connections = new Connections(now);
-    const links = started.use(new ShardLinks({ table, connections, events }));
+    const links = started.use(new ShardLinks({ table, connections, events, credentials: dependencies.peers?.channel }));
     started.use(startPurger({ store, events, now }));
 
     const shared: Pick<ServerOptions, 'onHandled' | 'onUnexpected'> = {
@@ -84,6 +92,7 @@ export async function startRelay(dependencies: RelayDependencies): Promise<Relay
     const internal = await startServer({
       ...shared,
       address: dependencies.internalAddress,
+      credentials: dependencies.peers?.server,
       implementations: [
         preKeyService({
           store,
@@ -107,7 +116,7 @@ export async function startRelay(dependencies: RelayDependencies): Promise<Relay
         registrationService({ store, codes, appender, events, now, onRemoved }),
         deviceService({ store, connections, links, directory, appender, crypto, events, now }),
       ],
-      ...(dependencies.credentials === undefined ? {} : { credentials: dependencies.credentials }),
+      credentials: dependencies.credentials,
     });
     started.defer(async () => {
       devices.setServing(false);

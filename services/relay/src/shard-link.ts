@@ -22,6 +22,7 @@ import {
 } from '@chappe/proto/internal/sender_service';
 import { Channel, type ClientStream } from '@chappe/rpc/client';
 import type { ShardInfo } from '@chappe/ranges/shard-info';
+import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { DeviceConnection } from './device-connection.ts';
 import type { Events } from './events.ts';
 import { attachEntriesMax, linkBackoffMaxMs, linkBackoffMinMs, linkSettledMs } from './limits.ts';
@@ -37,6 +38,7 @@ export interface Attachable {
 export interface ShardLinkDependencies {
   readonly shard: Pick<ShardInfo, 'id' | 'instance' | 'address'>;
   readonly events: Events;
+  readonly credentials: ChannelCredentials | undefined;
   /** A stream was opened: everything is to be attached anew. */
   readonly onOpened: (link: ShardLink) => void;
   readonly onResponse: (link: ShardLink, response: AttachResponse) => void;
@@ -61,7 +63,7 @@ export class ShardLink implements AsyncDisposable {
   constructor(dependencies: ShardLinkDependencies) {
     this.#dependencies = dependencies;
     this.shard = dependencies.shard;
-    this.#channel = new Channel({ address: this.shard.address });
+    this.#channel = new Channel({ address: this.shard.address, credentials: dependencies.credentials });
     this.#loop = this.#run();
   }
 

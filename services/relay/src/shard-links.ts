@@ -16,6 +16,7 @@ import {
   type DeviceRefused,
 } from '@chappe/proto/internal/sender_service';
 import type { TableWatcher } from '@chappe/ranges/table-watcher';
+import type { ChannelCredentials } from '@grpc/grpc-js';
 import { superseded, type Connections } from './connections.ts';
 import type { AttachedTo, DeviceConnection } from './device-connection.ts';
 import type { Events } from './events.ts';
@@ -44,6 +45,8 @@ export interface ShardLinksDependencies {
   readonly table: TableWatcher;
   readonly connections: Connections;
   readonly events: Events;
+  /** Absent: no TLS between the services. */
+  readonly credentials?: ChannelCredentials | undefined;
 }
 
 export class ShardLinks implements AttachedTo, AsyncDisposable {
@@ -134,6 +137,7 @@ export class ShardLinks implements AttachedTo, AsyncDisposable {
       const link = new ShardLink({
         shard: { id, instance, address },
         events,
+        credentials: this.#dependencies.credentials,
         onOpened: () => this.#reconcile(),
         onResponse: (from, response) => this.#receive(from, response),
       });

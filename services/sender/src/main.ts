@@ -2,6 +2,7 @@
 import { openCoordination } from '@chappe/drivers/coordination-driver';
 import { openLog } from '@chappe/drivers/log-driver';
 import { openStore } from '@chappe/drivers/store-driver';
+import { readPeerTls } from '@chappe/drivers/tls-files';
 import { runService } from '@chappe/service-process/run-service';
 import { readConfig } from './config.ts';
 import { startSender } from './sender.ts';
@@ -23,6 +24,7 @@ await runService({
       cryptoAddress: config.CHAPPE_CRYPTO_ADDRESS,
       preKeyAddress: config.CHAPPE_PRE_KEY_ADDRESS,
       eventBuckets: config.CHAPPE_EVENT_BUCKETS,
+      ...readPeerTls(config),
     });
   },
 });

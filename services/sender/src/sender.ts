@@ -10,11 +10,11 @@ import { watchRoutingTable } from '@chappe/ranges/table-watcher';
 import { watchPriceBooks } from '@chappe/rating/price-book-watcher';
 import { Channel } from '@chappe/rpc/client';
 import { implement, startServer } from '@chappe/rpc/server';
+import type { PeerTls } from '@chappe/rpc/tls';
 import { migrate } from '@chappe/store/migrate';
 import type { Store } from '@chappe/store/store';
 import { rpcMetrics } from '@chappe/telemetry/rpc-metrics';
 import type { Telemetry } from '@chappe/telemetry/telemetry';
-import type { ServerCredentials } from '@grpc/grpc-js';
 import { attach } from './attach.ts';
 import { contactAnswer } from './contact-answer.ts';
 import { openSenderEvents } from './events.ts';
@@ -39,7 +39,8 @@ export interface SenderDependencies {
   readonly store: Store;
   readonly telemetry: Telemetry;
   readonly eventBuckets: number;
-  readonly credentials?: ServerCredentials;
+  /** Absent: no TLS between the services. */
+  readonly peers?: PeerTls;
   /** Milliseconds since 1970. Absent: the system's clock. */
   readonly now?: () => number;
   /** How long the shard waits at its end until others have its ranges. Absent: 5 s; 0: not at all. */
@@ -61,10 +62,20 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
   await using resources = new AsyncDisposableStack();
   const table = resources.use(await watchRoutingTable(coordination));
   const crypto = resources.use(
-    new Channel({ address: dependencies.cryptoAddress, balance: 'spread', repeated: [CryptoService] }),
+    new Channel({
+      address: dependencies.cryptoAddress,
+      balance: 'spread',
+      repeated: [CryptoService],
+      credentials: dependencies.peers?.channel,
+    }),
   );
   const preKeys = resources.use(
-    new Channel({ address: dependencies.preKeyAddress, balance: 'spread', repeated: [PreKeyService] }),
+    new Channel({
+      address: dependencies.preKeyAddress,
+      balance: 'spread',
+      repeated: [PreKeyService],
+      credentials: dependencies.peers?.channel,
+    }),
   );
   const prices = resources.use(await watchPriceBooks(coordination));
   // Without any it does not start.
@@ -78,7 +89,7 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
 
   const server = await startServer({
     address: dependencies.address,
-    ...(dependencies.credentials === undefined ? {} : { credentials: dependencies.credentials }),
+    credentials: dependencies.peers?.server,
     onHandled: rpcMetrics(telemetry.metrics),
     onUnexpected: (error, method) => telemetry.log.error({ err: error, method }, 'unexpected fault'),
     implementations: [

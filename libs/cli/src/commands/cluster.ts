@@ -21,6 +21,7 @@ const drainLookMs = 100;
 
 interface RangeOptions extends OperatorOptions {
   readonly problems?: boolean;
+  readonly check?: boolean;
 }
 
 export function clusterCommands(program: Command): void {
@@ -28,7 +29,8 @@ export function clusterCommands(program: Command): void {
     program
       .command('ranges')
       .description('which ranges of numbers exist, and who works on them (operator)')
-      .option('--problems', 'only those that nobody gets on with'),
+      .option('--problems', 'only those that nobody gets on with')
+      .option('--check', 'end with 1 if there is one of those, or no range at all'),
   ).action(ranges);
   asOperator(program.command('shards').description('the senders and their load (operator)')).action(listShards);
   asOperator(
@@ -68,6 +70,8 @@ async function drain(shard: string, options: OperatorOptions & { readonly undo?:
 
 async function ranges(options: RangeOptions): Promise<void> {
   const response = await withOperator(options, (client) => client.cluster.listRanges({}));
+  const isWell = response.ranges.length > 0 && response.ranges.every(({ problem }) => problem === '');
+  if (options.check === true && !isWell) process.exitCode = ExitCode.failed;
   if (options.problems === true) response.ranges = response.ranges.filter(({ problem }) => problem !== '');
   printMessage(options, ListRangesResponseSchema, response, (answer) =>
     answer.ranges.length === 0
