@@ -9,7 +9,7 @@
 
 FROM node:22-bookworm-slim AS build
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends ca-certificates libjemalloc2 \
+ && apt-get install --yes --no-install-recommends ca-certificates libatomic1 libjemalloc2 \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY . .
