@@ -18,7 +18,7 @@ RUN npm ci --loglevel=error \
  && PATH="$PWD/node_modules/.bin:$PATH" buf generate --template proto/buf.gen.yaml --clean \
  && cp "$(readlink -f node_modules/.bin/node)" /usr/local/bin/chappe-node \
  && npm prune --omit=dev --loglevel=error \
- && npm sbom --omit=dev --sbom-format=cyclonedx > sbom.cdx.json \
+ && npm sbom --omit=dev --package-lock-only --sbom-format=cyclonedx > sbom.cdx.json \
  && find node_modules/@signalapp/libsignal-client/prebuilds -mindepth 1 -maxdepth 1 -type d \
       ! -name "linux-$(chappe-node -p process.arch)" -exec rm -rf {} + \
  && find node_modules \( -name '*.map' -o -name '*.md' -o -name '*.d.ts' \) -delete
