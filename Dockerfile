@@ -34,14 +34,16 @@ RUN mkdir -p /root-fs/usr/bin /root-fs/usr/lib /root-fs/etc/ssl/certs /root-fs/d
  && echo 'chappe:x:10001:' > /root-fs/etc/group \
  && echo 'hosts: files dns' > /root-fs/etc/nsswitch.conf \
  && chown 10001:10001 /root-fs/data && chmod 0700 /root-fs/data && chmod 1777 /root-fs/tmp
-# Compiled with the options that the code is run with: with others the engine would not take it.
+# Compiled with the options and by the user that the code is run with: for others it would be compiled anew.
 ENV NODE_COMPILE_CACHE=/app/.cache \
     NODE_OPTIONS="--max-old-space-size=256 --max-semi-space-size=16"
-RUN for service in gateway coordinator sender crypto relay billing; do \
+RUN mkdir .cache && chown 10001:10001 .cache \
+ && as_user='setpriv --reuid=10001 --regid=10001 --clear-groups' \
+ && for service in gateway coordinator sender crypto relay billing; do \
       CHAPPE_ADMIN_KEY=only-to-compile-the-code CHAPPE_SHARD_ID=none \
-        chappe-node services/image/src/main.ts "$service" --check-config || exit 1; \
+        $as_user chappe-node services/image/src/main.ts "$service" --check-config || exit 1; \
     done \
- && chappe-node services/image/src/main.ts --help > /dev/null
+ && $as_user chappe-node services/image/src/main.ts --help > /dev/null
 
 FROM scratch
 COPY --from=build /root-fs/ /
