@@ -169,6 +169,16 @@ test('tables are brought up to date before anything starts', async () => {
   assert.deepEqual(job?.spec?.template?.spec.containers[0]?.args, ['migrate']);
 });
 
+test("`helm test` asks a gateway for its ranges, with the operator's key", async () => {
+  const pod = (await render(least)).find(({ metadata }) => metadata.annotations?.['helm.sh/hook'] === 'test');
+  const [container] = (pod?.spec?.['containers'] ?? []) as readonly Container[];
+  assert.deepEqual(container?.args, ['ranges', '--check']);
+  assert.deepEqual(
+    container.env?.map(({ name }) => name),
+    ['CHAPPE_ADDRESS', 'CHAPPE_ADMIN_KEY'],
+  );
+});
+
 test('two releases have topics, keys and tables of different names', async () => {
   const valueOf = (objects: readonly KubernetesObject[], name: string): string | undefined =>
     containerOf(objects, 'gateway').env?.find((each) => each.name === name)?.value;
