@@ -31,16 +31,7 @@ export function readTlsFiles<P extends string>(
   config: Readonly<Partial<Record<Name<P>, string | undefined>>>,
 ): TlsFiles | undefined {
   const problems: string[] = [];
-  const read = (name: Name<P>): Buffer | undefined => {
-    const path = config[name];
-    if (path === undefined) return undefined;
-    try {
-      return readFileSync(path);
-    } catch (error) {
-      problems.push(`${name}: cannot read ${path}: ${error instanceof Error ? error.message : 'unknown'}`);
-      return undefined;
-    }
-  };
+  const read = (name: Name<P>): Buffer | undefined => readPem(name, config[name], problems);
   const authority = read(`${prefix}_TLS_AUTHORITY`);
   const certificate = read(`${prefix}_TLS_CERTIFICATE`);
   const key = read(`${prefix}_TLS_KEY`);
@@ -55,4 +46,15 @@ export function readTlsFiles<P extends string>(
     ...(certificate === undefined ? {} : { certificate }),
     ...(key === undefined ? {} : { key }),
   };
+}
+
+/** Undefined: no path, or the file cannot be read, which is noted among the problems. */
+export function readPem(name: string, path: string | undefined, problems: string[]): Buffer | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    problems.push(`${name}: cannot read ${path}: ${error instanceof Error ? error.message : 'unknown'}`);
+    return undefined;
+  }
 }

@@ -1,10 +1,9 @@
 /** TLS of the services' own servers, as variables of the environment: among each other, and towards businesses and devices. */
-import { readFileSync } from 'node:fs';
 import { ConfigError } from '@chappe/config/read-env';
 import { peerTls, serverTls, type PeerTls } from '@chappe/rpc/tls';
 import type { ServerCredentials } from '@grpc/grpc-js';
 import { z } from 'zod';
-import { readTlsFiles, tlsVariables } from './access-variables.ts';
+import { readPem, readTlsFiles, tlsVariables } from './access-variables.ts';
 
 /**
  * `CHAPPE_PEER_TLS_AUTHORITY`, `_CERTIFICATE`, `_KEY`: all three, the same authority in every process. The certificate is
@@ -48,19 +47,9 @@ export function readServerTls<P extends string>(
   if (certificate === undefined || key === undefined)
     throw new ConfigError([`${prefix}_TLS_KEY: give both ${prefix}_TLS_CERTIFICATE and ${prefix}_TLS_KEY, or none`]);
   // Read here once, so that what is wrong is said at the start.
-  for (const [name, path] of [
-    [`${prefix}_TLS_CERTIFICATE`, certificate],
-    [`${prefix}_TLS_KEY`, key],
-  ] as const)
-    expectReadable(name, path);
+  const problems: string[] = [];
+  readPem(`${prefix}_TLS_CERTIFICATE`, certificate, problems);
+  readPem(`${prefix}_TLS_KEY`, key, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
   return { credentials: serverTls({ certificate, key }) };
-}
-
-/** @throws ConfigError */
-function expectReadable(name: string, path: string): void {
-  try {
-    readFileSync(path);
-  } catch (error) {
-    throw new ConfigError([`${name}: cannot read ${path}: ${error instanceof Error ? error.message : 'unknown'}`]);
-  }
 }
