@@ -32,6 +32,10 @@ export interface Range {
   readonly topic: string;
   /** The id of the store that has its rows. */
   readonly store: string;
+  /** While it is filling: the ranges whose numbers it takes over. It is read when they are drained. */
+  readonly replaces?: readonly string[];
+  /** Once it is replaced: where its topic was sealed. Nothing is done from that offset on. */
+  readonly sealedAt?: number;
 }
 
 export const rangePrefix = 'ranges/';
@@ -54,7 +58,7 @@ export function formatRange(range: Range): string {
 export function parseRange(json: string): Range {
   const value: unknown = JSON.parse(json);
   if (!isObject(value)) throw new Error('a range is not an object');
-  const { id, start, end, state, owner, ownerInstance, epoch, topic, store } = value;
+  const { id, start, end, state, owner, ownerInstance, epoch, topic, store, replaces, sealedAt } = value;
   if (typeof id !== 'string' || !/^[A-Za-z0-9._-]+$/.test(id)) throw new Error('a range has no id');
   if (typeof start !== 'string' || !/^\d*$/.test(start)) throw new Error(`range ${id}: start is not digits`);
   if (typeof end !== 'string' || !(end === endOfNumbers || /^\d+$/.test(end))) {
@@ -71,7 +75,27 @@ export function parseRange(json: string): Range {
   }
   if (typeof topic !== 'string' || topic === '') throw new Error(`range ${id}: no topic`);
   if (typeof store !== 'string' || store === '') throw new Error(`range ${id}: no store`);
-  return Object.freeze({ id, start, end, state, owner, ownerInstance, epoch, topic, store });
+  if (replaces !== undefined && !isTexts(replaces)) throw new Error(`range ${id}: replaces is not a list of ids`);
+  if (sealedAt !== undefined && !(typeof sealedAt === 'number' && Number.isSafeInteger(sealedAt))) {
+    throw new Error(`range ${id}: sealedAt is not an offset`);
+  }
+  return Object.freeze({
+    id,
+    start,
+    end,
+    state,
+    owner,
+    ownerInstance,
+    epoch,
+    topic,
+    store,
+    ...(replaces === undefined ? {} : { replaces }),
+    ...(sealedAt === undefined ? {} : { sealedAt }),
+  });
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((entry) => typeof entry === 'string');
 }
 
 function isObject(value: unknown): value is Partial<Record<keyof Range, unknown>> {

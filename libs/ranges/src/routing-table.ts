@@ -47,43 +47,65 @@ export class RoutingTable {
     return range;
   }
 
+  /**
+   * The range in which things are done for this number now: while that of `find` only fills, the one that
+   * it replaces.
+   */
+  working(number: string): Range {
+    const range = this.find(number);
+    if (range.state !== 'filling') return range;
+    const replaced = (range.replaces ?? []).map((id) => this.#byId.get(id));
+    return replaced.find((old) => old !== undefined && inInterval(number, old.start, old.end)) ?? range;
+  }
+
   byId(id: string): Range | undefined {
     return this.#byId.get(id);
   }
 }
 
 /**
- * Cuts a range in two, which are filled until the old one is drained.
+ * Cuts the numbers of some ranges anew: a split, a merge and a moved bound are this one operation. The new ranges
+ * are filled until the old ones are drained, each by the shard that works on the old one in which it begins, which
+ * knows first when that is so.
  *
- * @throws Error if `at` is not digits strictly inside
+ * @param cuts where they end: ascending digits, strictly inside; none makes one range of them
+ * @param ids of the new ranges: one more than cuts
+ * @throws Error if the old ones do not touch or rest in different stores (rows do not move), or a cut is not inside
  */
-export function split(range: Range, at: string, ids: readonly [string, string]): [Range, Range] {
-  if (!/^\d+$/.test(at) || at <= range.start || at >= range.end) {
-    throw new Error(`range ${range.id} [${range.start}, ${range.end}) cannot be cut at ${at}`);
+export function recut(old: readonly Range[], cuts: readonly string[], ids: readonly string[]): Range[] {
+  const sorted = old.toSorted((a, b) => compareBounds(a.start, b.start));
+  const [first, last] = [sorted[0], sorted.at(-1)];
+  if (first === undefined || last === undefined) throw new Error('no range is named');
+  for (const [index, right] of sorted.entries()) {
+    const left = sorted[index - 1];
+    if (left === undefined) continue;
+    if (left.end !== right.start) throw new Error(`ranges ${left.id} and ${right.id} do not touch`);
+    if (left.store !== right.store) throw new Error(`ranges ${left.id} and ${right.id} rest in different stores`);
   }
-  return [successor(range, ids[0], range.start, at), successor(range, ids[1], at, range.end)];
-}
-
-/** @throws Error if they do not touch or rest in different stores (rows do not move) */
-export function merge(a: Range, b: Range, id: string): Range {
-  const [left, right] = compareBounds(a.start, b.start) < 0 ? [a, b] : [b, a];
-  if (left.end !== right.start) throw new Error(`ranges ${a.id} and ${b.id} do not touch`);
-  if (left.store !== right.store) throw new Error(`ranges ${a.id} and ${b.id} rest in different stores`);
-  return successor(left, id, left.start, right.end);
-}
-
-function successor(range: Range, id: string, start: string, end: string): Range {
-  return {
-    id,
-    start,
-    end,
-    state: 'filling',
-    owner: undefined,
-    ownerInstance: undefined,
-    epoch: 0,
-    topic: topicOf(id),
-    store: range.store,
-  };
+  const name = sorted.map(({ id }) => id).join(' and ');
+  for (const [index, at] of cuts.entries()) {
+    if (!/^\d+$/.test(at) || at <= (cuts[index - 1] ?? first.start) || at >= last.end) {
+      throw new Error(`${name} [${first.start}, ${last.end}) cannot be cut at ${at}`);
+    }
+  }
+  const epoch = Math.max(...sorted.map((range) => range.epoch)) + 1;
+  return [first.start, ...cuts].map((start, index) => {
+    const id = ids[index];
+    if (id === undefined) throw new Error('a new range has no id');
+    const beginsIn = sorted.findLast((range) => range.start <= start) ?? first;
+    return {
+      id,
+      start,
+      end: cuts[index] ?? last.end,
+      state: 'filling',
+      owner: beginsIn.owner,
+      ownerInstance: beginsIn.ownerInstance,
+      epoch,
+      topic: topicOf(id),
+      store: first.store,
+      replaces: sorted.map((range) => range.id),
+    };
+  });
 }
 
 function assertCovering(sorted: readonly Range[]): void {

@@ -4,7 +4,8 @@ import type { AppendResult } from '@chappe/log/log';
 import { endOfNumbers, phoneNumberFromDigits } from '@chappe/numbers/phone-number';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { merge, split } from '../src/routing-table.ts';
+import { recut } from '../src/routing-table.ts';
+import { halves } from './halves.ts';
 import { formatShardInfo } from '../src/shard-info.ts';
 import { away, openBench, rangeOf, send, turns, type Bench } from './appender-bench.ts';
 
@@ -14,7 +15,7 @@ const carl = phoneNumberFromDigits('4915112345678');
 const whole = rangeOf('whole', '', endOfNumbers);
 
 test('commands go to the range of their contact, with the offset and time of the log', async () => {
-  const [left, right] = split(whole, '4', ['left', 'right']);
+  const [left, right] = halves(whole, '4', ['left', 'right']);
   await using bench = await openBench([left, right]);
   const appended = await Promise.all([send(bench, anna, 'a'), send(bench, carl, 'b'), send(bench, bert, 'c')]);
   assert.deepEqual(
@@ -70,7 +71,7 @@ test('ORDER: an append of unknown outcome is repeated before anything else goes'
 });
 
 test('ORDER: when the log stays away, the batch and all behind it are refused, other ranges are not', async () => {
-  const [left, right] = split(whole, '4', ['left', 'right']);
+  const [left, right] = halves(whole, '4', ['left', 'right']);
   await using bench = await openBench([left, right], { unavailableMs: 0 });
   const gate = Promise.withResolvers<AppendResult>();
   bench.faults.push(() => gate.promise);
@@ -88,7 +89,7 @@ test('ORDER: when the log stays away, the batch and all behind it are refused, o
 test('ORDER: what a sealed topic refuses goes to the new ranges in order, with all behind it', async () => {
   await using bench = await openBench([whole]);
   await send(bench, anna, 'a-0');
-  const [left, right] = split(whole, '3362', ['left', 'right']);
+  const [left, right] = halves(whole, '3362', ['left', 'right']);
   await bench.log.seal('range-whole');
   const pending = [send(bench, anna, 'a-1'), send(bench, bert, 'b-1'), send(bench, anna, 'a-2')];
   await turns();
@@ -113,7 +114,7 @@ test('ORDER: a newer table lets nothing pass an append that is still in flight t
   await turns();
   // The old topic is sealed and the new table is known before the append arrives there.
   await bench.log.seal('range-whole');
-  const children = split(whole, '3362', ['left', 'right']);
+  const children = halves(whole, '3362', ['left', 'right']);
   await bench.route({ ...whole, state: 'draining' }, ...children);
   const second = send(bench, anna, 'a-2');
   const other = send(bench, bert, 'b-1');
@@ -123,7 +124,7 @@ test('ORDER: a newer table lets nothing pass an append that is still in flight t
   await bench.route(
     { ...whole, state: 'draining' },
     ...children.map((range) => ({ ...range, state: 'draining' as const })),
-    merge(...children, 'merged'),
+    ...recut(children, [], ['merged']),
   );
   const third = send(bench, anna, 'a-3');
   gate.resolve(undefined);

@@ -3,8 +3,8 @@ import { endOfNumbers, phoneNumberFromDigits } from '@chappe/numbers/phone-numbe
 import * as fc from 'fast-check';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isAppendable, topicOf, type Range } from '../src/range.ts';
-import { merge, split } from '../src/routing-table.ts';
+import { isAppendable, topicOf } from '../src/range.ts';
+import { recut } from '../src/routing-table.ts';
 import { away, openBench, rangeOf, send, turns, type Bench } from './appender-bench.ts';
 
 const contacts = ['33611111111', '33622222222', '4915112345678', '79161234567'].map((digits) =>
@@ -83,10 +83,7 @@ async function reshape(bench: Bench, kind: 'split' | 'merge', at: string, made: 
   const right = table.ranges.find((range) => isAppendable(range) && range.start === target.end);
   const old = kind === 'split' ? [target] : right === undefined ? [] : [target, right];
   if (old.length === 0 || (kind === 'split' && target.start === at)) return;
-  const ids: [string, string] = [`r-${made.length}`, `r-${made.length + 1}`];
-  let created: Range[];
-  if (kind === 'split') created = split(target, at, ids);
-  else created = right === undefined ? [] : [merge(target, right, ids[0])];
+  const created = recut(old, kind === 'split' ? [at] : [], [`r-${made.length}`, `r-${made.length + 1}`]);
   made.push(...created.map(({ id }) => id));
   for (const { topic } of old) await bench.log.seal(topic);
   await bench.route(

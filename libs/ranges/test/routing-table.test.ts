@@ -3,7 +3,8 @@ import * as fc from 'fast-check';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatRange, isAppendable, parseRange, type Range } from '../src/range.ts';
-import { merge, RoutingTable, split } from '../src/routing-table.ts';
+import { recut, RoutingTable } from '../src/routing-table.ts';
+import { halves } from './halves.ts';
 
 const whole: Range = {
   id: 'r-0',
@@ -39,12 +40,7 @@ test('after any splits and merges every number has exactly one range, and it is 
           const old = kind === 'split' ? [target] : right === undefined ? [] : [target, right];
           if (old.length === 0 || (kind === 'split' && target.start === at)) continue;
           made += 2;
-          const created =
-            kind === 'split'
-              ? split(target, at, [`r-${made}`, `r-${made + 1}`])
-              : right === undefined
-                ? []
-                : [merge(right, target, `r-${made}`)];
+          const created = recut(old, kind === 'split' ? [at] : [], [`r-${made}`, `r-${made + 1}`]);
           if (kind === 'split') cuts.add(at);
           else cuts.delete(target.end);
           const kept = table.ranges.map((range) =>
@@ -73,28 +69,51 @@ test('after any splits and merges every number has exactly one range, and it is 
 test('a table with a gap is refused, and the error says where', () => {
   assert.throws(() => RoutingTable.of([], 1), /no range holds \[, :\)/);
   assert.throws(() => RoutingTable.of([{ ...whole, end: '5' }], 1), /no range holds \[5, :\), after r-0/);
-  const [left, right] = split(whole, '336', ['a', 'b']);
+  const [left, right] = halves(whole, '336', ['a', 'b']);
   assert.throws(() => RoutingTable.of([left, { ...right, start: '34' }], 1), /\[336, 34\), between a and b/);
   assert.throws(() => RoutingTable.of([left, { ...right, state: 'draining' }], 1), /no range holds \[336, :\)/);
 });
 
 test('a table with an overlap or with one id twice is refused', () => {
-  const [left, right] = split(whole, '336', ['a', 'b']);
+  const [left, right] = halves(whole, '336', ['a', 'b']);
   assert.throws(() => RoutingTable.of([left, { ...right, start: '33' }], 1), /a and b overlap from 33/);
   assert.throws(() => RoutingTable.of([left, { ...right, id: 'a' }], 1), /same id/);
 });
 
-test('a range is cut only inside itself, and merged only with its neighbour in the same store', () => {
-  for (const at of ['', ':', 'x']) assert.throws(() => split(whole, at, ['a', 'b']), /cannot be cut/);
-  const [left, right] = split(whole, '336', ['a', 'b']);
-  const [middle, last] = split(right, '44', ['c', 'd']);
-  assert.throws(() => split(left, '336', ['e', 'f']), /cannot be cut/);
-  assert.throws(() => merge(left, last, 'g'), /do not touch/);
-  assert.throws(() => merge(left, { ...middle, store: 'other' }, 'g'), /different stores/);
+test('numbers are cut anew only strictly inside ranges that touch and rest in one store', () => {
+  for (const at of ['', ':', 'x']) assert.throws(() => recut([whole], [at], ['a', 'b']), /cannot be cut/);
+  const [left, right] = halves(whole, '336', ['a', 'b']);
+  const [middle, last] = halves(right, '44', ['c', 'd']);
+  assert.throws(() => recut([left], ['336'], ['e', 'f']), /cannot be cut/);
+  assert.throws(() => recut([whole], ['5', '4'], ['e', 'f', 'g']), /cannot be cut/);
+  assert.throws(() => recut([left, last], [], ['g']), /do not touch/);
+  assert.throws(() => recut([left, { ...middle, store: 'other' }], [], ['g']), /different stores/);
+  assert.throws(() => recut([], [], ['g']), /no range/);
+});
+
+test('a bound between two ranges is moved, and both new ones begin above every epoch of the old ones', () => {
+  const [left, right] = halves(whole, '336', ['a', 'b']);
+  const moved = recut([{ ...right, epoch: 9, owner: 's2' }, left], ['34'], ['c', 'd']);
+  assert.deepEqual(
+    moved.map(({ id, start, end, owner, epoch, replaces }) => [id, start, end, owner, epoch, replaces]),
+    [
+      ['c', '', '34', 'shard-1', 10, ['a', 'b']],
+      ['d', '34', ':', 's2', 10, ['a', 'b']],
+    ],
+  );
+});
+
+test('while new ranges only fill, the old one is where things are done for a number', () => {
+  const [left, right] = halves(whole, '336', ['a', 'b']);
+  const old = { ...whole, state: 'draining' as const };
+  const filling = RoutingTable.of([old, left, right], 2);
+  assert.deepEqual([filling.find('3361').id, filling.working('3361').id], ['b', 'r-0']);
+  const half = RoutingTable.of([old, left, { ...right, state: 'active' }], 2);
+  assert.deepEqual([half.working('3361').id, half.working('1').id], ['b', 'r-0']);
 });
 
 test('a range survives being written and read', () => {
-  for (const range of [whole, ...split(whole, '336', ['a', 'b'])])
+  for (const range of [whole, ...halves(whole, '336', ['a', 'b'])])
     assert.deepEqual(parseRange(formatRange(range)), range);
 });
 

@@ -5,7 +5,7 @@ import { endOfNumbers } from '@chappe/numbers/phone-number';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatRange, type Range } from '../src/range.ts';
-import { split } from '../src/routing-table.ts';
+import { halves } from './halves.ts';
 import { formatShardInfo, parseShardInfo, type ShardInfo } from '../src/shard-info.ts';
 import { watchRoutingTable } from '../src/table-watcher.ts';
 
@@ -42,7 +42,7 @@ test('a watcher has no table until one is there, and then follows it', async () 
   await first;
   assert.deepEqual(watcher.current()?.ranges, [whole]);
   const second = watcher.changed();
-  const children = split(whole, '336', ['r-1', 'r-2']);
+  const children = halves(whole, '336', ['r-1', 'r-2']);
   await coordination.transact([], table([{ ...whole, state: 'draining' }, ...children], 2));
   await second;
   assert.equal(watcher.current()?.generation, 2);
