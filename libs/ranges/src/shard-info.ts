@@ -5,6 +5,10 @@ export interface RangeLoad {
   readonly nextOffset?: number;
   /** Commands a second. */
   readonly rate: number;
+  /** Half of its commands are of numbers below: a prefix as short as tells the halves apart. Absent: too few to say. */
+  readonly median?: string;
+  /** It is read when the ranges that it replaces are drained. */
+  readonly waitsForReplaced?: boolean;
   /** Why it does not get on. Absent: it does. */
   readonly problem?: string;
   /** With a problem: it waits for a person to look. */

@@ -12,10 +12,13 @@ import { eventTopic } from '@chappe/event-consumer/bucket';
 import type { Log } from '@chappe/log/log';
 import { formatRange, parseRange, rangePrefix, type Range } from '@chappe/ranges/range';
 import { parseRefusedClaim, refusedClaimPrefix, type RefusedClaim } from '@chappe/ranges/refused-claim';
+import { pinPrefix } from '@chappe/ranges/pin';
+import { reshapePrefix } from '@chappe/ranges/reshape';
 import { drainPrefix, parseShardInfo, shardPrefix, type ShardInfo } from '@chappe/ranges/shard-info';
 import type { Telemetry } from '@chappe/telemetry/telemetry';
 import { openCoordinatorEvents, type CoordinatorEvents } from './events.ts';
 import { initialRanges } from './initial-ranges.ts';
+import { Journal } from './journal.ts';
 import { leaderKey, tryToLead, type Leadership } from './leadership.ts';
 import {
   assignmentsPerTransaction,
@@ -26,6 +29,7 @@ import {
   topicsAtATime,
 } from './limits.ts';
 import { planAssignments, type Assignment } from './plan.ts';
+import { Reshaper } from './reshaper.ts';
 
 export interface CoordinatorDependencies {
   readonly instance: string;
@@ -39,6 +43,8 @@ export interface CoordinatorDependencies {
   readonly storeId: string;
   /** A monotonic clock in ms. Absent: the process's. */
   readonly monotonicMs?: () => number;
+  /** Milliseconds since 1970, for the journal and for what is kept for a while. Absent: the system's clock. */
+  readonly now?: () => number;
 }
 
 export interface Coordinator extends AsyncDisposable {
@@ -54,7 +60,9 @@ export function startCoordinator(dependencies: CoordinatorDependencies): Coordin
 class CoordinatorLoop implements Coordinator {
   readonly #dependencies: CoordinatorDependencies;
   readonly #events: CoordinatorEvents;
+  readonly #journal: Journal;
   readonly #stopping = new AbortController();
+  #reshaper: Reshaper | undefined;
   #wake = Promise.withResolvers<void>();
   #watches: Disposable[] = [];
   #running: Promise<void> | undefined;
@@ -66,12 +74,17 @@ class CoordinatorLoop implements Coordinator {
   constructor(dependencies: CoordinatorDependencies) {
     this.#dependencies = dependencies;
     this.#events = openCoordinatorEvents(dependencies.telemetry);
+    this.#journal = new Journal(this.#now);
   }
 
   start(): void {
     const { coordination } = this.#dependencies;
-    this.#watches = [leaderKey, shardPrefix, rangePrefix, refusedClaimPrefix, drainPrefix].map((prefix) =>
-      coordination.watch(prefix, () => this.#wake.resolve()),
+    const watched = [leaderKey, shardPrefix, rangePrefix, refusedClaimPrefix, drainPrefix, pinPrefix, reshapePrefix];
+    this.#watches = watched.map((prefix) =>
+      coordination.watch(prefix, () => {
+        this.#wake.resolve();
+        this.#reshaper?.wake();
+      }),
     );
     this.#running = this.#run();
   }
@@ -94,7 +107,10 @@ class CoordinatorLoop implements Coordinator {
     while (!signal.aborted) {
       const woken = this.#wake.promise;
       try {
-        if (leadership?.lost.aborted === true) leadership = undefined;
+        if (leadership?.lost.aborted === true) {
+          await this.#endReshaper();
+          leadership = undefined;
+        }
         leadership ??= await this.#tryToLead();
         if (leadership !== undefined) await this.#reconcile(leadership);
         this.#problem = undefined;
@@ -110,7 +126,13 @@ class CoordinatorLoop implements Coordinator {
       }
       this.#wake = Promise.withResolvers<void>();
     }
+    await this.#endReshaper();
     await leadership?.[Symbol.asyncDispose]();
+  }
+
+  async #endReshaper(): Promise<void> {
+    await this.#reshaper?.[Symbol.asyncDispose]();
+    this.#reshaper = undefined;
   }
 
   async #tryToLead(): Promise<Leadership | undefined> {
@@ -125,8 +147,13 @@ class CoordinatorLoop implements Coordinator {
       await leadership[Symbol.asyncDispose]();
       throw error;
     }
+    const { coordination, log } = this.#dependencies;
+    const by = { coordination, log, events: this.#events, journal: this.#journal, now: this.#now };
+    this.#reshaper = new Reshaper(by, leadership);
     return leadership;
   }
+
+  readonly #now = (): number => (this.#dependencies.now ?? Date.now)();
 
   /** Topics first, then the table in one transaction: whoever sees a range finds its topic. */
   async #makeNewCluster(leadership: Leadership): Promise<void> {
@@ -159,6 +186,9 @@ class CoordinatorLoop implements Coordinator {
     const drained = new Set(
       (await coordination.list(drainPrefix)).entries.map(({ key }) => key.slice(drainPrefix.length)),
     );
+    const pins = new Map(
+      (await coordination.list(pinPrefix)).entries.map(({ key, value }) => [key.slice(pinPrefix.length), value]),
+    );
     const shards = shardEntries.entries
       .map(({ value }) => parseShardInfo(value))
       .map((shard) => (drained.has(shard.id) ? { ...shard, isLeaving: true } : shard));
@@ -167,6 +197,7 @@ class CoordinatorLoop implements Coordinator {
       ranges.map((range) => afterRefusal(range, refusals.get(range.id))),
       shards,
       missing,
+      pins,
     );
     for (let from = 0; from < assignments.length; from += assignmentsPerTransaction) {
       await this.#assign(leadership, assignments.slice(from, from + assignmentsPerTransaction), entryOf, refusals);
@@ -242,12 +273,20 @@ class CoordinatorLoop implements Coordinator {
           modRevision: entryOf.get(range.id)?.modRevision ?? 0,
         })),
       ],
-      [...puts, ...deletes],
+      [...puts, ...deletes, this.#journal.line(sentenceOf(assignments))],
     );
     // Not succeeded: something changed meanwhile; the next look sees it.
     if (succeeded)
       for (const { range, shard } of assignments) this.#events.assigned(range.id, shard.id, range.epoch + 1);
+    await this.#journal.trim(this.#dependencies.coordination, leadership);
   }
+}
+
+/** For the journal: e.g. `r1 and r2 to sender-a1: its owner is gone`. */
+function sentenceOf(assignments: readonly Assignment[]): string {
+  return [...Map.groupBy(assignments, ({ shard, why }) => `${shard.id}: ${why}`)]
+    .map(([end, group]) => `${group.map(({ range }) => range.id).join(', ')} to ${end}`)
+    .join('; ');
 }
 
 async function createTopics(log: Log, topics: readonly string[]): Promise<void> {

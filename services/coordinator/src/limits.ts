@@ -21,3 +21,24 @@ export const assignmentsPerTransaction = 60;
 
 /** A broker works on new topics one by one; so many at a time, none of it waits for an answer on its way here. */
 export const topicsAtATime = 4;
+
+/** The topics of replaced ranges stay so long, as records that are done do: the margin for a restore of the store. */
+export const restoreMarginMs = 24 * 3_600_000;
+
+/** What became of a reshape that was refused or taken back can be read for so long. */
+export const endedReshapeMs = 3_600_000;
+
+/** Old topics are looked at so often for records beyond their seal, which nobody should be able to append. */
+export const lateRecordsLookMs = 60_000;
+/** Of those, so many at a time. */
+export const lateRecordsMax = 1_000;
+
+/** Reshapes that go on at once: each holds the appends of its ranges for some 100 ms. */
+export const reshapesAtOnceMax = 4;
+
+/** Wishes that wait. Beyond it operators are asked to wait. */
+export const reshapesWaitingMax = 64;
+
+/** The journal is cut back after so many new lines: it may be longer by these. */
+export const journalTrimEvery = 100;
+export const deletesPerTransaction = 100;

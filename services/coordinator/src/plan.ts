@@ -10,7 +10,7 @@
  * gets it then has less for its capacity than the place that gives it had: the most loaded place
  * becomes less loaded, so moves come to an end and nothing goes back and forth. Measured load only
  * decides between shards that are equal by count. A range that stopped until a person has looked stays where
- * that is known.
+ * that is known. A range that the operator wants on a shard goes there, and stays as long as that shard does.
  */
 import type { Range } from '@chappe/ranges/range';
 import type { ShardInfo } from '@chappe/ranges/shard-info';
@@ -18,6 +18,8 @@ import type { ShardInfo } from '@chappe/ranges/shard-info';
 export interface Assignment {
   readonly range: Range;
   readonly shard: ShardInfo;
+  /** In words, for the journal and for who asks. */
+  readonly why: string;
 }
 
 /** What has ranges: a shard, or a zone of shards. */
@@ -46,18 +48,20 @@ export function planAssignments(
   ranges: readonly Range[],
   shards: readonly ShardInfo[],
   missing: ReadonlySet<string>,
+  pins: ReadonlyMap<string, string> = new Map(),
 ): Assignment[] {
   const alive = new Map(shards.map((shard) => [shard.id, shard]));
   const { zones, seats } = placesOf(shards);
   const orphans: Range[] = [];
   const settled: Range[] = [];
   for (const range of ranges) {
-    if (range.state !== 'active' && range.state !== 'draining') continue;
+    if (range.state === 'sealed') continue;
     const owner = range.owner === undefined ? undefined : alive.get(range.owner);
     // A shard that leaves keeps its ranges only as long as there is nobody else.
     const isKept = owner?.isLeaving !== true || seats.size === 0;
     if (owner !== undefined && owner.instance === range.ownerInstance && isKept) {
-      count(seats.get(owner.id));
+      // What is replaced is about to go, and what replaces it counts already.
+      if (range.state !== 'draining') count(seats.get(owner.id));
       settled.push(range);
     } else if (range.owner === undefined || owner !== undefined || !missing.has(range.owner)) {
       orphans.push(range);
@@ -67,16 +71,29 @@ export function planAssignments(
     const isOnTheWay = ({ id, owner, state }: Range): boolean =>
       state === 'active' && alive.get(owner ?? '')?.load[id] === undefined;
     // The share of a zone whose shard may be back at once is not known.
-    return missing.size > 0 || settled.some(isOnTheWay) ? [] : balance(settled, zones);
+    const wanted = settled.flatMap((range) => {
+      const seat = seats.get(pins.get(range.id) ?? '');
+      const isThere = seat === undefined || seat.id === range.owner || range.state !== 'active';
+      return isThere ? [] : [{ range, shard: seat.shard, why: 'the operator wants it there' }];
+    });
+    if (wanted.length > 0) return wanted;
+    const free = settled.filter(({ id }) => !seats.has(pins.get(id) ?? ''));
+    return missing.size > 0 || settled.some(isOnTheWay) ? [] : balance(free, zones);
   }
   return orphans.flatMap((range) => {
     // A restarted shard gets its ranges back: its successors would have to give them up again.
     const former = range.owner === undefined ? undefined : seats.get(range.owner);
-    const seat = former ?? emptiest(emptiest(zones)?.seats ?? []);
+    const seat = seats.get(pins.get(range.id) ?? '') ?? former ?? emptiest(emptiest(zones)?.seats ?? []);
     if (seat === undefined) return [];
     count(seat);
-    return [{ range, shard: seat.shard }];
+    return [{ range, shard: seat.shard, why: whyOrphan(range, seat.id, alive) }];
   });
+}
+
+function whyOrphan({ owner }: Range, to: string, alive: ReadonlyMap<string, ShardInfo>): string {
+  if (owner === undefined) return 'nobody has it';
+  if (owner === to) return `${owner} has started anew`;
+  return alive.has(owner) ? `${owner} gives its ranges up` : `${owner} is gone`;
 }
 
 /** The shards that stay, by zone. */
@@ -112,7 +129,9 @@ function balance(settled: readonly Range[], zones: readonly Zone[]): Assignment[
     const range = settled.findLast(
       ({ id, owner, state }) => owner === from?.id && state === 'active' && from?.shard.load[id]?.isStopped !== true,
     );
-    return range === undefined || to === undefined ? [] : [{ range, shard: to.shard }];
+    if (range === undefined || from === undefined || to === undefined) return [];
+    const loads = `${from.count} ranges on ${from.id}, ${to.count} on ${to.id}`;
+    return [{ range, shard: to.shard, why: `for balance: ${loads}` }];
   };
   const [from, to] = [fullest(zones), emptiest(zones)];
   if (isMoveBetter(from, to)) return between(fullest(from?.seats ?? []), emptiest(to?.seats ?? []));

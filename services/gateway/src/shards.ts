@@ -46,7 +46,7 @@ export class Shards implements Disposable {
       try {
         const minOffset = this.#commands.minOffset(range.id);
         return await this.#connect(address).sender.getContact(
-          { contact, business, minOffset },
+          { contact, business, minOffset, range: range.id },
           { deadlineMs: contactDeadlineMs },
         );
       } catch (error) {

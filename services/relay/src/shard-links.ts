@@ -174,8 +174,8 @@ export class ShardLinks implements AttachedTo, AsyncDisposable {
   /** Attaches a device where the table says, if it is not attached there. */
   #place(placed: Placed): void {
     if (placed.retryAtMs > performance.now()) return;
-    const range = this.#dependencies.table.current()?.find(placed.connection.device.contact);
-    // A range without an owner is being replaced or taken over: the former owner goes on meanwhile.
+    const range = this.#dependencies.table.current()?.working(placed.connection.device.contact);
+    // A range without an owner is being taken over: the former owner goes on meanwhile.
     const link = range?.owner === undefined ? undefined : this.#links.get(range.owner);
     if (range === undefined || link === undefined || !link.up) return;
     const { placement } = placed;
@@ -217,7 +217,7 @@ export class ShardLinks implements AttachedTo, AsyncDisposable {
     for (const refused of response.refused) this.#refused(link, refused);
   }
 
-  #push(link: ShardLink, { device, epoch, envelopes }: DevicePush): void {
+  #push(link: ShardLink, { device, range, epoch, envelopes }: DevicePush): void {
     const placed = this.#find(link, device);
     if (placed?.placement === undefined || envelopes === undefined) {
       this.#dependencies.events.dropped('stale_attachment');
@@ -225,13 +225,13 @@ export class ShardLinks implements AttachedTo, AsyncDisposable {
       if (device !== undefined && this.#connectionOf(device) === undefined) link.detach(device);
       return;
     }
-    const { rangeId } = placed.placement;
-    const newest = this.#epochs.get(rangeId) ?? 0;
+    // By the range that pushes: one that replaces another may push before the table says that it is active.
+    const newest = this.#epochs.get(range) ?? 0;
     if (Number(epoch) < newest) {
       this.#dependencies.events.dropped('lower_epoch');
       return;
     }
-    if (Number(epoch) > newest) this.#epochs.set(rangeId, Number(epoch));
+    if (Number(epoch) > newest) this.#epochs.set(range, Number(epoch));
     placed.unknown = undefined;
     placed.refusals = 0;
     placed.connection.push(envelopes);

@@ -65,8 +65,8 @@ export class ShardPeer implements AsyncDisposable {
     }
   }
 
-  async push(device: DeviceRef | undefined, epoch: bigint, pushed: Envelopes): Promise<void> {
-    await this.#send(create(AttachResponseSchema, { push: [{ ...given(device), epoch, envelopes: pushed }] }));
+  async push(device: DeviceRef | undefined, epoch: bigint, pushed: Envelopes, range = 'r-1'): Promise<void> {
+    await this.#send(create(AttachResponseSchema, { push: [{ ...given(device), range, epoch, envelopes: pushed }] }));
   }
 
   async forget(device: DeviceRef | undefined, incarnation: number, through: bigint): Promise<void> {

@@ -5,7 +5,7 @@
 import type { DeviceRef } from '@chappe/proto/internal/sender_service';
 import type { Store } from '@chappe/store/store';
 import type { NewEnvelope, NewOutcome } from './changes.ts';
-import { bytesOf, type Attached, type DeviceSink, type PushedEnvelope } from './device-work.ts';
+import { bytesOf, type Attached, type DeviceSink, type PushedEnvelope, type Pushing } from './device-work.ts';
 import { retryMs, windowBytesMax, windowEnvelopesMax } from './limits.ts';
 
 interface Attachment {
@@ -25,7 +25,7 @@ interface Attachment {
 
 export interface AttachmentsOptions {
   readonly store: Store;
-  readonly epoch: number;
+  readonly pushing: Pushing;
   readonly onProblem: (error: unknown) => void;
 }
 
@@ -161,7 +161,7 @@ export class Attachments {
       attachment.inFlightBytes += bytes;
     }
     attachment.pushedNo = throughNo;
-    attachment.sink.push(attachment.device, BigInt(this.#options.epoch), attachment.incarnation, envelopes);
+    attachment.sink.push(attachment.device, this.#options.pushing, attachment.incarnation, envelopes);
   }
 
   /** Reads the mailbox on credit until the window is full or nothing is left. */

@@ -35,10 +35,16 @@ export type DeviceWork =
     };
 
 /** The way back to a device: its relay's stream. */
+/** Who pushes: the range, and the epoch under which it is held. */
+export interface Pushing {
+  readonly range: string;
+  readonly epoch: number;
+}
+
 export interface DeviceSink {
   /** The stream is gone. */
   readonly closed: boolean;
-  push(device: DeviceRef, epoch: bigint, incarnation: number, envelopes: readonly PushedEnvelope[]): void;
+  push(device: DeviceRef, from: Pushing, incarnation: number, envelopes: readonly PushedEnvelope[]): void;
   forget(device: DeviceRef, incarnation: number, through: number): void;
   outcome(device: DeviceRef, outcomes: readonly NewOutcome[]): void;
   refuse(device: DeviceRef, reason: 'not_owner' | 'superseded' | 'unknown_device'): void;

@@ -46,7 +46,9 @@ export type Claim =
   | { readonly kind: 'claimed'; readonly progress: Progress }
   /** A higher epoch, or this one by another instance, has it. */
   | { readonly kind: 'refused'; readonly epoch: number }
-  | { readonly kind: 'drained' };
+  | { readonly kind: 'drained' }
+  /** What it replaces is not drained yet: the first of those ranges. */
+  | { readonly kind: 'waits'; readonly rangeId: string };
 
 /** A new database begins at 1; raised when it comes back without its last commits. */
 const firstIncarnation = 1;
@@ -72,11 +74,33 @@ function claimOnce(store: Store, range: Range, epoch: number, instance: string):
   return store.transaction(async (tx) => {
     const known = await claimRow(tx, range.id, epoch, instance);
     if (known !== undefined) return known;
-    const fresh = [range.id, range.start, range.end, 0, '', firstIncarnation, 0, 0, 0, 0, -1, '', 0, 'active'];
+    const inherited = await inherit(tx, range.replaces ?? []);
+    if ('waitsFor' in inherited) return { kind: 'waits', rangeId: inherited.waitsFor };
+    const { incarnation, lastTimeMs } = inherited;
+    const fresh = [range.id, range.start, range.end, 0, '', incarnation, 0, 0, 0, 0, -1, '', lastTimeMs, 'active'];
     // Somebody else may insert it first.
     await tx.insert(rangeProgressTable, [fresh], 'ignore');
     return (await claimRow(tx, range.id, epoch, instance)) ?? missingRow(range.id);
   });
+}
+
+/**
+ * What a range that was never claimed has from those that it replaces, once all of them are drained: time does not
+ * go back for a contact. Their rows are locked, so that none of them can be worked on behind it.
+ */
+async function inherit(
+  tx: Transaction,
+  replaced: readonly string[],
+): Promise<{ incarnation: number; lastTimeMs: number } | { waitsFor: string }> {
+  let [incarnation, lastTimeMs] = [firstIncarnation, 0];
+  for (const id of replaced.toSorted()) {
+    const row = await findRow(tx, id);
+    if (row?.['state'] !== 'drained') return { waitsFor: id };
+    const progress = progressOf(row);
+    incarnation = Math.max(incarnation, progress.incarnation);
+    lastTimeMs = Math.max(lastTimeMs, progress.lastTimeMs);
+  }
+  return { incarnation, lastTimeMs };
 }
 
 /** Undefined: the range has no row yet. */

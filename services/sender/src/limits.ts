@@ -110,6 +110,9 @@ export const handOverLookMs = 10;
 /** A range that could not be taken is tried again, and so is what the shard could not say of itself. */
 export const retakeMs = 500;
 
+/** A new range looks so often whether those that it replaces are drained elsewhere; here it is told. One row is read. */
+export const drainedLookMs = 25;
+
 /** Loads change slowly; 500 shards make 500 small writes a second at most. */
 export const reportIntervalMs = 1_000;
 

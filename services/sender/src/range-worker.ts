@@ -22,6 +22,7 @@ import { StoreError, type Store } from '@chappe/store/store';
 import type { Logger } from '@chappe/telemetry/telemetry';
 import { Attachments } from './attachments.ts';
 import { Changes } from './changes.ts';
+import { closeRange } from './close-range.ts';
 import { ContactCache } from './contact-cache.ts';
 import { loadContacts } from './contact-store.ts';
 import { cutBatch } from './cut-batch.ts';
@@ -68,6 +69,8 @@ export interface RangeWorkerDependencies {
 export type WorkerEnd =
   | { readonly kind: 'stopped' }
   | { readonly kind: 'fenced'; readonly epoch: number }
+  /** It was replaced and is worked off for good. */
+  | { readonly kind: 'drained' }
   /** A person must look: log and store do not fit together. It is not taken again under this epoch. */
   | { readonly kind: 'alarm'; readonly reason: string }
   /** A fault of its own: it is taken again after a while. */
@@ -98,6 +101,8 @@ export class RangeWorker {
   #readProblem: string | undefined;
   #alarm: string | undefined;
   #forgets = false;
+  /** Where its topic was sealed, once it is replaced: what lies beyond is not its own. */
+  #drainTo: number | undefined;
   #isInTurn = false;
   #hasEnded = false;
   #gatherUntilMs = 0;
@@ -113,7 +118,7 @@ export class RangeWorker {
     this.#clock = new LogClock(dependencies.now);
     this.#attachments = new Attachments({
       store,
-      epoch: progress.epoch,
+      pushing: { range: range.id, epoch: progress.epoch },
       onProblem: (error) => logger.warn({ range: range.id, err: error }, 'a mailbox could not be read'),
     });
     this.#publisher = new OutboxPublisher({
@@ -170,6 +175,14 @@ export class RangeWorker {
     }
     if (this.#deviceWork.length === 0) this.#gatherUntilMs = performance.now() + acknowledgementsGatherMs;
     this.#deviceWork.push(work);
+    this.#wake.resolve();
+  }
+
+  /** The range was replaced: works off what lies before the offset at which its topic was sealed, and closes it. */
+  drain(sealedAt: number): void {
+    if (this.#drainTo !== undefined) return;
+    this.#drainTo = sealedAt;
+    this.#keepOwn();
     this.#wake.resolve();
   }
 
@@ -275,6 +288,7 @@ export class RangeWorker {
         if (first === undefined) continue;
         this.#clock.sawRecord(first.appendTimeMs, askedAtMs);
         this.#commands.push(...records.map(readCommand));
+        this.#keepOwn();
         this.#wake.resolve();
         await this.#gatherRecords(this.#isInTurn ? recordsGatherMs : this.#restUntilMs - performance.now());
       } catch (error) {
@@ -290,6 +304,13 @@ export class RangeWorker {
     }
   }
 
+  /** A record beyond the seal is the new range's, if ever there is one. */
+  #keepOwn(): void {
+    const end = this.#drainTo;
+    if (end === undefined) return;
+    this.#commands = this.#commands.filter(({ record }) => record.offset < end);
+  }
+
   /** Nobody takes what comes during a turn or a rest: one request then brings what has gathered. */
   async #gatherRecords(ms: number): Promise<void> {
     if (ms > 0) await timeOrEvent(ms, this.#advanced.promise);
@@ -300,11 +321,13 @@ export class RangeWorker {
     let waitMs: number = retryMs.first;
     while (!signal.aborted) {
       if (this.#alarm !== undefined) return { kind: 'alarm', reason: this.#alarm };
-      if (!(await this.#hasWork())) continue;
+      const isDone = this.#drainTo !== undefined && this.#progress.nextOffset >= this.#drainTo;
+      if (!(await (isDone ? this.#isPublished() : this.#hasWork()))) continue;
       const startedAt = performance.now();
       this.#isInTurn = true;
-      const outcome = await this.#turn();
+      const outcome = isDone ? await this.#close() : await this.#turn();
       this.#isInTurn = false;
+      if (isDone && outcome.kind === 'committed') return { kind: 'drained' };
       switch (outcome.kind) {
         case 'committed': {
           waitMs = retryMs.first;
@@ -327,6 +350,21 @@ export class RangeWorker {
       }
     }
     return { kind: 'stopped' };
+  }
+
+  /** What was committed before leaves before the range is closed; false: look again. */
+  async #isPublished(): Promise<boolean> {
+    this.#wake = Promise.withResolvers<void>();
+    if (this.#publisher.isEmpty) return true;
+    await this.#wake.promise;
+    return false;
+  }
+
+  async #close(): Promise<Outcome> {
+    const held = this.#progress;
+    const outcome = await closeRange(this.#dependencies.store, this.range.id, held);
+    if (outcome.kind === 'refused') this.#giveBack([], new Map(), outcome.error);
+    return outcome.kind === 'unknown' ? this.#resolveUnknown(held) : outcome;
   }
 
   /** Waits until there is something to do; false: look again. */

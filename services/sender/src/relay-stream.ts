@@ -15,7 +15,7 @@ import {
   type DeviceRefusedSchema,
 } from '@chappe/proto/internal/sender_service';
 import type { NewOutcome } from './changes.ts';
-import { bytesOf, type DeviceSink, type PushedEnvelope } from './device-work.ts';
+import { bytesOf, type DeviceSink, type PushedEnvelope, type Pushing } from './device-work.ts';
 import { outcomesWaitingMax, pushBytesPerFrame } from './limits.ts';
 
 type Frame = MessageInitShape<typeof AttachResponseSchema>;
@@ -49,10 +49,13 @@ export class RelayStream implements DeviceSink {
     this.#closed = true;
   }
 
-  push(device: DeviceRef, epoch: bigint, incarnation: number, envelopes: readonly PushedEnvelope[]): void {
+  push(device: DeviceRef, { range, epoch }: Pushing, incarnation: number, envelopes: readonly PushedEnvelope[]): void {
     if (this.#closed) return;
     const bytes = envelopes.reduce((sum, envelope) => sum + bytesOf(envelope), 0);
-    this.#pushes.push({ push: { device, epoch, envelopes: { incarnation, envelopes: envelopes.map(toWire) } }, bytes });
+    this.#pushes.push({
+      push: { device, range, epoch: BigInt(epoch), envelopes: { incarnation, envelopes: envelopes.map(toWire) } },
+      bytes,
+    });
     this.#flushSoon();
   }
 

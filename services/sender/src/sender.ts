@@ -95,10 +95,11 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
     implementations: [
       implement(SenderService, {
         attach: (stream) => attach(shardNow(), stream),
-        getContact: async ({ contact, business, minOffset }, { signal }) => {
+        getContact: async ({ contact, business, minOffset, range }, { signal }) => {
           const number = phoneNumberFromDigits(contact);
           const worker = shardNow().workerOf(number);
-          if (worker === undefined)
+          // While a new range only fills, the one that it replaces does not know what was appended there.
+          if (worker === undefined || (minOffset > 0n && worker.range.id !== range))
             throw new ChappeError('notOwner', 'this shard does not hold the range of the contact');
           await worker.reached(Number(minOffset), signal);
           // It ended meanwhile: the next owner has what the caller wrote, or will have.

@@ -12,7 +12,7 @@ import type { Coordination, Lease } from '@chappe/coordination/coordination';
 import { LogError } from '@chappe/log/log-error';
 import type { LogReader } from '@chappe/log/log';
 import { phoneNumberFromDigits, type PhoneNumber } from '@chappe/numbers/phone-number';
-import { isAppendable, type Range } from '@chappe/ranges/range';
+import type { Range } from '@chappe/ranges/range';
 import { formatRefusedClaim, refusedClaimPrefix } from '@chappe/ranges/refused-claim';
 import { formatShardInfo, shardPrefix, type RangeLoad, type ShardInfo } from '@chappe/ranges/shard-info';
 import type { TableWatcher } from '@chappe/ranges/table-watcher';
@@ -21,6 +21,7 @@ import { claimRange, type Progress } from './fence.ts';
 import {
   cacheBytesMax,
   capacity,
+  drainedLookMs,
   handOverLookMs,
   leaseTtlMs,
   pendingDeviceWorkMax,
@@ -62,6 +63,8 @@ export class Shard implements AsyncDisposable {
   readonly #taking = new Map<string, Promise<void>>();
   /** What devices of those said meanwhile, for the worker that is about to start. */
   readonly #early = new Map<string, DeviceWork[]>();
+  /** Ranges that wait until those that they replace are drained. */
+  readonly #waiting = new Set<string>();
   /** Ranges that could not be taken, and why; tried again. */
   readonly #untaken = new Map<string, string>();
   readonly #rates = new Map<string, { readonly nextOffset: number; readonly atMs: number; readonly rate: number }>();
@@ -75,6 +78,8 @@ export class Shard implements AsyncDisposable {
   #wake = Promise.withResolvers<void>();
   /** Resolved when what the shard has to say does not wait for the next report. */
   #report = Promise.withResolvers<void>();
+  /** Resolved when a range that is replaced was worked off here. */
+  #drained = Promise.withResolvers<void>();
   #loops: Promise<unknown> | undefined;
 
   constructor(options: ShardOptions) {
@@ -86,17 +91,18 @@ export class Shard implements AsyncDisposable {
     this.#loops = Promise.all([this.#reconcileLoop(), this.#reportLoop(), this.#tickLoop()]);
   }
 
-  /** The worker of a contact's range, if it runs here. */
+  /** The worker of a contact's range, if it runs here: of the range that is replaced until the new one has begun. */
   workerOf(contact: PhoneNumber): RangeWorker | undefined {
-    const range = this.#options.table.current()?.find(contact);
-    return range === undefined ? undefined : this.#workers.get(range.id);
+    const table = this.#options.table.current();
+    if (table === undefined) return undefined;
+    return this.#workers.get(table.find(contact).id) ?? this.#workers.get(table.working(contact).id);
   }
 
   /** Hands what a device said to its range's worker, also to one that is about to start; else refuses it. */
   async takeDeviceWork(work: DeviceWork): Promise<void> {
-    const range = this.#options.table.current()?.find(phoneNumberFromDigits(work.device.contact));
-    const worker = this.#workers.get(range?.id ?? '');
-    const early = this.#early.get(range?.id ?? '');
+    const contact = phoneNumberFromDigits(work.device.contact);
+    const worker = this.workerOf(contact);
+    const early = this.#early.get(this.#options.table.current()?.find(contact).id ?? '');
     if (worker !== undefined) await worker.takeDeviceWork(work);
     else if (early !== undefined && early.length < pendingDeviceWorkMax) early.push(work);
     else refuseDeviceWork(work);
@@ -194,8 +200,11 @@ export class Shard implements AsyncDisposable {
   /** Begins what makes everything as the table says. */
   #reconcile(): void {
     const mine = new Map(this.#given().map((range) => [range.id, range]));
-    for (const worker of this.#workers.values())
-      if (mine.get(worker.range.id)?.epoch !== worker.epoch) void worker.stop();
+    for (const worker of this.#workers.values()) {
+      const range = mine.get(worker.range.id);
+      if (range?.epoch !== worker.epoch) void worker.stop();
+      else if (range.sealedAt !== undefined) worker.drain(range.sealedAt);
+    }
     for (const [rangeId, { epoch }] of this.#alarms)
       if (mine.get(rangeId)?.epoch !== epoch) this.#alarms.delete(rangeId);
     for (const rangeId of this.#untaken.keys()) if (!mine.has(rangeId)) this.#untaken.delete(rangeId);
@@ -206,11 +215,15 @@ export class Shard implements AsyncDisposable {
     }
   }
 
+  #isGiven({ id, epoch }: Range): boolean {
+    return this.#given().some((range) => range.id === id && range.epoch === epoch);
+  }
+
   /** The ranges that the table gives to this process. */
   #given(): Range[] {
     const { table, id, instance } = this.#options;
     const ranges = table.current()?.ranges ?? [];
-    return ranges.filter((range) => range.owner === id && range.ownerInstance === instance && isAppendable(range));
+    return ranges.filter((range) => range.owner === id && range.ownerInstance === instance && range.state !== 'sealed');
   }
 
   /** Why a range cannot be taken is said once. If it is not taken it is tried again, after a while. */
@@ -226,6 +239,7 @@ export class Shard implements AsyncDisposable {
         this.#options.worker.events.shardProblem(`range ${range.id} could not be taken, it is tried again`, error);
       this.#untaken.set(range.id, reason);
     }
+    this.#waiting.delete(range.id);
     for (const work of this.#early.get(range.id) ?? []) refuseDeviceWork(work);
     this.#early.delete(range.id);
     if (!isTaken) await sleep(retakeMs, undefined, { signal, ref: false }).catch(() => undefined);
@@ -236,7 +250,13 @@ export class Shard implements AsyncDisposable {
   async #take(range: Range): Promise<boolean> {
     const { instance, coordination, worker: dependencies } = this.#options;
     const { store, events } = dependencies;
-    const claim = await claimRange(store, range, range.epoch, instance);
+    let claim = await claimRange(store, range, range.epoch, instance);
+    while (claim.kind === 'waits') {
+      this.#waiting.add(range.id);
+      await Promise.race([sleep(drainedLookMs, undefined, { ref: false }), this.#drained.promise]);
+      if (this.#stopping.signal.aborted || !this.#isGiven(range)) return false;
+      claim = await claimRange(store, range, range.epoch, instance);
+    }
     if (claim.kind === 'refused') {
       events.claimRefused(range.id, range.epoch, claim.epoch);
       const value = formatRefusedClaim({ claimedEpoch: range.epoch, rowEpoch: claim.epoch });
@@ -245,6 +265,7 @@ export class Shard implements AsyncDisposable {
     }
     // Until the table says so too.
     if (claim.kind === 'drained') return false;
+    this.#waiting.delete(range.id);
     const { progress } = claim;
     const reader = await this.#openReader(range, progress);
     if (reader === undefined) return true;
@@ -254,11 +275,16 @@ export class Shard implements AsyncDisposable {
     });
     for (const work of this.#early.get(range.id)?.splice(0) ?? []) void worker.takeDeviceWork(work);
     this.#workers.set(range.id, worker);
+    if (range.sealedAt !== undefined) worker.drain(range.sealedAt);
     this.#report.resolve();
     events.workerStarted(range.id, range.epoch, progress.nextOffset);
     void worker.run(reader).then(async (end) => {
       this.#workers.delete(range.id);
       this.#report.resolve();
+      if (end.kind === 'drained') {
+        this.#drained.resolve();
+        this.#drained = Promise.withResolvers<void>();
+      }
       this.#workerEnded(range, end, worker.nextOffset);
       if (end.kind === 'failed') {
         await sleep(retryMs.longest, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
@@ -351,6 +377,7 @@ export class Shard implements AsyncDisposable {
     const load: Record<string, RangeLoad> = {};
     const problem = this.#problem?.slice(0, problemCharactersMax);
     if (problem !== undefined) for (const { id } of this.#given()) load[id] = { rate: 0, problem };
+    for (const id of this.#waiting) load[id] = { nextOffset: 0, rate: 0, waitsForReplaced: true };
     for (const [id, reason] of this.#untaken)
       load[id] = { rate: 0, problem: `not taken yet: ${reason}`.slice(0, problemCharactersMax) };
     for (const [id, { reason, nextOffset }] of this.#alarms)

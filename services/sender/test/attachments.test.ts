@@ -57,7 +57,11 @@ async function mailboxOf(t: TestContext, count: number, bytes: number): Promise<
 }
 
 function attachmentsOf(store: Store): Attachments {
-  return new Attachments({ store, epoch: 1, onProblem: (error) => assert.fail(String(error)) });
+  return new Attachments({
+    store,
+    pushing: { range: 'r1', epoch: 1 },
+    onProblem: (error) => assert.fail(String(error)),
+  });
 }
 
 function numbersOf(pushes: readonly (readonly PushedEnvelope[])[]): number[] {

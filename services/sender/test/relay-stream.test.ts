@@ -17,7 +17,7 @@ test('BOUND: what gathers for a slow relay goes in frames of a bounded size, in 
   const device = create(DeviceRefSchema, { contact: '33612345678', device: 1 });
   for (let envelopeNo = 1; envelopeNo <= 30; envelopeNo += 1) {
     const envelope = { envelopeNo, number: '33100000000', sessionNo: 1, type: 1, ciphertext: new Uint8Array(each) };
-    stream.push(device, 1n, 1, [{ kind: 'envelope', ...envelope }]);
+    stream.push(device, { range: 'r1', epoch: 1 }, 1, [{ kind: 'envelope', ...envelope }]);
   }
   await until(() => frames.flatMap(({ numbers }) => numbers).length === 30);
   assert.ok(frames.every(({ bytes }) => bytes < pushBytesPerFrame + each));

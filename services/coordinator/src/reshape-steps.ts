@@ -1,0 +1,147 @@
+/**
+ * What is to be done next of a reshape: a pure function of its record, the routing table and what the shards say.
+ * Whoever leads asks it again after every step, so that a successor goes on where a killed leader stopped.
+ *
+ * | step      | what is true                                                    | next                                   |
+ * |-----------|-----------------------------------------------------------------|----------------------------------------|
+ * | requested | nothing was done                                                | prepare, or refuse                     |
+ * | prepared  | the new topics exist, the record has the new ids                | seal; undo if cancelled                |
+ * | sealed    | the old topics take nothing, the record has their ends          | open; undo if cancelled                |
+ * | open      | producers append to the new ranges, owners work off the old     | activate each new range that is worked on |
+ * | active    | the old ranges are drained in the store                         | delete the old topics, after the margin |
+ * | undoing   | the old topics are opened again                                 | unseal                                 |
+ */
+import { compareBounds } from '@chappe/numbers/phone-number';
+import type { Range } from '@chappe/ranges/range';
+import { isEnded, type Reshape } from '@chappe/ranges/reshape';
+import { recut } from '@chappe/ranges/routing-table';
+import type { ShardInfo } from '@chappe/ranges/shard-info';
+import { endedReshapeMs, restoreMarginMs } from './limits.ts';
+import { middleOf } from './middle.ts';
+
+export interface ClusterView {
+  readonly ranges: ReadonlyMap<string, Range>;
+  readonly shards: ReadonlyMap<string, ShardInfo>;
+  /** All that are not forgotten, this one too. */
+  readonly reshapes: readonly Reshape[];
+  /** Milliseconds since 1970. */
+  readonly nowMs: number;
+}
+
+export type ReshapeAction =
+  | { readonly kind: 'refuse'; readonly problem: string }
+  /** Make the topics of so many new ranges, with ids that were never used. */
+  | { readonly kind: 'prepare'; readonly old: readonly Range[]; readonly cuts: readonly string[] }
+  | { readonly kind: 'seal'; readonly old: readonly Range[] }
+  /** In one transaction: the old ranges drain, the new ones fill. */
+  | { readonly kind: 'open'; readonly old: readonly Range[]; readonly made: readonly Range[] }
+  | { readonly kind: 'undo'; readonly problem: string }
+  | { readonly kind: 'unseal'; readonly old: readonly Range[] }
+  /** New ranges that are worked on. If they are the last ones, the old ranges are closed as well. */
+  | { readonly kind: 'activate'; readonly made: readonly Range[]; readonly close: readonly Range[] }
+  /** The old topics go, and the record. */
+  | { readonly kind: 'delete'; readonly old: readonly Range[] }
+  | { readonly kind: 'forget' }
+  | { readonly kind: 'wait'; readonly for: string };
+
+export function nextAction(reshape: Reshape, view: ClusterView): ReshapeAction {
+  const old = reshape.old.flatMap((id) => view.ranges.get(id) ?? []);
+  switch (reshape.step) {
+    case 'requested':
+      return begin(reshape, old, view);
+    case 'prepared':
+      return reshape.isCancelled === true
+        ? { kind: 'undo', problem: 'taken back by the operator' }
+        : { kind: 'seal', old };
+    case 'sealed':
+      if (reshape.isCancelled === true) return { kind: 'undo', problem: 'taken back by the operator' };
+      return { kind: 'open', old: drainingTo(reshape, old), made: recut(old, reshape.cuts ?? [], reshape.made) };
+    case 'open':
+      return activate(reshape, old, view);
+    case 'undoing':
+      return { kind: 'unseal', old };
+    case 'active':
+      return isOlder(reshape, view, restoreMarginMs)
+        ? { kind: 'delete', old }
+        : { kind: 'wait', for: 'the old topics stay until nobody can want to restore them' };
+    case 'refused':
+    case 'undone':
+      return isOlder(reshape, view, endedReshapeMs)
+        ? { kind: 'forget' }
+        : { kind: 'wait', for: 'nothing: it has ended' };
+  }
+}
+
+/** Why ranges cannot be replaced now, in words; undefined: they can. */
+export function whyNot(
+  old: readonly string[],
+  cuts: readonly string[] | undefined,
+  view: ClusterView,
+): string | undefined {
+  const found = old.flatMap((id) => view.ranges.get(id) ?? []);
+  const missing = old.filter((id) => !view.ranges.has(id));
+  if (old.length === 0 || missing.length > 0) return `there is no range ${missing.join(', ')}`;
+  if (new Set(old).size !== old.length) return 'a range is named twice';
+  const busy = view.reshapes.find(
+    (other) =>
+      !isEnded(other) && other.step !== 'requested' && other.old.concat(other.made).some((id) => old.includes(id)),
+  );
+  if (busy !== undefined) return `reshape ${busy.id} of ${busy.old.join(' and ')} is not at its end`;
+  const idle = found.find(({ state }) => state !== 'active');
+  if (idle !== undefined) return `range ${idle.id} is ${idle.state}`;
+  if (cuts === undefined && found.length !== 1) return 'the middle of one range is meant, and several are named';
+  try {
+    const ids = Array.from({ length: (cuts ?? []).length + 1 }, (_, index) => `new-${index}`);
+    recut(found, cuts ?? [], ids);
+  } catch (error) {
+    return error instanceof Error ? error.message : 'unknown';
+  }
+  return undefined;
+}
+
+function begin(reshape: Reshape, old: readonly Range[], view: ClusterView): ReshapeAction {
+  if (reshape.isCancelled === true) return { kind: 'refuse', problem: 'taken back by the operator' };
+  const problem = whyNot(reshape.old, reshape.cuts, view);
+  if (problem !== undefined) return { kind: 'refuse', problem };
+  const [range] = old;
+  const middle = reshape.cuts === undefined && range !== undefined ? middleOf(range, view.shards) : undefined;
+  if (reshape.cuts === undefined && middle === undefined)
+    return { kind: 'refuse', problem: `range ${reshape.old.join()} is one number and cannot be cut` };
+  const sorted = old.toSorted((a, b) => compareBounds(a.start, b.start));
+  return { kind: 'prepare', old: sorted, cuts: reshape.cuts ?? (middle === undefined ? [] : [middle]) };
+}
+
+function drainingTo({ ends }: Reshape, old: readonly Range[]): Range[] {
+  return old.map((range) => ({ ...range, state: 'draining', sealedAt: ends[range.id] ?? 0 }));
+}
+
+/** A new range is worked on once its owner reports how far it is: the claim has found the old ones drained. */
+function activate(reshape: Reshape, old: readonly Range[], { ranges, shards }: ClusterView): ReshapeAction {
+  const made = reshape.made.flatMap((id) => ranges.get(id) ?? []);
+  const filling = made.filter(({ state }) => state === 'filling');
+  const begun = filling.filter((range) => isWorkedOn(range, shards));
+  const left = filling.filter((range) => !begun.includes(range));
+  if (begun.length === 0 && left.length > 0)
+    return {
+      kind: 'wait',
+      for: `${left.map(({ id }) => id).join(' and ')} to find ${reshape.old.join(' and ')} drained`,
+    };
+  return {
+    kind: 'activate',
+    made: begun.map(({ replaces: _, ...range }) => ({ ...range, state: 'active' })),
+    close:
+      left.length > 0
+        ? []
+        : old.map((range) => ({ ...range, state: 'sealed', owner: undefined, ownerInstance: undefined })),
+  };
+}
+
+function isWorkedOn({ id, owner, ownerInstance }: Range, shards: ReadonlyMap<string, ShardInfo>): boolean {
+  const shard = shards.get(owner ?? '');
+  const load = shard?.instance === ownerInstance ? shard?.load[id] : undefined;
+  return load?.nextOffset !== undefined && load.waitsForReplaced !== true;
+}
+
+function isOlder({ sinceMs }: Reshape, { nowMs }: ClusterView, ms: number): boolean {
+  return nowMs - sinceMs > ms;
+}

@@ -1,0 +1,297 @@
+/**
+ * Brings reshapes forward, one step after the other: the loop of whoever leads, beside that which gives ranges to
+ * shards, as sealing a topic waits for brokers and a dead shard must not wait for that.
+ *
+ * What is next is said by `reshape-steps.ts`; here it is done. Every step can be done again: what it does to the log
+ * is idempotent, and what it writes compares the leadership, the record and the ranges as they were read.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Compare, Coordination, KeyValue, Operation } from '@chappe/coordination/coordination';
+import type { Log } from '@chappe/log/log';
+import { LogError } from '@chappe/log/log-error';
+import { formatRange, parseRange, rangePrefix, topicOf, type Range } from '@chappe/ranges/range';
+import { formatReshape, isEnded, parseReshape, reshapePrefix, type Reshape } from '@chappe/ranges/reshape';
+import { parseShardInfo, shardPrefix } from '@chappe/ranges/shard-info';
+import type { CoordinatorEvents } from './events.ts';
+import type { Journal } from './journal.ts';
+import { moveLateRecords } from './late-records.ts';
+import type { Leadership } from './leadership.ts';
+import { lateRecordsLookMs, lookIntervalMs, reshapesAtOnceMax, retryMs } from './limits.ts';
+import { nextAction, type ClusterView, type ReshapeAction } from './reshape-steps.ts';
+
+export interface ReshaperDependencies {
+  readonly coordination: Coordination;
+  readonly log: Log;
+  readonly events: CoordinatorEvents;
+  readonly journal: Journal;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** The highest number of a range's id that was ever given: ids and topics are never used again. */
+const rangeNoKey = 'range-no';
+
+/** What one look found. */
+interface Found extends ClusterView {
+  readonly entries: ReadonlyMap<string, KeyValue>;
+}
+
+export class Reshaper implements AsyncDisposable {
+  readonly #dependencies: ReshaperDependencies;
+  readonly #leadership: Leadership;
+  readonly #stopping = new AbortController();
+  /** By reshape: what is being done. */
+  readonly #running = new Map<string, Promise<void>>();
+  #wake = Promise.withResolvers<void>();
+  #lateLookAtMs = 0;
+  readonly #loop: Promise<void>;
+
+  constructor(dependencies: ReshaperDependencies, leadership: Leadership) {
+    this.#dependencies = dependencies;
+    this.#leadership = leadership;
+    leadership.lost.addEventListener('abort', () => this.#wake.resolve(), { once: true });
+    this.#loop = this.#run();
+  }
+
+  /** Something changed in coordination. */
+  wake(): void {
+    this.#wake.resolve();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort();
+    this.#wake.resolve();
+    await this.#loop;
+    await Promise.all(this.#running.values());
+  }
+
+  async #run(): Promise<void> {
+    let waitMs: number = retryMs.first;
+    while (!this.#hasEnded()) {
+      const woken = this.#wake.promise;
+      try {
+        await this.#look();
+        waitMs = retryMs.first;
+        await Promise.race([woken, sleep(lookIntervalMs, undefined, { ref: false })]);
+      } catch (error) {
+        this.#dependencies.events.failed(error);
+        await sleep(waitMs, undefined, { signal: this.#stopping.signal, ref: false }).catch(() => undefined);
+        waitMs = Math.min(waitMs * 2, retryMs.longest);
+      }
+      this.#wake = Promise.withResolvers<void>();
+    }
+  }
+
+  #hasEnded(): boolean {
+    return this.#stopping.signal.aborted || this.#leadership.lost.aborted;
+  }
+
+  /** Begins the next step of every reshape that has none going on. */
+  async #look(): Promise<void> {
+    const found = await this.#read();
+    if (found === undefined) return;
+    for (const reshape of found.reshapes) {
+      if (this.#running.has(reshape.id)) continue;
+      const action = nextAction(reshape, found);
+      if (action.kind === 'wait') continue;
+      // One that has begun goes on whatever else there is: it may hold appends.
+      if (reshape.step === 'requested' && this.#running.size >= reshapesAtOnceMax) continue;
+      const done = this.#act(reshape, action, found).finally(() => {
+        this.#running.delete(reshape.id);
+        this.#wake.resolve();
+      });
+      this.#running.set(reshape.id, done);
+      // Of two wishes for one range the second sees what the first has made of it.
+      if (reshape.step === 'requested') break;
+    }
+    if (performance.now() < this.#lateLookAtMs) return;
+    this.#lateLookAtMs = performance.now() + lateRecordsLookMs;
+    for (const reshape of found.reshapes) if (reshape.step === 'active') await this.#moveLateRecords(reshape, found);
+  }
+
+  /** Undefined: there are no reshapes. */
+  async #read(): Promise<Found | undefined> {
+    const { coordination, now } = this.#dependencies;
+    const records = (await coordination.list(reshapePrefix)).entries;
+    if (records.length === 0) return undefined;
+    const ranges = (await coordination.list(rangePrefix)).entries;
+    const shards = (await coordination.list(shardPrefix)).entries.map(({ value }) => parseShardInfo(value));
+    const parsed = ranges.map(({ value }) => parseRange(value));
+    return {
+      reshapes: records.map(({ value }) => parseReshape(value)).toSorted((a, b) => a.sinceMs - b.sinceMs),
+      ranges: new Map(parsed.map((range) => [range.id, range])),
+      shards: new Map(shards.map((shard) => [shard.id, shard])),
+      nowMs: now(),
+      entries: new Map([...records, ...ranges].map((entry) => [entry.key, entry])),
+    };
+  }
+
+  async #act(reshape: Reshape, action: ReshapeAction, found: Found): Promise<void> {
+    const { log, events, journal } = this.#dependencies;
+    const name = `${reshape.id} of ${reshape.old.join(' and ')}`;
+    try {
+      switch (action.kind) {
+        case 'refuse':
+          await this.#step(reshape, { step: 'refused', problem: action.problem }, found, [
+            journal.line(`reshape ${name} refused: ${action.problem}`),
+          ]);
+          return;
+        case 'prepare':
+          await this.#prepare(reshape, action.old, action.cuts, found);
+          return;
+        case 'seal': {
+          const ends = await Promise.all(action.old.map(async ({ id, topic }) => [id, await log.seal(topic)] as const));
+          await this.#step(reshape, { step: 'sealed', ends: Object.fromEntries(ends) }, found);
+          return;
+        }
+        case 'open':
+          await this.#open(reshape, action.old, action.made, found);
+          return;
+        case 'undo':
+          await this.#step(reshape, { step: 'undoing', problem: action.problem }, found);
+          return;
+        case 'unseal':
+          for (const { topic } of action.old) await log.unseal(topic);
+          for (const id of reshape.made) await log.deleteTopic(topicOf(id));
+          await this.#step(reshape, { step: 'undone' }, found, [
+            journal.line(`reshape ${name} taken back: ${reshape.problem ?? 'unknown'}`),
+          ]);
+          return;
+        case 'activate':
+          await this.#activate(reshape, action.made, action.close, found);
+          return;
+        case 'delete':
+          await this.#delete(reshape, found);
+          return;
+        case 'forget':
+          await this.#write(
+            [this.#compareRecord(reshape, found)],
+            [{ kind: 'delete', key: reshapePrefix + reshape.id }],
+          );
+          return;
+        case 'wait':
+          return;
+      }
+    } catch (error) {
+      events.failed(error);
+      // Producers wait for it: they are not kept waiting for a log that does not answer.
+      if (action.kind === 'seal' && error instanceof LogError) {
+        const problem = `its topics could not be sealed: ${error.message}`;
+        await this.#step(reshape, { step: 'undoing', problem }, found).catch((again: unknown) => events.failed(again));
+      } else
+        await sleep(retryMs.longest, undefined, { signal: this.#stopping.signal, ref: false }).catch(() => undefined);
+    }
+  }
+
+  async #prepare(reshape: Reshape, old: readonly Range[], cuts: readonly string[], found: Found): Promise<void> {
+    const { coordination, log } = this.#dependencies;
+    const entry = await coordination.get(rangeNoKey);
+    const known = entry === undefined ? highestNo(found.ranges.keys()) : Number(entry.value);
+    const made = [...cuts, ''].map((_, index) => `r${known + 1 + index}`);
+    // Before anybody hears of them. Were it to end here, the next one would make the same.
+    await Promise.all(made.map((id) => log.createTopic(topicOf(id))));
+    const compare: Compare =
+      entry === undefined ? { key: rangeNoKey, absent: true } : { key: rangeNoKey, modRevision: entry.modRevision };
+    await this.#step(
+      reshape,
+      { step: 'prepared', old: old.map(({ id }) => id), cuts, made },
+      found,
+      [{ kind: 'put', key: rangeNoKey, value: String(known + made.length) }],
+      [compare],
+    );
+  }
+
+  async #open(reshape: Reshape, old: readonly Range[], made: readonly Range[], found: Found): Promise<void> {
+    const { coordination, journal } = this.#dependencies;
+    const generation = await coordination.get('generation');
+    if (generation === undefined) throw new Error('there is no generation of the routing table');
+    const cut = reshape.cuts?.length === 0 ? 'merged' : `cut at ${reshape.cuts?.join(', ')}`;
+    await this.#step(
+      reshape,
+      { step: 'open' },
+      found,
+      [
+        ...[...old, ...made].map(putRange),
+        { kind: 'put', key: 'generation', value: String(Number(generation.value) + 1) },
+        journal.line(`${reshape.old.join(' and ')} ${cut} into ${reshape.made.join(' and ')}: ${reshape.reason}`),
+      ],
+      [
+        ...old.map((range) => compareRange(range, found)),
+        ...made.map(({ id }): Compare => ({ key: rangePrefix + id, absent: true })),
+        { key: 'generation', modRevision: generation.modRevision },
+      ],
+    );
+  }
+
+  async #activate(reshape: Reshape, made: readonly Range[], close: readonly Range[], found: Found): Promise<void> {
+    const ranges = [...made, ...close];
+    const compares = ranges.map((range) => compareRange(range, found));
+    if (close.length > 0) {
+      await this.#step(reshape, { step: 'active' }, found, ranges.map(putRange), compares);
+      return;
+    }
+    await this.#write([this.#compareRecord(reshape, found), ...compares], ranges.map(putRange));
+  }
+
+  async #delete(reshape: Reshape, found: Found): Promise<void> {
+    await this.#moveLateRecords(reshape, found);
+    for (const id of reshape.old) await this.#dependencies.log.deleteTopic(topicOf(id));
+    const deletes = reshape.old.map((id): Operation => ({ kind: 'delete', key: rangePrefix + id }));
+    await this.#write(
+      [this.#compareRecord(reshape, found)],
+      [...deletes, { kind: 'delete', key: reshapePrefix + reshape.id }],
+    );
+  }
+
+  /** What lies beyond a seal goes to the new ranges, with an alarm: nobody should have been able to append it. */
+  async #moveLateRecords(reshape: Reshape, found: Found): Promise<void> {
+    const { log, events } = this.#dependencies;
+    for (const [id, end] of Object.entries(reshape.ends)) {
+      const moved = await moveLateRecords(log, topicOf(id), end, found.ranges);
+      if (moved === 0) continue;
+      events.lateRecords(id, moved);
+      await this.#step(reshape, { ends: { ...reshape.ends, [id]: end + moved } }, found);
+      // The record is another one now: what is left is seen at the next look.
+      return;
+    }
+  }
+
+  #compareRecord({ id }: Reshape, { entries }: Found): Compare {
+    return { key: reshapePrefix + id, modRevision: entries.get(reshapePrefix + id)?.modRevision ?? 0 };
+  }
+
+  /** Writes the record with a change. Nothing happens if anything is not as it was read: the next look sees it. */
+  async #step(
+    reshape: Reshape,
+    change: Partial<Reshape>,
+    found: Found,
+    operations: readonly Operation[] = [],
+    compares: readonly Compare[] = [],
+  ): Promise<void> {
+    const { events, now } = this.#dependencies;
+    const next: Reshape = { ...reshape, ...change, ...(change.step === undefined ? {} : { sinceMs: now() }) };
+    const put: Operation = { kind: 'put', key: reshapePrefix + reshape.id, value: formatReshape(next) };
+    const isWritten = await this.#write([this.#compareRecord(reshape, found), ...compares], [put, ...operations]);
+    if (isWritten && change.step !== undefined) events.reshaped(next, next.sinceMs - reshape.sinceMs);
+    if (isWritten && isEnded(next))
+      await this.#dependencies.journal.trim(this.#dependencies.coordination, this.#leadership);
+  }
+
+  async #write(compares: readonly Compare[], operations: readonly Operation[]): Promise<boolean> {
+    const { coordination } = this.#dependencies;
+    const { succeeded } = await coordination.transact([this.#leadership.compare, ...compares], operations);
+    return succeeded;
+  }
+}
+
+function putRange(range: Range): Operation {
+  return { kind: 'put', key: rangePrefix + range.id, value: formatRange(range) };
+}
+
+function compareRange({ id }: Range, { entries }: Found): Compare {
+  return { key: rangePrefix + id, modRevision: entries.get(rangePrefix + id)?.modRevision ?? 0 };
+}
+
+function highestNo(ids: Iterable<string>): number {
+  return Math.max(0, ...[...ids].map((id) => Number(/^r(\d+)$/.exec(id)?.[1] ?? 0)));
+}
