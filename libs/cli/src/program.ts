@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { billingCommands } from './commands/billing.ts';
 import { businessCommand } from './commands/business.ts';
 import { clusterCommands } from './commands/cluster.ts';
+import { rangeCommands } from './commands/range.ts';
 import { contactCommand } from './commands/contact.ts';
 import { demoCommand } from './commands/demo.ts';
 import { eventsCommand } from './commands/events.ts';
@@ -35,6 +36,7 @@ const commands = [
   messageCommands,
   billingCommands,
   clusterCommands,
+  rangeCommands,
   demoCommand,
 ];
 

@@ -21,7 +21,15 @@ export class AdminClient implements Disposable {
   constructor({ address, adminKey, credentials }: AdminClientOptions) {
     this.#channel = new Channel({ address, bearer: adminKey, ...(credentials === undefined ? {} : { credentials }) });
     this.businesses = retried(this.#channel.client(BusinessService), ['list', 'listKeys', 'revokeKey']);
-    this.cluster = retried(this.#channel.client(ClusterService), ['listRanges', 'listShards', 'drainShard']);
+    this.cluster = retried(this.#channel.client(ClusterService), [
+      'listRanges',
+      'listShards',
+      'drainShard',
+      'cancelReshape',
+      'listReshapes',
+      'moveRange',
+      'listJournal',
+    ]);
   }
 
   /** @throws ChappeError `notReady` when there is no answer in time */

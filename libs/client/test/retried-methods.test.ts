@@ -33,6 +33,11 @@ async function refusing(t: TestContext, refusals: number): Promise<Gateway> {
         },
         listShards: async () => ({}),
         drainShard: async () => ({}),
+        reshapeRanges: async () => ({}),
+        cancelReshape: async () => ({}),
+        listReshapes: async () => ({}),
+        moveRange: async () => ({}),
+        listJournal: async () => ({}),
       }),
       implement(BusinessService, {
         create: async () => {

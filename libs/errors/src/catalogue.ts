@@ -77,6 +77,7 @@ export const catalogue = {
   laneFull: entry(3006, 'Too many held messages', failedPrecondition, 'never', 'Messages of this number to this person are held, until a new identity is acknowledged or the keys of a device are there, and no more are taken.'),
   rangeUnavailable: entry(3008, 'Range not available', unavailable, 'same', 'The log of the contact range does not take appends now. Nothing was accepted, unless the detail says that this is not known: then repeat it with the same idempotency key.'),
   behindRefused: entry(3010, 'Behind a refused message', unavailable, 'same', 'An earlier message to this contact on this stream was refused for a reason that passes. Resubmit both in order.'),
+  clusterBusy: entry(3011, 'Another change of the cluster is going on', failedPrecondition, 'never', 'The detail names it. Wait until it has ended, then ask again.'),
   frequencyCap: entry(131049, 'Frequency cap reached', failedPrecondition, 'never', 'The person got as many marketing messages as the business allows in the period.'),
   optedOut: entry(131050, 'User has opted out', failedPrecondition, 'never', 'The person asked for no more messages. Only a new opt-in ends it.'),
 } as const satisfies Record<string, CatalogueEntry>;

@@ -36,9 +36,6 @@ export const lateRecordsMax = 1_000;
 /** Reshapes that go on at once: each holds the appends of its ranges for some 100 ms. */
 export const reshapesAtOnceMax = 4;
 
-/** Wishes that wait. Beyond it operators are asked to wait. */
-export const reshapesWaitingMax = 64;
-
 /** The journal is cut back after so many new lines: it may be longer by these. */
 export const journalTrimEvery = 100;
 export const deletesPerTransaction = 100;

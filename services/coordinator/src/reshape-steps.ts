@@ -13,8 +13,9 @@
  */
 import { compareBounds } from '@chappe/numbers/phone-number';
 import type { Range } from '@chappe/ranges/range';
-import { isEnded, type Reshape } from '@chappe/ranges/reshape';
+import type { Reshape } from '@chappe/ranges/reshape';
 import { recut } from '@chappe/ranges/routing-table';
+import { whyNotReshaped } from '@chappe/ranges/why-not-reshaped';
 import type { ShardInfo } from '@chappe/ranges/shard-info';
 import { endedReshapeMs, restoreMarginMs } from './limits.ts';
 import { middleOf } from './middle.ts';
@@ -72,37 +73,10 @@ export function nextAction(reshape: Reshape, view: ClusterView): ReshapeAction {
   }
 }
 
-/** Why ranges cannot be replaced now, in words; undefined: they can. */
-export function whyNot(
-  old: readonly string[],
-  cuts: readonly string[] | undefined,
-  view: ClusterView,
-): string | undefined {
-  const found = old.flatMap((id) => view.ranges.get(id) ?? []);
-  const missing = old.filter((id) => !view.ranges.has(id));
-  if (old.length === 0 || missing.length > 0) return `there is no range ${missing.join(', ')}`;
-  if (new Set(old).size !== old.length) return 'a range is named twice';
-  const busy = view.reshapes.find(
-    (other) =>
-      !isEnded(other) && other.step !== 'requested' && other.old.concat(other.made).some((id) => old.includes(id)),
-  );
-  if (busy !== undefined) return `reshape ${busy.id} of ${busy.old.join(' and ')} is not at its end`;
-  const idle = found.find(({ state }) => state !== 'active');
-  if (idle !== undefined) return `range ${idle.id} is ${idle.state}`;
-  if (cuts === undefined && found.length !== 1) return 'the middle of one range is meant, and several are named';
-  try {
-    const ids = Array.from({ length: (cuts ?? []).length + 1 }, (_, index) => `new-${index}`);
-    recut(found, cuts ?? [], ids);
-  } catch (error) {
-    return error instanceof Error ? error.message : 'unknown';
-  }
-  return undefined;
-}
-
 function begin(reshape: Reshape, old: readonly Range[], view: ClusterView): ReshapeAction {
   if (reshape.isCancelled === true) return { kind: 'refuse', problem: 'taken back by the operator' };
-  const problem = whyNot(reshape.old, reshape.cuts, view);
-  if (problem !== undefined) return { kind: 'refuse', problem };
+  const why = whyNotReshaped(reshape, view);
+  if (why !== undefined) return { kind: 'refuse', problem: why.problem };
   const [range] = old;
   const middle = reshape.cuts === undefined && range !== undefined ? middleOf(range, view.shards) : undefined;
   if (reshape.cuts === undefined && middle === undefined)
@@ -128,12 +102,17 @@ function activate(reshape: Reshape, old: readonly Range[], { ranges, shards }: C
     };
   return {
     kind: 'activate',
-    made: begun.map(({ replaces: _, ...range }) => ({ ...range, state: 'active' })),
+    made: begun.map(activated),
     close:
       left.length > 0
         ? []
         : old.map((range) => ({ ...range, state: 'sealed', owner: undefined, ownerInstance: undefined })),
   };
+}
+
+function activated(range: Range): Range {
+  const { replaces: _replaces, ...rest } = range;
+  return { ...rest, state: 'active' };
 }
 
 function isWorkedOn({ id, owner, ownerInstance }: Range, shards: ReadonlyMap<string, ShardInfo>): boolean {

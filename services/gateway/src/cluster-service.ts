@@ -1,5 +1,5 @@
-/** ClusterService: the routing table and the shards, as this gateway knows them; the wish to empty a shard. */
-import { CoordinationError, type Coordination } from '@chappe/coordination/coordination';
+/** ClusterService: the routing table and the shards, as this gateway knows them, and what the operator wants of them. */
+import type { Coordination } from '@chappe/coordination/coordination';
 import { ChappeError } from '@chappe/errors/chappe-error';
 import { endOfNumbers } from '@chappe/numbers/phone-number';
 import { ClusterService } from '@chappe/proto/v1/cluster_service';
@@ -11,6 +11,8 @@ import type { Range } from '@chappe/ranges/range';
 import { drainPrefix, type RangeLoad, type ShardInfo } from '@chappe/ranges/shard-info';
 import type { Callers } from './callers.ts';
 import { rangeProblem, shardProblem } from './cluster-problems.ts';
+import { answeringOutages } from './coordination-outage.ts';
+import { reshaping } from './reshaping.ts';
 
 export interface ClusterServiceDependencies {
   readonly callers: Callers;
@@ -18,6 +20,8 @@ export interface ClusterServiceDependencies {
   readonly appender: CommandAppender;
   readonly log: Log;
   readonly coordination: Coordination;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
 }
 
 export function clusterService({
@@ -26,8 +30,11 @@ export function clusterService({
   appender,
   log,
   coordination,
+  now,
 }: ClusterServiceDependencies): Implementation {
   return implement(ClusterService, {
+    ...reshaping({ callers, table, coordination, now }),
+
     listRanges: async (_request, { bearer }) => {
       await callers.operator(bearer);
       const known = table.current();
@@ -113,14 +120,4 @@ function silentShard(id: string): Omit<ShardInfo, 'instance' | 'load' | 'ranges'
 function compareText(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;
-}
-
-/** @throws ChappeError `notReady` while coordination is away */
-async function answeringOutages<T>(act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (error) {
-    if (!(error instanceof CoordinationError)) throw error;
-    throw new ChappeError('notReady', 'coordination does not answer', { cause: error });
-  }
 }

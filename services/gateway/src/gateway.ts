@@ -153,7 +153,7 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
       templateService({ callers, templates, now }),
       billingService({ callers, shards, prices, ledger: billingChannel.client(LedgerService), now }),
       businessService({ callers, crypto, coordination, store, now }),
-      clusterService({ callers, table, appender, log, coordination }),
+      clusterService({ callers, table, appender, log, coordination, now }),
     ],
   });
   // First of all at the stop: no new calls, streams end, what runs is answered.

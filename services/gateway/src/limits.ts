@@ -109,3 +109,12 @@ export const stopGraceMs = 5 * second;
 
 /** Events wait so long for others after a batch that was not full: a commit then serves many. */
 export const eventsGatherMs = 50;
+
+/** Of the reason for a reshape: a line of the journal stays short. */
+export const reasonCharactersMax = 200;
+
+/** Reshapes that have not ended; each is a record in coordination that the leader looks at. */
+export const reshapesWaitingMax = 64;
+
+/** A reshape has three steps before it cannot be taken back: one that is being taken back is met at one of them. */
+export const cancelAttemptsMax = 5;

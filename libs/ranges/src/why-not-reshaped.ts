@@ -1,0 +1,51 @@
+/** Whether ranges can be replaced now: asked by gateways, to say at once what is wrong, and again by the coordinator. */
+import type { Range } from './range.ts';
+import { isEnded, type Reshape } from './reshape.ts';
+import { recut } from './routing-table.ts';
+
+export interface WhyNot {
+  /** It can be asked for again when something else has ended. */
+  readonly passes: boolean;
+  readonly problem: string;
+}
+
+/** Undefined: they can. */
+export function whyNotReshaped(
+  { id, old, cuts }: Pick<Reshape, 'old' | 'cuts'> & { readonly id?: string },
+  known: { readonly ranges: ReadonlyMap<string, Range>; readonly reshapes: readonly Reshape[] },
+): WhyNot | undefined {
+  const missing = old.filter((name) => !known.ranges.has(name));
+  if (missing.length > 0) return { passes: false, problem: `there is no range ${missing.join(', ')}` };
+  if (old.length === 0) return { passes: false, problem: 'no range is named' };
+  if (new Set(old).size !== old.length) return { passes: false, problem: 'a range is named twice' };
+  const going = known.reshapes.filter(
+    (other) => other.id !== id && !isEnded(other) && isAhead(other, id, known.reshapes),
+  );
+  const busy = going.find((other) => [...other.old, ...other.made].some((name) => old.includes(name)));
+  if (busy !== undefined) {
+    return { passes: true, problem: `reshape ${busy.id} of ${busy.old.join(' and ')} has not ended (${busy.step})` };
+  }
+  const found = old.flatMap((name) => known.ranges.get(name) ?? []);
+  const idle = found.find(({ state }) => state !== 'active');
+  if (idle !== undefined) return { passes: false, problem: `range ${idle.id} is ${idle.state}, not active` };
+  if (cuts === undefined && found.length !== 1)
+    return { passes: false, problem: 'the middle of one range is meant, and several are named' };
+  if (cuts?.length === 0 && found.length === 1)
+    return { passes: false, problem: 'one range without a cut stays what it is: name two to merge, or where to cut' };
+  try {
+    recut(
+      found,
+      cuts ?? [],
+      Array.from({ length: (cuts?.length ?? 0) + 1 }, () => 'new'),
+    );
+  } catch (error) {
+    return { passes: false, problem: error instanceof Error ? error.message : 'unknown' };
+  }
+  return undefined;
+}
+
+/** Of two wishes that have not begun the earlier one counts; without an id, any. */
+function isAhead(other: Reshape, id: string | undefined, reshapes: readonly Reshape[]): boolean {
+  if (other.step !== 'requested' || id === undefined) return true;
+  return reshapes.findIndex((one) => one.id === other.id) < reshapes.findIndex((one) => one.id === id);
+}
