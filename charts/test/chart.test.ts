@@ -179,6 +179,28 @@ test("`helm test` asks a gateway for its ranges, with the operator's key", async
   );
 });
 
+test('`helm test` speaks TLS with a gateway that does: by the authority in its secret or one that everybody trusts, without its key', async () => {
+  const testOf = async (...values: string[]): Promise<KubernetesObject | undefined> =>
+    (await render([...least, 'gateway.tlsSecret=chappe-tls', ...values])).find(
+      ({ metadata }) => metadata.annotations?.['helm.sh/hook'] === 'test',
+    );
+  const environmentOf = (pod: KubernetesObject | undefined): Record<string, string | undefined> => {
+    const [container] = (pod?.spec?.['containers'] ?? []) as readonly Container[];
+    return Object.fromEntries((container?.env ?? []).map(({ name, value }) => [name, value]));
+  };
+  const own = await testOf('tests.serverName=messages.example');
+  const [{ secret } = {}] = own?.spec?.['volumes'] as readonly { secret?: Readonly<Record<string, unknown>> }[];
+  assert.equal(secret?.['secretName'], 'chappe-tls');
+  assert.deepEqual(secret['items'], [{ key: 'ca.crt', path: 'ca.crt' }]);
+  const { CHAPPE_TLS_AUTHORITY: authority, CHAPPE_TLS_SERVER_NAME: serverName } = environmentOf(own);
+  assert.equal(authority, '/etc/chappe/gateway-authority/ca.crt');
+  assert.equal(serverName, 'messages.example');
+  const known = await testOf('tests.authorityKey=');
+  assert.equal(known?.spec?.['volumes'], undefined);
+  assert.equal(environmentOf(known)['CHAPPE_TLS'], 'true');
+  assert.ok(!('CHAPPE_TLS_AUTHORITY' in environmentOf(known)));
+});
+
 test('two releases have topics, keys and tables of different names', async () => {
   const valueOf = (objects: readonly KubernetesObject[], name: string): string | undefined =>
     containerOf(objects, 'gateway').env?.find((each) => each.name === name)?.value;
