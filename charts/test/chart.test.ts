@@ -4,12 +4,6 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { readConfig as readBillingConfig } from '@chappe/billing/config';
-import { readConfig as readCoordinatorConfig } from '@chappe/coordinator/config';
-import { readConfig as readCryptoConfig } from '@chappe/crypto/config';
-import { readConfig as readGatewayConfig } from '@chappe/gateway/config';
-import { readConfig as readRelayConfig } from '@chappe/relay/config';
-import { readConfig as readSenderConfig } from '@chappe/sender/config';
 import {
   chart,
   kubeVersion,
@@ -20,11 +14,11 @@ import {
   type Container,
   type KubernetesObject,
 } from './render.ts';
+import { readers, services } from './readers.ts';
 import { kubernetesSchemas, tool } from './tools.ts';
 import { readmeWithTable } from './values-table.ts';
 
 const run = promisify(execFile);
-const services = ['gateway', 'coordinator', 'sender', 'crypto', 'relay', 'billing'] as const;
 
 test('helm finds nothing to mend', async () => {
   const settings = least.flatMap((value) => ['--set', value]);
@@ -82,14 +76,6 @@ test('a value that is wrong or unknown is refused by its name', async () => {
 });
 
 test('each service reads its configuration from what its pod is given', async () => {
-  const readers = {
-    gateway: readGatewayConfig,
-    coordinator: readCoordinatorConfig,
-    sender: readSenderConfig,
-    crypto: readCryptoConfig,
-    relay: readRelayConfig,
-    billing: readBillingConfig,
-  };
   for (const values of [least, most]) {
     const objects = await render(values);
     for (const service of services) {
@@ -177,6 +163,28 @@ test("`helm test` asks a gateway for its ranges, with the operator's key", async
     container.env?.map(({ name }) => name),
     ['CHAPPE_ADDRESS', 'CHAPPE_ADMIN_KEY'],
   );
+});
+
+test('`helm test` speaks TLS with a gateway that does: by the authority in its secret or one that everybody trusts, without its key', async () => {
+  const testOf = async (...values: string[]): Promise<KubernetesObject | undefined> =>
+    (await render([...least, 'gateway.tlsSecret=chappe-tls', ...values])).find(
+      ({ metadata }) => metadata.annotations?.['helm.sh/hook'] === 'test',
+    );
+  const environmentOf = (pod: KubernetesObject | undefined): Record<string, string | undefined> => {
+    const [container] = (pod?.spec?.['containers'] ?? []) as readonly Container[];
+    return Object.fromEntries((container?.env ?? []).map(({ name, value }) => [name, value]));
+  };
+  const own = await testOf('tests.serverName=messages.example');
+  const [volume] = (own?.spec?.['volumes'] ?? []) as readonly { secret?: Readonly<Record<string, unknown>> }[];
+  assert.equal(volume?.secret?.['secretName'], 'chappe-tls');
+  assert.deepEqual(volume.secret['items'], [{ key: 'ca.crt', path: 'ca.crt' }]);
+  const { CHAPPE_TLS_AUTHORITY: authority, CHAPPE_TLS_SERVER_NAME: serverName } = environmentOf(own);
+  assert.equal(authority, '/etc/chappe/gateway-authority/ca.crt');
+  assert.equal(serverName, 'messages.example');
+  const known = await testOf('tests.authorityKey=');
+  assert.equal(known?.spec?.['volumes'], undefined);
+  assert.equal(environmentOf(known)['CHAPPE_TLS'], 'true');
+  assert.ok(!('CHAPPE_TLS_AUTHORITY' in environmentOf(known)));
 });
 
 test('two releases have topics, keys and tables of different names', async () => {

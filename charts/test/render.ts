@@ -77,8 +77,11 @@ export interface KubernetesObject {
 }
 
 /** @throws Error with what helm says */
-export async function renderText(values: readonly string[]): Promise<string> {
-  const settings = values.flatMap((value) => ['--set', value]);
+export function renderText(values: readonly string[]): Promise<string> {
+  return template(values.flatMap((value) => ['--set', value]));
+}
+
+async function template(settings: readonly string[]): Promise<string> {
   const { stdout } = await run(
     await tool('helm'),
     ['template', 'chappe', chart, '--kube-version', kubeVersion, '--namespace', 'messages', ...settings],
@@ -90,9 +93,13 @@ export async function renderText(values: readonly string[]): Promise<string> {
 }
 
 /** @throws Error with what helm says */
-export async function render(values: readonly string[]): Promise<KubernetesObject[]> {
-  const text = await renderText(values);
-  return parseAllDocuments(text)
+export function render(values: readonly string[]): Promise<KubernetesObject[]> {
+  return renderWith(values.flatMap((value) => ['--set', value]));
+}
+
+/** @param settings of helm: `--set`, `--values` @throws Error with what helm says */
+export async function renderWith(settings: readonly string[]): Promise<KubernetesObject[]> {
+  return parseAllDocuments(await template(settings))
     .map((document): unknown => document.toJS())
     .filter((object): object is KubernetesObject => object !== null);
 }

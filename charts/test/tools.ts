@@ -1,18 +1,19 @@
 /**
- * The programs that look at a chart, built once from the Go module proxy into `.tools`: helm and kubeconform, and the
- * schemas of Kubernetes' objects, made from the description of its API that its module has.
+ * The programs that look at a chart and at compose.yaml, built once from the Go module proxy into `.tools`: helm,
+ * kubeconform and what reads the file for Docker Compose, and the schemas of Kubernetes' objects, made from the description of its API that its module has.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { schemasOf } from './schemas.ts';
 
-const versions = { helm: 'v3.19.5', kubeconform: 'v0.8.0', kubernetes: 'v1.34.4' } as const;
+const versions = { helm: 'v3.19.5', kubeconform: 'v0.8.0', 'compose-spec': 'v2.16.2', kubernetes: 'v1.34.4' } as const;
 const modules = {
   helm: `helm.sh/helm/v3/cmd/helm@${versions.helm}`,
   kubeconform: `github.com/yannh/kubeconform/cmd/kubeconform@${versions.kubeconform}`,
+  'compose-spec': `github.com/compose-spec/compose-go/v2/cmd@${versions['compose-spec']}`,
 } as const;
 const buildMsMax = 900_000;
 
@@ -26,6 +27,9 @@ export async function tool(name: keyof typeof modules): Promise<string> {
   if (existsSync(path)) return path;
   await mkdir(bin, { recursive: true });
   await go(['install', '-trimpath', '-ldflags=-s -w', modules[name]], { GOBIN: bin, CGO_ENABLED: '0' });
+  // Go calls a program as the last folder of its module.
+  const built = join(bin, basename(modules[name].replace(/@.*/u, '')));
+  if (built !== path) await rename(built, path);
   return path;
 }
 

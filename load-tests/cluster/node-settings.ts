@@ -3,23 +3,16 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Of V8, before the program. The heap has a bound, and may grow so much from one collection to the next that a
- * process of 40 MB in use is not marked anew several times a second; the young generation is large enough for
- * what a batch needs to be gone before it is copied. Relays and senders have more in use, for each connection
- * and each contact, and keep below 250 MB with less.
+ * Of Node, before the program, as the image has it in NODE_OPTIONS: the heap has a bound, and the young generation is large
+ * enough for what a batch needs to be gone before it is copied.
  */
-function heapArguments(service: string): readonly string[] {
-  const growingPercent = { relay: 60, sender: 60 }[service] ?? 100;
-  return ['--max-old-space-size=256', '--max-semi-space-size=16', `--heap-growing-percent=${growingPercent}`];
-}
+export const heapArguments = ['--max-old-space-size=256', '--max-semi-space-size=16'] as const;
 
-/** @param more of Node, before the program */
+const program = fileURLToPath(new URL('../../services/image/src/main.ts', import.meta.url));
+
+/** The program of the image, which knows how much the heap of each service may grow. @param more of Node, before the program */
 export function serviceArguments(service: string, more: readonly string[] = []): string[] {
-  return [
-    ...heapArguments(service),
-    ...more,
-    fileURLToPath(new URL(`../../services/${service}/src/main.ts`, import.meta.url)),
-  ];
+  return [...heapArguments, ...more, program, service];
 }
 
 /**

@@ -9,8 +9,8 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { createConnection } from 'mysql2/promise';
+import { serviceArguments } from './node-settings.ts';
 
 const kafka = process.env['CHAPPE_KAFKA_BROKERS']?.split(',')[0];
 const etcd = process.env['CHAPPE_ETCD_ENDPOINTS']?.split(',')[0];
@@ -28,14 +28,10 @@ interface Started extends AsyncDisposable {
 /** A process of a service with an environment of its own. */
 async function start(service: string, environment: Readonly<Record<string, string>>): Promise<Started> {
   const adminPort = await freePort();
-  const child = spawn(
-    process.execPath,
-    [fileURLToPath(new URL(`../../services/${service}/src/main.ts`, import.meta.url))],
-    {
-      env: { ...environment, CHAPPE_ADMIN_PORT: String(adminPort), CHAPPE_BILLING_ADDRESS: '127.0.0.1:0' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
+  const child = spawn(process.execPath, serviceArguments(service), {
+    env: { ...environment, CHAPPE_ADMIN_PORT: String(adminPort), CHAPPE_BILLING_ADDRESS: '127.0.0.1:0' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let printed = '';
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (printed += text));
   const ended = once(child, 'close').then(([code]: (number | null)[]) => ({ code: code ?? null, printed }));

@@ -14,6 +14,7 @@ import { mariadb } from '../stack/mariadb.ts';
 import { runCommand, serversOf, stopServer } from '../stack/process-record.ts';
 import { stackContext } from '../stack/stack-context.ts';
 import type { Target, TargetOptions } from './target.ts';
+import { keptBytes } from './traffic.ts';
 
 const servers = [kafka, etcd, mariadb];
 
@@ -76,6 +77,7 @@ export async function startClusterTarget({ profiled }: TargetOptions, folder: st
         .flat()
         .filter(({ running }) => running)
         .map(({ name, pid }) => ({ name, part: name.split('-')[0] ?? name, pid })),
+    kept: () => keptBytes(folder),
     floor: (part) => {
       const [member] = members;
       if (member === undefined) throw new Error('the layout has no process');

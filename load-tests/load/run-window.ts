@@ -9,6 +9,7 @@ import { nowMs } from './monotonic-clock.ts';
 import { countOf, type Plan } from './plan.ts';
 import type { Stage } from './stage.ts';
 import type { ProcessUsage } from './target.ts';
+import { openSockets, trafficBetween, type Traffic } from './traffic.ts';
 import { verdictOf, type Backlog, type Verdict } from './verdict.ts';
 import { WindowRecord } from './window-record.ts';
 
@@ -37,6 +38,10 @@ export interface WindowResult {
   readonly eventsPerMessage: number;
   /** CPU microseconds a message, and memory, of every process. */
   readonly processes: readonly ProcessFigures[];
+  /** Payload bytes a message on the connections between parts: `sender > mariadb`; empty where there is no ss. */
+  readonly traffic: Traffic;
+  /** What the servers keep of a message, in bytes by kind. */
+  readonly kept: Readonly<Record<string, number>>;
   readonly lateness: Lateness;
   /** Something was done to the system meanwhile: what waited is not judged. */
   readonly isDisturbed: boolean;
@@ -98,6 +103,7 @@ export async function runWindow(
   const { record } = notes;
 
   const before = await stage.usage();
+  const [socketsBefore = [], keptBefore] = [await openSockets(), await stage.target.kept()];
   const looks: Look[] = [];
   const [driven] = await lookingOn(Promise.all([drive(stage, plan, first), during?.(notes)]), async () =>
     looks.push(await look(stage, notes)),
@@ -106,6 +112,7 @@ export async function runWindow(
   const isDrained = await drain(notes);
   const drainedMs = nowMs() - drainStartMs;
   const after = await stage.usage();
+  const [socketsAfter = [], keptAfter] = [await openSockets(), await stage.target.kept()];
   if (plan.areReplies !== true) await readLedgers(stage, notes);
 
   const problems = [...record.problems()];
@@ -129,6 +136,11 @@ export async function runWindow(
     groups: groupsOf(plan, notes),
     eventsPerMessage: notes.events / Math.max(1, record.accepted),
     processes: figuresOf(before, after, record.accepted),
+    traffic: perMessage(trafficBetween(socketsBefore, socketsAfter, after), record.accepted),
+    kept: perMessage(
+      Object.fromEntries(Object.entries(keptAfter).map(([kind, bytes]) => [kind, bytes - (keptBefore[kind] ?? 0)])),
+      record.accepted,
+    ),
     lateness: driven.lateness,
     isDisturbed: during !== undefined,
     drainedMs,
@@ -230,6 +242,10 @@ function secondsOf({ record, dueMs }: WindowRecord, startMs: number): Second[] {
     const latency = latencyOf(Float64Array.from(values));
     return { second, count: values.length, p50Ms: latency?.p50Ms ?? 0, p99Ms: latency?.p99Ms ?? 0 };
   });
+}
+
+function perMessage(bytes: Readonly<Record<string, number>>, messages: number): Record<string, number> {
+  return Object.fromEntries(Object.entries(bytes).map(([name, value]) => [name, value / Math.max(1, messages)]));
 }
 
 /** A process that started meanwhile has used all of its time in the window. */

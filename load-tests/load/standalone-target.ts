@@ -49,6 +49,7 @@ export async function startStandaloneTarget({ profiled }: TargetOptions, bounds:
     durability: { store: 'SQLite, WAL, synchronous=FULL', log: 'SQLite, WAL, synchronous=FULL' },
     versions: { sqlite: process.versions['sqlite'] ?? '' },
     startMs,
+    kept: () => Promise.resolve({}),
     processes: () => Promise.resolve([{ name: 'standalone', part: 'standalone', pid: child.pid ?? 0 }]),
     floor: (part) => ({
       environment: {

@@ -18,6 +18,8 @@ export interface Target extends AsyncDisposable {
   readonly startMs: number;
   /** Those that run now: the services, and the servers that they use. */
   processes(): Promise<readonly TargetProcess[]>;
+  /** What the servers keep on disk, in bytes by kind; of the standalone node nothing is told. */
+  kept(): Promise<Readonly<Record<string, number>>>;
   /** For a line of the floor: log and store on the same servers, and a socket. */
   floor(part: number): FloorPlace;
   /** Ends the process that is profiled and gives the text of its CPU profile. */

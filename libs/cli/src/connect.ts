@@ -3,16 +3,18 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AdminClient } from '@chappe/client/admin-client';
 import { ChappeClient } from '@chappe/client/chappe-client';
+import { Channel } from '@chappe/rpc/client';
 import { UsageError } from './failure.ts';
 import { findBusiness, readLocalSettings } from './local-settings.ts';
 import type { BusinessOptions, ConnectionOptions, OperatorOptions } from './options.ts';
+import { serverTrust } from './tls.ts';
 
 export const defaultGatewayAddress = '127.0.0.1:7410';
 export const defaultDeviceAddress = '127.0.0.1:7420';
 export const defaultAdminPort = 7430;
 
 /** An option, else the environment, else the node of the data folder, else the default port. */
-export function gatewayAddress(options: ConnectionOptions): string {
+function gatewayAddress(options: ConnectionOptions): string {
   return (
     options.address ??
     process.env['CHAPPE_ADDRESS'] ??
@@ -21,7 +23,7 @@ export function gatewayAddress(options: ConnectionOptions): string {
   );
 }
 
-export function deviceAddress(options: ConnectionOptions): string {
+function deviceAddress(options: ConnectionOptions): string {
   return (
     options.address ??
     process.env['CHAPPE_DEVICE_ADDRESS'] ??
@@ -58,14 +60,28 @@ function adminKey(options: OperatorOptions): string {
   }
 }
 
+/** A connection under a business's key. */
+export function connectBusiness(options: BusinessOptions): ChappeClient {
+  return new ChappeClient({ address: gatewayAddress(options), apiKey: apiKey(options), ...serverTrust(options) });
+}
+
+/** Where handsets connect. */
+export function connectDevice(options: ConnectionOptions): Channel {
+  return new Channel({ address: deviceAddress(options), ...serverTrust(options) });
+}
+
 /** Runs `act` with one connection under a business's key. */
 export async function withBusiness<T>(options: BusinessOptions, act: (client: ChappeClient) => Promise<T>): Promise<T> {
-  using client = new ChappeClient({ address: gatewayAddress(options), apiKey: apiKey(options) });
+  using client = connectBusiness(options);
   return await act(client);
 }
 
 /** Runs `act` with one connection under the admin key. */
 export async function withOperator<T>(options: OperatorOptions, act: (client: AdminClient) => Promise<T>): Promise<T> {
-  using client = new AdminClient({ address: gatewayAddress(options), adminKey: adminKey(options) });
+  using client = new AdminClient({
+    address: gatewayAddress(options),
+    adminKey: adminKey(options),
+    ...serverTrust(options),
+  });
   return await act(client);
 }

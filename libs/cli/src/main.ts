@@ -1,6 +1,7 @@
 /** `chappe`: runs one command, says what went wrong, and ends with the exit code that means it. */
 import { CommanderError } from 'commander';
-import { describeFailure, ExitCode, formatFailure } from './failure.ts';
+import { ExitCode } from './exit-code.ts';
+import { describeFailure, formatFailure } from './failure.ts';
 import { note } from './output.ts';
 import { buildProgram } from './program.ts';
 

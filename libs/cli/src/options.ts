@@ -1,7 +1,8 @@
 /** Options that commands share, and how their values are read. */
 import { type Command, InvalidArgumentError } from 'commander';
+import { withTls, type TlsOptions } from './tls.ts';
 
-export interface ConnectionOptions {
+export interface ConnectionOptions extends TlsOptions {
   /** The data folder: the current business and the admin key are read there. */
   readonly data: string;
   readonly address?: string;
@@ -40,9 +41,10 @@ export function asOperator(command: Command): Command {
 }
 
 function withConnection(command: Command): Command {
-  return withData(command)
-    .option('--address <host:port>', 'the gateway [CHAPPE_ADDRESS]')
-    .option('--json', 'print JSON');
+  return withTls(withData(command).option('--address <host:port>', 'the gateway [CHAPPE_ADDRESS]')).option(
+    '--json',
+    'print JSON',
+  );
 }
 
 /** For `help`: lines under a title. */

@@ -11,6 +11,8 @@ export interface AdminClientOptions {
   readonly adminKey: string;
   /** Absent: no TLS. */
   readonly credentials?: ChannelCredentials;
+  /** With TLS, the name in the server's certificate. Absent: the one in the address. */
+  readonly serverName?: string;
 }
 
 export class AdminClient implements Disposable {
@@ -18,8 +20,8 @@ export class AdminClient implements Disposable {
   readonly cluster: Client<typeof ClusterService>;
   readonly #channel: Channel;
 
-  constructor({ address, adminKey, credentials }: AdminClientOptions) {
-    this.#channel = new Channel({ address, bearer: adminKey, ...(credentials === undefined ? {} : { credentials }) });
+  constructor({ address, adminKey, credentials, serverName }: AdminClientOptions) {
+    this.#channel = new Channel({ address, bearer: adminKey, credentials, serverName });
     this.businesses = retried(this.#channel.client(BusinessService), ['list', 'listKeys', 'revokeKey']);
     this.cluster = retried(this.#channel.client(ClusterService), [
       'listRanges',

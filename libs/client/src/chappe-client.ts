@@ -23,6 +23,8 @@ export interface ChappeClientOptions {
   readonly apiKey: string;
   /** Absent: no TLS. */
   readonly credentials?: ChannelCredentials;
+  /** With TLS, the name in the server's certificate. Absent: the one in the address. */
+  readonly serverName?: string;
 }
 
 export class ChappeClient implements Disposable {
@@ -33,8 +35,8 @@ export class ChappeClient implements Disposable {
   readonly #messages: Client<typeof MessageService>;
   readonly #events: Client<typeof EventService>;
 
-  constructor({ address, apiKey, credentials }: ChappeClientOptions) {
-    this.#channel = new Channel({ address, bearer: apiKey, ...(credentials === undefined ? {} : { credentials }) });
+  constructor({ address, apiKey, credentials, serverName }: ChappeClientOptions) {
+    this.#channel = new Channel({ address, bearer: apiKey, credentials, serverName });
     this.contacts = retried(this.#channel.client(ContactService), ['optIn', 'optOut', 'get', 'acknowledgeIdentity']);
     this.templates = retried(this.#channel.client(TemplateService), ['create', 'list', 'delete']);
     this.billing = retried(this.#channel.client(BillingService), ['quote', 'listLedger', 'getStatement']);

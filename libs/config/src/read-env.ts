@@ -6,6 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { missingCompanions } from './companions.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -29,6 +30,7 @@ export function readEnv<S extends z.ZodObject>(schema: S, environment: Environme
   const given = Object.fromEntries(
     Object.keys(schema.shape).map((name) => [name, valueOf(name, environment, problems)]),
   );
+  problems.push(...missingCompanions(given));
   const parsed = schema.safeParse(given);
   if (!parsed.success) {
     problems.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));

@@ -25,7 +25,7 @@ export interface TlsFiles {
   readonly key?: Buffer;
 }
 
-/** Undefined: no TLS. @throws ConfigError */
+/** Undefined: no TLS. Which of them go together was seen by `readEnv`. @throws ConfigError if one cannot be read */
 export function readTlsFiles<P extends string>(
   prefix: P,
   config: Readonly<Partial<Record<Name<P>, string | undefined>>>,
@@ -35,10 +35,6 @@ export function readTlsFiles<P extends string>(
   const authority = read(`${prefix}_TLS_AUTHORITY`);
   const certificate = read(`${prefix}_TLS_CERTIFICATE`);
   const key = read(`${prefix}_TLS_KEY`);
-  if ((certificate === undefined) !== (key === undefined) && problems.length === 0)
-    problems.push(`${prefix}_TLS_KEY: give it and ${prefix}_TLS_CERTIFICATE, or none`);
-  if (certificate !== undefined && authority === undefined && problems.length === 0)
-    problems.push(`${prefix}_TLS_AUTHORITY: it is needed with ${prefix}_TLS_CERTIFICATE`);
   if (problems.length > 0) throw new ConfigError(problems);
   if (authority === undefined) return undefined;
   return {

@@ -1,5 +1,4 @@
 /** Which coordination a process uses: `CHAPPE_COORDINATION`. */
-import { ConfigError } from '@chappe/config/read-env';
 import type { Coordination } from '@chappe/coordination/coordination';
 import { openEmbeddedCoordination } from '@chappe/coordination/embedded-coordination';
 import { openEtcdCoordination } from '@chappe/coordination/etcd-coordination';
@@ -43,8 +42,6 @@ export async function openCoordination(config: CoordinationConfig): Promise<Coor
   if (driver.kind === 'file') return openEmbeddedCoordination({ path: driver.path });
   const { endpoints, prefix, clusterId } = driver;
   const { CHAPPE_COORDINATION_USERNAME: username, CHAPPE_COORDINATION_PASSWORD: password } = config;
-  if ((username === undefined) !== (password === undefined))
-    throw new ConfigError(['CHAPPE_COORDINATION_PASSWORD: give it and CHAPPE_COORDINATION_USERNAME, or none']);
   return openEtcdCoordination({
     endpoints,
     prefix,

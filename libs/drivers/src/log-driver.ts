@@ -1,5 +1,4 @@
 /** Which log a process uses: `CHAPPE_LOG`. */
-import { ConfigError } from '@chappe/config/read-env';
 import { openKafkaLog, type KafkaLogOptions } from '@chappe/log/kafka-log';
 import type { Log } from '@chappe/log/log';
 import { openSqliteLog } from '@chappe/log/sqlite-log';
@@ -53,8 +52,6 @@ async function openDriver(config: LogConfig, clientId: string): Promise<Log> {
   const { brokers, replicationFactor, minInSyncReplicas, prefix } = driver;
   const tls = readTlsFiles('CHAPPE_LOG', config);
   const { CHAPPE_LOG_USERNAME: username, CHAPPE_LOG_PASSWORD: password, CHAPPE_LOG_SASL: mechanism } = config;
-  if ((username === undefined) !== (password === undefined))
-    throw new ConfigError(['CHAPPE_LOG_PASSWORD: give it and CHAPPE_LOG_USERNAME, or none']);
   const log = await openKafkaLog({
     clientId,
     brokers,

@@ -14,18 +14,16 @@ export const peerVariables = tlsVariables('CHAPPE_PEER');
 const peerSchema = z.object(peerVariables);
 export type PeerConfig = Readonly<z.output<typeof peerSchema>>;
 
-/** Nothing without them. @throws ConfigError if a file cannot be read or is missing */
+/** Nothing without them. @throws ConfigError if a file cannot be read */
 export function readPeerTls(config: PeerConfig): { readonly peers?: PeerTls } {
-  if (readTlsFiles('CHAPPE_PEER', config) === undefined) return {};
   const {
     CHAPPE_PEER_TLS_AUTHORITY: authority,
     CHAPPE_PEER_TLS_CERTIFICATE: certificate,
     CHAPPE_PEER_TLS_KEY: key,
   } = config;
-  if (authority === undefined || certificate === undefined || key === undefined)
-    throw new ConfigError([
-      'CHAPPE_PEER_TLS_CERTIFICATE, CHAPPE_PEER_TLS_KEY: services show certificates to each other',
-    ]);
+  if (authority === undefined || certificate === undefined || key === undefined) return {};
+  // Read here once, so that what is wrong is said at the start.
+  readTlsFiles('CHAPPE_PEER', config);
   return { peers: peerTls({ authority, certificate, key }) };
 }
 
@@ -37,15 +35,13 @@ export function serverTlsVariables<P extends string>(prefix: P): Record<Name<P>,
   return { [`${prefix}_TLS_CERTIFICATE`]: path, [`${prefix}_TLS_KEY`]: path } as Record<Name<P>, typeof path>;
 }
 
-/** Nothing without them. @throws ConfigError if one is missing or cannot be read */
+/** Nothing without them. @throws ConfigError if one cannot be read */
 export function readServerTls<P extends string>(
   prefix: P,
   config: Readonly<Partial<Record<Name<P>, string | undefined>>>,
 ): { readonly credentials?: ServerCredentials } {
   const [certificate, key] = [config[`${prefix}_TLS_CERTIFICATE`], config[`${prefix}_TLS_KEY`]];
-  if (certificate === undefined && key === undefined) return {};
-  if (certificate === undefined || key === undefined)
-    throw new ConfigError([`${prefix}_TLS_KEY: give both ${prefix}_TLS_CERTIFICATE and ${prefix}_TLS_KEY, or none`]);
+  if (certificate === undefined || key === undefined) return {};
   // Read here once, so that what is wrong is said at the start.
   const problems: string[] = [];
   readPem(`${prefix}_TLS_CERTIFICATE`, certificate, problems);

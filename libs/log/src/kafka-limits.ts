@@ -22,6 +22,9 @@ export const fetchWaitMs = 1_000;
 /** Of one fetch. A reader holds the records of one fetch: this much, and at most one batch (5 MiB) more. */
 export const fetchBytesMax = 4 * 1024 * 1024;
 
+/** For one record: Kafka sends a whole batch at least, and without this bound whatever follows it. */
+export const oneBatchBytes = 1;
+
 /** `max.message.bytes` of a topic: the values of the largest append, 300 bytes for key, headers and framing of each record. */
 export const batchBytesMax = appendBytesMax + 300 * appendRecordsMax;
 

@@ -15,7 +15,7 @@ import { checkBrokers } from './kafka-check.ts';
 import { KafkaCluster, parseBrokers } from './kafka-cluster.ts';
 import type { KafkaAccess } from './kafka-connection.ts';
 import { checkCode, codes } from './kafka-error.ts';
-import { fetchBytesMax } from './kafka-limits.ts';
+import { fetchBytesMax, oneBatchBytes } from './kafka-limits.ts';
 import { deleteRecordsRequest, fetchRequest } from './kafka-protocol.ts';
 import { KafkaLogReader } from './kafka-reader.ts';
 import { sealTopic, unsealTopic } from './kafka-seal.ts';
@@ -103,7 +103,7 @@ class KafkaLog implements Log {
     const upTo = Math.min(from + limit, end);
     const records: LogRecord[] = [];
     for (let next = Math.max(from, first); next < upTo;) {
-      const fetched = await this.#fetchNow(topic, next);
+      const fetched = await this.#fetchNow(topic, next, limit === 1 ? oneBatchBytes : fetchBytesMax);
       if (fetched.length === 0)
         throw new LogError('unavailable', `${topic} did not give ${next}, below its end ${end}`);
       next += fetched.length;
@@ -141,9 +141,9 @@ class KafkaLog implements Log {
   }
 
   /** Fetches from a topic's leader what is there now, waiting for nothing. */
-  #fetchNow(topic: string, from: number): Promise<LogRecord[]> {
+  #fetchNow(topic: string, from: number, maxBytes: number): Promise<LogRecord[]> {
     return this.#cluster.atLeader(topic, async (connection) => {
-      const limits = { waitMs: 0, maxBytes: fetchBytesMax };
+      const limits = { waitMs: 0, maxBytes };
       const { errorCode, batches } = await connection.send(fetchRequest(topic, from, limits));
       if (errorCode === codes.offsetOutOfRange) throw new LogError('gap', `${topic} does not hold ${from} any more`);
       checkCode(topic, errorCode, 'reading');

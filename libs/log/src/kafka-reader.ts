@@ -12,14 +12,18 @@ import type { KafkaCluster } from './kafka-cluster.ts';
 import { ConnectionError, nameOf } from './kafka-connection.ts';
 import type { KafkaConnection } from './kafka-connection.ts';
 import { asLogError, checkCode, codes, ElsewhereError } from './kafka-error.ts';
-import { fetchBytesMax, fetchWaitMs, leaderAttempts, leaderPauseMs, requestTimeoutMs } from './kafka-limits.ts';
+import {
+  fetchBytesMax,
+  fetchWaitMs,
+  leaderAttempts,
+  leaderPauseMs,
+  oneBatchBytes,
+  requestTimeoutMs,
+} from './kafka-limits.ts';
 import { fetchRequest } from './kafka-protocol.ts';
 import type { FetchedPartition } from './kafka-protocol.ts';
 import { LogError } from './log-error.ts';
 import type { KnownRecord, LogReader, LogRecord, ReadLimits } from './log.ts';
-
-/** Kafka sends a whole batch at least. */
-const oneBatchBytes = 1;
 
 export class KafkaLogReader implements LogReader {
   readonly #cluster: KafkaCluster;

@@ -58,6 +58,8 @@ export interface ChannelOptions {
    */
   readonly repeated?: readonly DescService[];
   readonly credentials?: ChannelCredentials | undefined;
+  /** With TLS, the name in the servers' certificate. Absent: the one in the address. */
+  readonly serverName?: string | undefined;
   /** Sent as `authorization: Bearer <token>`. */
   readonly bearer?: string;
 }
@@ -84,6 +86,7 @@ export class Channel implements Disposable {
       'grpc.max_send_message_length': maxFrameBytes,
       'grpc.use_local_subchannel_pool': 1,
       ...(balance === 'spread' ? { 'grpc.service_config': spreadOverAddresses } : {}),
+      ...(options.serverName === undefined ? {} : { 'grpc.ssl_target_name_override': options.serverName }),
       ...keepalive.client,
     });
     this.#repeated = new Set(repeated.map(({ typeName }) => typeName));

@@ -15,7 +15,7 @@ import {
 } from '@grpc/grpc-js';
 import { GrpcStatus } from '@chappe/errors/catalogue';
 import { ChappeError } from '@chappe/errors/chappe-error';
-import { healthDeadlineMs, healthIntervalMs } from './limits.ts';
+import { healthDeadlineMs, healthIntervalMs, reasonDeadlineMs } from './limits.ts';
 
 export type Balance = 'stick' | 'spread';
 
@@ -95,7 +95,10 @@ export class Endpoints implements Disposable {
       await Promise.any(this.#members.map(({ client }) => ready(client, timeoutMs)));
     } catch (error) {
       const where = this.#members.map(({ address }) => address).join(', ');
-      throw new ChappeError('notReady', `no answer from ${where} within ${timeoutMs} ms`, { cause: error });
+      const reasons = new Set(await Promise.all(this.#members.map(({ client }) => whyNotReady(client))));
+      const why = [...reasons].filter((reason) => reason !== '').join('; ');
+      const detail = `no answer from ${where} within ${timeoutMs} ms${why === '' ? '' : `: ${why}`}`;
+      throw new ChappeError('notReady', detail, { cause: error });
     }
   }
 
@@ -132,4 +135,19 @@ function ready(client: GrpcClient, timeoutMs: number): Promise<void> {
       else reject(error);
     });
   });
+}
+
+/** grpc-js tells why there is no connection only to a call that fails; empty: it says nothing. */
+async function whyNotReady(client: GrpcClient): Promise<string> {
+  const deadline = Date.now() + reasonDeadlineMs;
+  try {
+    return await new Promise((resolve) => {
+      client.makeUnaryRequest(healthCheckPath, identity, identity, wholeServer, { deadline }, (error) =>
+        resolve(error?.code === status.UNAVAILABLE ? error.details : ''),
+      );
+    });
+  } catch {
+    // The channel was closed meanwhile: a reason of its own, and the caller's.
+    return '';
+  }
 }

@@ -31,5 +31,8 @@ export const attemptsMax = 3;
 export const healthIntervalMs = 2_000;
 export const healthDeadlineMs = 1_000;
 
+/** Who could not connect in time is asked why: a broken connection says so at once, a silent one never. */
+export const reasonDeadlineMs = 200;
+
 /** Renewed certificates are noticed so soon; they live for weeks. */
 export const certificateRefreshMs = 10_000;

@@ -1,44 +1,17 @@
 /** TLS between services, with certificates of authorities made here: who may call whom, and what a renewed one changes. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { cp, readFile } from 'node:fs/promises';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
-import { promisify } from 'node:util';
 import { PreKeyService } from '@chappe/proto/internal/pre_key_service';
 import { credentials } from '@grpc/grpc-js';
 import { Channel } from '../src/client.ts';
 import { implement, startServer } from '../src/server.ts';
 import { peerTls, serverTls, type PeerTls, type PeerTlsFiles } from '../src/tls.ts';
+import { makeCertificate, makeFolder, sign } from './certificates.ts';
 
-const run = promisify(execFile);
 const refreshMs = 50;
-
-async function makeFolder(t: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'chappe-tls-'));
-  t.after(() => rm(folder, { recursive: true }));
-  return folder;
-}
-
-const newKey = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
-
-/** An authority, and a certificate of it for this machine. */
-async function makeCertificate(folder: string, name: string): Promise<PeerTlsFiles> {
-  const authority = join(folder, `${name}-ca`);
-  await run('openssl', [...newKey, '-subj', `/CN=${name} authority`, '-keyout', `${authority}-key`, '-out', authority]);
-  const files = { authority, certificate: join(folder, name), key: join(folder, `${name}-key`) };
-  await sign(name, files);
-  return files;
-}
-
-async function sign(name: string, { authority, certificate, key }: PeerTlsFiles): Promise<void> {
-  const subject = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=DNS:localhost'];
-  const signer = ['-CA', authority, '-CAkey', `${authority}-key`, '-addext', 'basicConstraints=critical,CA:FALSE'];
-  await run('openssl', [...newKey, ...subject, ...signer, '-keyout', key, '-out', certificate]);
-}
 
 async function serve(t: TestContext, shown: PeerTls['server']): Promise<{ readonly address: string }> {
   const server = await startServer({

@@ -14,7 +14,11 @@ const services = {
   migrate: () => import('./migrate.ts'),
 };
 
-/** How much a heap may grow from one collection to the next, in percent; why: docs/cluster.md, "A process". */
+/**
+ * How much a heap may grow from one collection to the next, in percent, so that a process of 40 MB in use is not
+ * marked anew several times a second. Relays and senders have more in use, for each connection and each contact, and
+ * keep below 250 MB with less. What it brings: docs/cluster.md, "A process".
+ */
 const heapGrowth: Partial<Record<keyof typeof services, number>> = { relay: 60, sender: 60 };
 
 const [, , name = ''] = process.argv;

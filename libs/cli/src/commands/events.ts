@@ -1,9 +1,8 @@
 /** `chappe events`: what happened, from a cursor on. */
 import { toJson } from '@bufbuild/protobuf';
-import { ChappeClient } from '@chappe/client/chappe-client';
 import { EventSchema } from '@chappe/proto/v1/event';
 import type { Command } from 'commander';
-import { apiKey, gatewayAddress } from '../connect.ts';
+import { connectBusiness } from '../connect.ts';
 import { eventLine } from '../describe-event.ts';
 import { asBusiness, examples, type BusinessOptions } from '../options.ts';
 import { note, printJsonLine, writeLine } from '../output.ts';
@@ -35,7 +34,7 @@ export function eventsCommand(program: Command): void {
 }
 
 async function events(options: EventsOptions): Promise<void> {
-  using client = new ChappeClient({ address: gatewayAddress(options), apiKey: apiKey(options) });
+  using client = connectBusiness(options);
   await client.waitForReady(firstAnswerMs);
   const stopped = new AbortController();
   using _ = onStopSignal(() => stopped.abort());

@@ -5,14 +5,15 @@ import { registerHandset, requestCode } from '@chappe/handset/register';
 import { findAccount } from '@chappe/handset/account';
 import type { HandsetState } from '@chappe/handset/handset-state';
 import { display, parsePhoneNumber } from '@chappe/numbers/phone-number';
-import { Channel } from '@chappe/rpc/client';
+import type { Channel } from '@chappe/rpc/client';
 import { type Command, Option } from 'commander';
-import { deviceAddress } from '../connect.ts';
-import { ExitCode } from '../failure.ts';
+import { connectDevice } from '../connect.ts';
+import { ExitCode } from '../exit-code.ts';
 import { examples, readWholeNumber, withData, type ConnectionOptions } from '../options.ts';
 import { note } from '../output.ts';
 import { runPhone } from '../phone/phone-session.ts';
 import { findCode } from '../phone/registration-code.ts';
+import { withTls } from '../tls.ts';
 
 interface PhoneOptions extends ConnectionOptions {
   readonly link?: string;
@@ -23,9 +24,9 @@ interface PhoneOptions extends ConnectionOptions {
 }
 
 export function phoneCommand(program: Command): void {
-  withData(program.command('phone').description('be a handset: shows messages, sends receipts, replies, blocks'))
+  const command = program.command('phone').description('be a handset: shows messages, sends receipts, replies, blocks');
+  withTls(withData(command).option('--address <host:port>', 'where handsets connect [CHAPPE_DEVICE_ADDRESS]'))
     .argument('<number>', 'E.164')
-    .option('--address <host:port>', 'where handsets connect [CHAPPE_DEVICE_ADDRESS]')
     .option('--code <digits>', 'the one-time code; absent: read from the data folder, or asked for')
     .option('--link <code>', 'become a further device of this number; /link on the first one prints the code')
     .option(
@@ -47,7 +48,7 @@ async function phone(numberText: string, options: PhoneOptions): Promise<void> {
   const name = options.name ?? (options.link === undefined ? 'phone' : 'linked');
   const path = join(options.data, 'phones', `${number}-${name.replaceAll(/[^\w-]/g, '_')}.sqlite`);
   using state = openHandsetFile(path);
-  using channel = new Channel({ address: deviceAddress(options) });
+  using channel = connectDevice(options);
   await registerOnce(channel, state, display(number), options);
   const end = await runPhone({
     channel,

@@ -1,11 +1,11 @@
 /** `chappe send`: one message, or one for each row of a file. */
 import { createHash } from 'node:crypto';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { ChappeClient } from '@chappe/client/chappe-client';
 import { SendResponseSchema, type SendRequestSchema } from '@chappe/proto/v1/message_service';
 import type { Command } from 'commander';
-import { apiKey, gatewayAddress, withBusiness } from '../connect.ts';
-import { ExitCode, UsageError } from '../failure.ts';
+import { apiKey, connectBusiness, withBusiness } from '../connect.ts';
+import { ExitCode } from '../exit-code.ts';
+import { UsageError } from '../failure.ts';
 import { formatCount } from '../format.ts';
 import { namedProblemsMax } from '../limits.ts';
 import { asBusiness, examples, readParameter, type BusinessOptions } from '../options.ts';
@@ -94,7 +94,7 @@ async function sendRows(path: string, options: SendOptions): Promise<void> {
     throw new UsageError('--file takes neither --to nor --text');
   const { template, language, from } = options;
   const key = apiKey(options);
-  using client = new ChappeClient({ address: gatewayAddress(options), apiKey: key });
+  using client = connectBusiness(options);
   const parametersOf = await readTemplateParameters(client, template);
   using journal = new SentJournal(options.data, createHash('sha256').update(key).digest('base64url').slice(0, 16));
   await using stream = client.openSendStream();

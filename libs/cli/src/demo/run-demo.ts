@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { AdminClient } from '@chappe/client/admin-client';
 import { Channel } from '@chappe/rpc/client';
-import { ExitCode } from '../failure.ts';
+import { ExitCode } from '../exit-code.ts';
 import { note, print } from '../output.ts';
 import { openProgress } from '../progress.ts';
 import { startNode } from '../standalone-node.ts';

@@ -44,11 +44,11 @@ export async function runPhone(session: PhoneSession): Promise<HandsetEnd> {
         else if (shown >= untilShown) done.resolve('done');
       },
       onConnected: () => say({ kind: 'connected' }, 'connected'),
-      onDisconnected: (error) =>
-        say(
-          { kind: 'disconnected', detail: error?.message ?? '' },
-          `disconnected${error === undefined ? '' : `: ${error.message}`}; trying again`,
-        ),
+      onDisconnected: (error) => {
+        const why = error === undefined ? undefined : describeFailure(error);
+        const text = why === undefined ? '' : `: ${why.detail} (${why.todo ?? why.title})`;
+        say({ kind: 'disconnected', detail: why?.detail ?? '' }, `disconnected${text}; trying again`);
+      },
       onConfirmed: (id) => say({ kind: 'confirmed', id }, undefined),
       onReceived: (id) => say({ kind: 'received', id }, undefined),
       onRefused: (id, error) =>
