@@ -47,7 +47,7 @@ export function handsetProgram(site: Site, options: HandsetOptions): Program {
   return async (life) => {
     const closing = new AbortController();
     const running = keepConnected({
-      attempt: ({ onOpen, onLive }) => connectOnce(site, life, options, onOpen, onLive),
+      attempt: ({ onOpen, onLive }) => connectOnce(site, life, options, { onOpen, onLive, signal: closing.signal }),
       fatal: () => undefined,
       onDisconnected: () => undefined,
       random: Math.random,
@@ -62,17 +62,23 @@ export function handsetProgram(site: Site, options: HandsetOptions): Program {
   };
 }
 
+interface Attempt {
+  readonly onOpen: () => void;
+  readonly onLive: () => void;
+  readonly signal: AbortSignal;
+}
+
 async function connectOnce(
   site: Site,
   life: Life,
   options: HandsetOptions,
-  onOpen: () => void,
-  onLive: () => void,
+  { onOpen, onLive, signal }: Attempt,
 ): Promise<void> {
   const { device, state } = options;
   const relays = [...site.relays.values()];
   const served = relays[Math.floor(Math.random() * relays.length)];
   const stream: Stream = site.network.stream(life, served?.life, 'connect', async (end) => served?.serve(end, device));
+  signal.addEventListener('abort', () => stream.cancel(), { once: true });
   try {
     await send(stream, { case: 'resume', value: resumeOf(state.mailbox) });
     if (state.mailbox.number > state.mailbox.forgotten)
@@ -91,13 +97,7 @@ async function connectOnce(
   }
 }
 
-async function take(
-  site: Site,
-  life: Life,
-  options: HandsetOptions,
-  stream: Stream,
-  frame: Envelopes,
-): Promise<void> {
+async function take(site: Site, life: Life, options: HandsetOptions, stream: Stream, frame: Envelopes): Promise<void> {
   const { device, state, promises, isForgetful } = options;
   const taken = await takeEnvelopes(state.mailbox, frame, {
     forgetSessions: () => state.sessions.forgetAll(),
@@ -143,6 +143,9 @@ function acknowledgeSession({ device, state }: HandsetOptions, number: string): 
   return frame;
 }
 
-async function send(stream: Stream, frame: NonNullable<Parameters<typeof create<typeof ConnectRequestSchema>>[1]>['frame']): Promise<void> {
+async function send(
+  stream: Stream,
+  frame: NonNullable<Parameters<typeof create<typeof ConnectRequestSchema>>[1]>['frame'],
+): Promise<void> {
   await stream.send(create(ConnectRequestSchema, frame === undefined ? {} : { frame }));
 }

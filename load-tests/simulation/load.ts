@@ -56,7 +56,10 @@ export class Load {
         return { kind: 'message', contact, number, messageId: messageIdOf(message) };
       });
       const first = this.#submitted - count;
-      this.#site.trace.say('business', `hands over ${messageIdOf(first)} to ${messageIdOf(first + count - 1)} for ${contact} from ${number}`);
+      this.#site.trace.say(
+        'business',
+        `hands over ${messageIdOf(first)} to ${messageIdOf(first + count - 1)} for ${contact} from ${number}`,
+      );
       await this.#handOver(submissions, (place) => {
         record.noteAccepted(first + place, performance.now());
         this.#site.trace.say('business', `hears that ${messageIdOf(first + place)} is accepted`);

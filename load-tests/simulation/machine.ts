@@ -7,6 +7,11 @@ export type Program = (life: Life) => Promise<AsyncDisposable>;
 
 /** What an orderly stop may take until it is killed. */
 const stopMsMax = 10_000;
+/** Until a supervisor has noticed that it is gone. */
+const restartMs = 500;
+
+/** Whose watching over processes waits for none of them. */
+const operator = new Life('operator', 1);
 
 export class Machine {
   readonly name: string;
@@ -15,6 +20,8 @@ export class Machine {
   readonly #program: Program;
   #life: Life | undefined;
   #starts = 0;
+  /** It is to run: whenever it has ended, it is started again. */
+  #isWanted = false;
   #running: AsyncDisposable | undefined;
 
   constructor(name: string, time: VirtualTime, trace: Trace, program: Program) {
@@ -30,16 +37,19 @@ export class Machine {
   }
 
   start(): void {
+    this.#isWanted = true;
     if (this.life !== undefined) return;
     this.#starts += 1;
     const life = new Life(this.name, this.#starts);
     this.#life = life;
+    life.onEnd(() => void this.#time.after(restartMs, operator, () => this.#isWanted && this.start()));
     this.#trace.say(life.label, 'starts');
     this.#time.after(0, life, () => void this.#run(life));
   }
 
   /** As kill -9: whatever it waits for, it gets no further. */
   crash(): void {
+    this.#isWanted = false;
     if (this.life === undefined) return;
     this.#trace.say(this.life.label, 'is killed');
     this.#life?.end();
@@ -50,6 +60,7 @@ export class Machine {
   stop(): void {
     const life = this.life;
     const running = this.#running;
+    this.#isWanted = false;
     if (life === undefined) return;
     this.#trace.say(life.label, 'is told to stop');
     this.#time.after(0, life, () => {
@@ -58,8 +69,7 @@ export class Machine {
         life.end();
       });
     });
-    // Part of no life: it must not wait where the process does.
-    this.#time.after(stopMsMax, new Life('operator', 1), () => life.end());
+    this.#time.after(stopMsMax, operator, () => life.end());
   }
 
   pause(): void {
@@ -75,10 +85,8 @@ export class Machine {
       const running = await this.#program(life);
       if (this.#life === life) this.#running = running;
     } catch (error) {
-      // As a supervisor does it: what could not start is started again.
       this.#trace.say(life.label, `did not start: ${error instanceof Error ? error.message : String(error)}`);
       life.end();
-      this.#time.after(1_000, new Life('operator', 1), () => this.start());
     }
   }
 }

@@ -2,12 +2,7 @@
  * Coordination as a process reaches it over the simulated network: the embedded driver does the work on the other
  * side, and its leases have an end there, as etcd's have. The holder renews them as `etcd-lease.ts` does.
  */
-import {
-  CoordinationError,
-  type Coordination,
-  type Lease,
-  type Operation,
-} from '@chappe/coordination/coordination';
+import { CoordinationError, type Coordination, type Lease, type Operation } from '@chappe/coordination/coordination';
 import type { EmbeddedCoordination } from '@chappe/coordination/embedded-coordination';
 import { Unanswered, type Network } from './network.ts';
 import type { Life } from './virtual-time.ts';

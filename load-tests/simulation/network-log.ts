@@ -42,7 +42,9 @@ export function networkLog(network: Network, server: LogServer, client: Life): L
     append: (appends) => Promise.all(appends.map(appendOne)),
     openReader: async (topic, from, last) => {
       await ask(`open ${topic}`, (log) => lookAt(log, topic, from, last));
-      return new NetworkReader(from, (next, limits) => ask(`read ${topic}`, (log) => readSome(log, topic, next, limits)));
+      return new NetworkReader(from, (next, limits) =>
+        ask(`read ${topic}`, (log) => readSome(log, topic, next, limits)),
+      );
     },
     readAt: (topic, from, limit) => ask('read', (log) => log.readAt(topic, from, limit)),
     end: (topic) => ask('end', (log) => log.end(topic)),

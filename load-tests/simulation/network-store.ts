@@ -7,7 +7,15 @@
  * nothing for too long, is rolled back. Transactions take turns, as in the embedded driver; who waits too long for
  * its turn is refused, as by MySQL's row locks.
  */
-import { Rollback, StoreError, type Query, type Row, type SqlValue, type Store, type Transaction } from '@chappe/store/store';
+import {
+  Rollback,
+  StoreError,
+  type Query,
+  type Row,
+  type SqlValue,
+  type Store,
+  type Transaction,
+} from '@chappe/store/store';
 import { lockWaitSeconds, sessionTimeoutMs, statementMs } from '@chappe/store/limits';
 import { Unanswered, type Network } from './network.ts';
 import type { Life } from './virtual-time.ts';
@@ -288,10 +296,6 @@ class Packets {
 }
 
 function transactionOf(no: number, packets: Packets): Transaction {
-  const noted = (sql: string, parameters: readonly SqlValue[], matched: number): { value: number; statement: Statement } => ({
-    value: matched,
-    statement: { sql, parameters, matched },
-  });
   return {
     connectionId: no,
     run: (sql, parameters = []) =>
@@ -302,7 +306,8 @@ function transactionOf(no: number, packets: Packets): Transaction {
         ...(lists.length === 0 ? {} : { statement: { sql, parameters: [], rows: lists } }),
       })),
     query: (sql, parameters) => packets.add<Row[]>(async (tx) => ({ value: await tx.query(sql, parameters) })),
-    queryAll: (queries: readonly Query[]) => packets.add<Row[][]>(async (tx) => ({ value: await tx.queryAll(queries) })),
+    queryAll: (queries: readonly Query[]) =>
+      packets.add<Row[][]>(async (tx) => ({ value: await tx.queryAll(queries) })),
     queryForUpdate: (sql, parameters) =>
       packets.add<Row[]>(async (tx) => ({ value: await tx.queryForUpdate(sql, parameters) })),
     insert: (table, rows, onConflict) =>
@@ -313,4 +318,8 @@ function transactionOf(no: number, packets: Packets): Transaction {
           : { statement: { sql: `INSERT INTO ${table.name}`, parameters: [], table: table.name, rows } }),
       })),
   };
+}
+
+function noted(sql: string, parameters: readonly SqlValue[], matched: number): { value: number; statement: Statement } {
+  return { value: matched, statement: { sql, parameters, matched } };
 }

@@ -198,8 +198,8 @@ export class StreamEnd<Out, In> {
   /** Ends it; the other end hears so after what was sent. */
   finish(error?: Error): void {
     const other = this.#other;
-    if (this.#end === undefined && other !== undefined && !this.#isDoomed) this.#carry(() => other.#close({ ...(error === undefined ? {} : { error }) }));
-    this.#close({});
+    if (this.#end === undefined && other !== undefined && !this.#isDoomed) this.#carry(() => other.#close(error));
+    this.#close();
   }
 
   cancel(): void {
@@ -212,7 +212,7 @@ export class StreamEnd<Out, In> {
 
   /** The connection is gone: both ends hear so. */
   break(): void {
-    this.#close({ error: broken() });
+    this.#close(broken());
   }
 
   breakSoon(): void {
@@ -244,8 +244,8 @@ export class StreamEnd<Out, In> {
     this.#wake?.();
   }
 
-  #close(end: { readonly error?: Error }): void {
-    this.#end ??= end;
+  #close(error?: Error): void {
+    this.#end ??= error === undefined ? {} : { error };
     this.#wake?.();
     this.#room?.();
   }

@@ -1,6 +1,6 @@
 /**
  * Puts virtual time in the place of Node's timers and clocks, for code that runs as part of a simulation. All other
- * code in this process keeps the real ones. Imported for its effect, before any code of the services is.
+ * code in this process keeps the real ones. To import it is enough.
  *
  * Services take their wall clock as a dependency, but timers and `performance.now()` from Node, as most code does; to
  * hand those in at some thirty places would cost their readers more than this file.
@@ -78,7 +78,12 @@ class Timer {
 
 type Callback = (...args: unknown[]) => void;
 
-function startTimer(callback: Callback, waitMs: number, args: readonly unknown[], isRepeated: boolean): Timer | undefined {
+function startTimer(
+  callback: Callback,
+  waitMs: number,
+  args: readonly unknown[],
+  isRepeated: boolean,
+): Timer | undefined {
   const now = here();
   if (now === undefined) return undefined;
   // As Node does it: at least a millisecond.

@@ -56,7 +56,13 @@ export function planOf(seed: number, { machines, servers, lanes }: Cast): Plan {
     // Now and then a server stands still; each is more than one machine in a cluster, and is not killed.
     const isServer = kind === 'pause' && number(`server ${index}`) < 0.2;
     const target = one(`target ${index}`, isServer ? servers : machines);
-    const other = kind === 'cut' ? one(`other ${index}`, [...servers, ...machines].filter((name) => name !== target)) : '';
+    const other =
+      kind === 'cut'
+        ? one(
+            `other ${index}`,
+            [...servers, ...machines].filter((name) => name !== target),
+          )
+        : '';
     const atMs = Math.round(number(`at ${index}`) * loadMs);
     const lastsMs = Math.round(lastsMsMax[kind] * number(`lasts ${index}`) ** 2);
     const seconds = (atMs / 1000).toFixed(3);
@@ -76,7 +82,11 @@ export function planOf(seed: number, { machines, servers, lanes }: Cast): Plan {
   ).flat();
   return {
     faults: faults.toSorted((a, b) => a.atMs - b.atMs),
-    rates: { requestLost: rate('lost requests', 25), answerLost: rate('lost answers', 40), delayed: rate('delays', 40) },
+    rates: {
+      requestLost: rate('lost requests', 25),
+      answerLost: rate('lost answers', 40),
+      delayed: rate('delays', 40),
+    },
     bursts,
   };
 }

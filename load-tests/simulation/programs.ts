@@ -89,7 +89,9 @@ async function tellAndBook(tx: Transaction, frames: EventFrame[]): Promise<void>
   for (const { id, kind } of frames.flatMap(({ events }) => events))
     if (kind.case === 'state' && !told.has(id)) told.set(id, [id, kind.value.messageId, kind.value.state]);
   if (told.size === 0) return;
-  const known = await tx.query(`SELECT id FROM told WHERE id IN (${[...told].map(() => '?').join(', ')})`, [...told.keys()]);
+  const known = await tx.query(`SELECT id FROM told WHERE id IN (${[...told].map(() => '?').join(', ')})`, [
+    ...told.keys(),
+  ]);
   for (const { id } of known) told.delete(String(id));
   const rows = [...told.values()];
   await tx.insert(toldTable, rows, 'fail');

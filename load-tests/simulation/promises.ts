@@ -116,7 +116,9 @@ export class Promises {
     const range = this.#ranges.get(String(id));
     if (range === undefined) return;
     if (Number(epoch) < range.epoch)
-      this.note(`FENCE: ${client.label} claimed ${String(id)} under ${String(epoch)}, which was claimed under ${range.epoch}`);
+      this.note(
+        `FENCE: ${client.label} claimed ${String(id)} under ${String(epoch)}, which was claimed under ${range.epoch}`,
+      );
     this.#claims += 1;
     Object.assign(range, { life: client, epoch: Number(epoch), no: this.#claims });
   }

@@ -29,7 +29,13 @@ export function relayProgram(site: Site): Program {
     };
     const serve = async (stream: StreamEnd<ConnectResponse, ConnectRequest>, device?: Device): Promise<void> => {
       if (device === undefined) throw new ChappeError('unauthenticated', 'who is it?');
-      const connection = new DeviceConnection(device, connections.nextNo(), { stream, appender, directory, links, events });
+      const connection = new DeviceConnection(device, connections.nextNo(), {
+        stream,
+        appender,
+        directory,
+        links,
+        events,
+      });
       connections.add(connection);
       try {
         await connection.run();
@@ -65,7 +71,9 @@ function channelTo({ network, shards }: Site, life: Life, address: string): Shar
     },
     attach: ({ signal } = {}) => {
       const served = shards.get(address);
-      const stream = network.stream<AttachRequest, AttachResponse>(life, served?.life, 'attach', async (end) => served?.serve(end));
+      const stream = network.stream<AttachRequest, AttachResponse>(life, served?.life, 'attach', async (end) =>
+        served?.serve(end),
+      );
       signal?.addEventListener('abort', () => stream.cancel(), { once: true });
       return {
         responses: stream.responses,
@@ -90,6 +98,7 @@ function eventsOf({ trace }: Site, { label }: Life): Events {
     commanded: () => undefined,
     linkUp: (shard) => say(`has a stream to ${shard}`),
     linkDown: (shard, reason) => say(`has no stream to ${shard}: ${reason}`),
-    unexpected: (error, where) => say(`meets a fault in ${where}: ${error instanceof Error ? error.message : 'unknown'}`),
+    unexpected: (error, where) =>
+      say(`meets a fault in ${where}: ${error instanceof Error ? error.message : 'unknown'}`),
   };
 }

@@ -2,7 +2,6 @@
  * One seed: a cluster in this process, load, faults, and the promises held against what was seen after every step.
  * Then everything is healed, and what was accepted must come to its end.
  */
-import './patch-time.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -64,7 +63,8 @@ export async function simulate({ seed, only, broken = {} }: Settings): Promise<R
   const promises = new Promises();
   const network = new Network(time, faults, noFaults);
   const run = new Run(await openSite(folder, network, trace, promises, broken), promises, seed);
-  const rejected = (error: Error): void => promises.note(`ALARM: a promise was rejected and nobody heard: ${error.stack ?? ''}`);
+  const rejected = (error: Error): void =>
+    promises.note(`ALARM: a promise was rejected and nobody heard: ${error.stack ?? ''}`);
   process.on('unhandledRejection', rejected);
   try {
     await run.all();
@@ -93,22 +93,31 @@ async function memoryFolder(): Promise<string> {
   );
 }
 
-async function openSite(folder: string, network: Network, trace: Trace, promises: Promises, broken: Broken): Promise<Site> {
+async function openSite(
+  folder: string,
+  network: Network,
+  trace: Trace,
+  promises: Promises,
+  broken: Broken,
+): Promise<Site> {
   const { time } = network;
   const coordination = await openEmbeddedCoordination({ now: () => time.nowMs });
   const log = await openSqliteLog({ path: join(folder, 'log.sqlite'), now: () => VirtualTime.startMs + time.nowMs });
   const store = await openSqliteStore({ path: join(folder, 'store.sqlite') });
   const events = await openSqliteStore({ path: join(folder, 'events.sqlite') });
-  const server = (name: string): Life => new Life(name, 1);
   return {
     network,
     trace,
-    coordination: new CoordinationServer(server('coordination'), coordination),
-    log: { life: server('log'), log },
-    store: new StoreServer(server('store'), store, (client, statements) => promises.senderCommitted(client, statements)),
-    events: new StoreServer(server('events'), events, (_client, statements) => promises.eventsCommitted(statements)),
-    crypto: { life: server('crypto'), service: new CounterCrypto() },
-    keys: server('keys'),
+    coordination: new CoordinationServer(new Life('coordination', 1), coordination),
+    log: { life: new Life('log', 1), log },
+    store: new StoreServer(new Life('store', 1), store, (client, statements) =>
+      promises.senderCommitted(client, statements),
+    ),
+    events: new StoreServer(new Life('events', 1), events, (_client, statements) =>
+      promises.eventsCommitted(statements),
+    ),
+    crypto: { life: new Life('crypto', 1), service: new CounterCrypto() },
+    keys: new Life('keys', 1),
     shards: new Map(),
     relays: new Map(),
     gateways: new Map(),
@@ -249,7 +258,9 @@ class Run {
     trace.say('operator', 'heals everything');
     network.rates = noFaults;
     network.healAll();
-    for (const life of ['coordination', 'log', 'store', 'events', 'crypto', 'keys'].map((name) => this.#serverNamed(name)))
+    for (const life of ['coordination', 'log', 'store', 'events', 'crypto', 'keys'].map((name) =>
+      this.#serverNamed(name),
+    ))
       if (life !== undefined) this.#time.wake(life);
     for (const machine of [...this.#machines, ...this.#handsets]) {
       machine.wake();

@@ -10,7 +10,7 @@ import { networkLog, type LogServer } from './network-log.ts';
 import { networkStore, type StoreServer } from './network-store.ts';
 import type { Network, StreamEnd } from './network.ts';
 import type { Device } from './people.ts';
-import type { Rule } from './rules.ts';
+import type { Rule } from '../faults/break/rules.ts';
 import type { Submission, Answer } from './submissions.ts';
 import type { Trace } from './trace.ts';
 import type { Life } from './virtual-time.ts';

@@ -42,7 +42,11 @@ export function recordOf(submission: Submission): NewRecord {
       const value = encodeMessage(CommandSchema, {
         kind: { case: 'optIn', value: { business, source: 'simulation', wording: '', givenAtMs: BigInt(Date.now()) } },
       });
-      return { key: contact, headers: { kind: 'opt_in', id: `${business} ${contact}`, version: commandVersion }, value };
+      return {
+        key: contact,
+        headers: { kind: 'opt_in', id: `${business} ${contact}`, version: commandVersion },
+        value,
+      };
     }
     case 'device': {
       const { device, registrationId, identityKey } = submission.device;
