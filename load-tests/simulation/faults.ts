@@ -11,9 +11,11 @@ export interface FaultRates {
   readonly answerLost: number;
   /** A request or an answer takes up to some seconds. */
   readonly delayed: number;
+  /** A process is killed or paused as a reshape that concerns it comes to a step. */
+  readonly atStep: number;
 }
 
-export const noFaults: FaultRates = { requestLost: 0, answerLost: 0, delayed: 0 };
+export const noFaults: FaultRates = { requestLost: 0, answerLost: 0, delayed: 0, atStep: 0 };
 
 export interface Fault {
   readonly name: string;

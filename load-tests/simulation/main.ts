@@ -30,6 +30,8 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const tracesFolder = fileURLToPath(new URL('../results/simulation', import.meta.url));
 /** Some hundred faults come down to a handful in so many runs. */
 const shrinkTriesMax = 200;
+/** Beyond so many there is nothing to be learnt from more. */
+const failuresMax = 20;
 const only = values.only === undefined ? {} : { only: values.only.split(';').filter((name) => name !== '') };
 
 await using workers = new SeedWorkers(values.seed === undefined ? undefined : 1);
@@ -65,7 +67,7 @@ async function hunt(from: number, count: number): Promise<number> {
   const total = { steps: 0, faults: 0, messages: 0, virtualMs: 0 };
   let next = from;
   const one = async (): Promise<void> => {
-    while (next < from + count) {
+    while (next < from + count && failed.length < failuresMax) {
       const seed = next;
       next += 1;
       const outcome = await workers.run({ seed });
@@ -81,7 +83,7 @@ async function hunt(from: number, count: number): Promise<number> {
   await Promise.all(Array.from({ length: workers.count }, one));
   const minutes = (performance.now() - startedMs) / 60_000;
   say(
-    `${count} seeds in ${(minutes * 60).toFixed(0)} s, ${(count / minutes).toFixed(0)} a minute: ${failed.length} broke a promise; ` +
+    `${next - from} seeds in ${(minutes * 60).toFixed(0)} s, ${((next - from) / minutes).toFixed(0)} a minute: ${failed.length} broke a promise; ` +
       `${total.messages} messages, ${total.faults} faults, ${(total.virtualMs / 3_600_000).toFixed(1)} h in ${total.steps} steps`,
   );
   for (const [seed, outcome] of failed.slice(0, 3)) await explain({ seed }, outcome);

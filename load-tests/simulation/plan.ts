@@ -1,4 +1,7 @@
-/** What a seed does to the cluster, and when: which processes are killed, stopped, paused and cut off. Pure. */
+/**
+ * What a seed does to the cluster, and when: which processes are killed, stopped, paused and cut off, which ranges are
+ * to be split, merged and moved. Pure.
+ */
 import { hashOf, type FaultRates } from './faults.ts';
 
 export type PlannedKind = 'kill' | 'stop' | 'pause' | 'cut';
@@ -16,7 +19,20 @@ export interface PlannedFault {
   readonly lastsMs: number;
 }
 
+/** What the operator wants of a range that is chosen when the time has come. */
+export interface Wish {
+  readonly name: string;
+  readonly kind: 'split' | 'merge' | 'move';
+  readonly atMs: number;
+  /** From 0 to 1, of those that there are. */
+  readonly choice: number;
+  /** Of a move. */
+  readonly shard: string;
+  readonly isTakenBack: boolean;
+}
+
 export interface Plan {
+  readonly wishes: readonly Wish[];
   readonly faults: readonly PlannedFault[];
   readonly rates: FaultRates;
   /** Messages that each lane hands over at a time, and when, after the load has begun. */
@@ -34,6 +50,8 @@ export interface Cast {
   readonly machines: readonly string[];
   /** What can be paused, and cut off from a machine. */
   readonly servers: readonly string[];
+  /** Where ranges can be moved to. */
+  readonly shards: readonly string[];
   readonly lanes: number;
 }
 
@@ -41,10 +59,11 @@ export interface Cast {
 export const loadMs = 20_000;
 
 const faultsMax = 9;
+const wishesMax = 4;
 const burstMessagesMax = 4;
 const burstsOfLaneMax = 3;
 
-export function planOf(seed: number, { machines, servers, lanes }: Cast): Plan {
+export function planOf(seed: number, { machines, servers, shards, lanes }: Cast): Plan {
   const number = (name: string): number => hashOf(seed, `plan ${name}`);
   const one = <T>(name: string, list: readonly [T, ...T[]] | readonly T[]): T => {
     const chosen = list[Math.floor(number(name) * list.length)];
@@ -69,6 +88,18 @@ export function planOf(seed: number, { machines, servers, lanes }: Cast): Plan {
     const name = `${kind} ${target}${other === '' ? '' : ` from ${other}`} at ${seconds}`;
     return { name, kind, target, other, atMs, lastsMs };
   });
+  const wishes = Array.from({ length: Math.floor(number('wishes') * (wishesMax + 1)) }, (_, index): Wish => {
+    const kind = one(`wish ${index}`, ['split', 'split', 'merge', 'move'] as const);
+    const atMs = Math.round(number(`wish at ${index}`) * loadMs);
+    return {
+      name: `${kind} wanted at ${(atMs / 1000).toFixed(3)}`,
+      kind,
+      atMs,
+      choice: number(`wish choice ${index}`),
+      shard: one(`wish shard ${index}`, shards),
+      isTakenBack: number(`taken back ${index}`) < 0.15,
+    };
+  });
   const rate = (name: string, most: number): number => (number(`has ${name}`) < 0.5 ? 0 : most * number(name) ** 2);
   const bursts = Array.from({ length: lanes }, (_, lane) =>
     Array.from({ length: 1 + Math.floor(number(`bursts ${lane}`) * burstsOfLaneMax) }, (_ignored, index): Burst => {
@@ -82,10 +113,12 @@ export function planOf(seed: number, { machines, servers, lanes }: Cast): Plan {
   ).flat();
   return {
     faults: faults.toSorted((a, b) => a.atMs - b.atMs),
+    wishes,
     rates: {
       requestLost: rate('lost requests', 25),
       answerLost: rate('lost answers', 40),
       delayed: rate('delays', 40),
+      atStep: rate('strikes', 200),
     },
     bursts,
   };

@@ -26,6 +26,7 @@ export const controls: readonly Control[] = [
   { rule: 'outbox_from_state', roles: ['shard'], expects: /^(NO-LOSS|MONOTONE)/ },
   { rule: 'session_restored', roles: ['shard'], expects: /^SECRET/ },
   { rule: 'gap_unseen', roles: ['shard'], expects: /^NO-LOSS/ },
+  { rule: 'seal_skipped', roles: ['coordinator'], expects: /^(ORDER|NO-LOSS)/ },
   { rule: 'reattach_skipped', roles: ['relay'], expects: /^NO-LOSS/ },
 ];
 

@@ -20,8 +20,14 @@ export interface Outcome {
   readonly messages: number;
 }
 
+export const nothing: Outcome = { problems: [], faults: [], trace: [], steps: 0, virtualMs: 0, messages: 0 };
+
 process.on('message', (task: Task) => {
-  void run(task).then((outcome) => process.send?.(outcome));
+  void run(task).then(
+    (outcome) => process.send?.(outcome),
+    // A fault of the simulation itself.
+    (error: Error) => process.send?.({ ...nothing, problems: [`FAULT: ${error.stack ?? error.message}`] }),
+  );
 });
 
 async function run({ seed, rule, only }: Task): Promise<Outcome> {

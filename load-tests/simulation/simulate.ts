@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEmbeddedCoordination } from '@chappe/coordination/embedded-coordination';
 import { openSqliteLog } from '@chappe/log/sqlite-log';
+import type { Reshape } from '@chappe/ranges/reshape';
 import { migrate } from '@chappe/store/migrate';
 import { openSqliteStore } from '@chappe/store/sqlite-store';
 import { CounterCrypto } from './counter-crypto.ts';
@@ -20,7 +21,8 @@ import { StoreServer } from './network-store.ts';
 import { Network } from './network.ts';
 import { resetChance } from './patch-time.ts';
 import { devices, laneCount } from './people.ts';
-import { loadMs, planOf, type Plan, type PlannedFault } from './plan.ts';
+import { Operator } from './operator.ts';
+import { loadMs, planOf, type Plan, type PlannedFault, type PlannedKind, type Wish } from './plan.ts';
 import { consumerProgram, coordinatorProgram, eventTables, gatewayProgram } from './programs.ts';
 import { Promises } from './promises.ts';
 import { relayProgram } from './relay-program.ts';
@@ -48,6 +50,9 @@ export interface Result {
   readonly messages: number;
   readonly shown: number;
 }
+
+const serverNames = ['coordination', 'log', 'store', 'events', 'crypto', 'keys'];
+const shardNames = ['s1', 's2', 's3'];
 
 const setUpMs = 30_000;
 /** After everything is healed: time-outs, leases, back-offs, and a lock that a client holds who has gone. */
@@ -130,11 +135,13 @@ class Run {
   readonly #site: Site;
   readonly #promises: Promises;
   readonly #seed: number;
-  readonly #operator = new Life('operator', 1);
+  readonly #life = new Life('operator', 1);
   readonly #business = new Life('business', 1);
   readonly #machines: readonly Machine[];
   readonly #handsets: readonly Machine[];
   readonly #load: Load;
+  readonly #operator: Operator;
+  #unfinished: readonly Reshape[] = [];
   problems: readonly string[] = [];
 
   constructor(site: Site, promises: Promises, seed: number) {
@@ -145,7 +152,7 @@ class Run {
     const machine = (name: string, program: Program): Machine => new Machine(name, this.#time, site.trace, program);
     this.#machines = [
       ...['c1', 'c2'].map((name) => machine(name, coordinatorProgram(site))),
-      ...['s1', 's2', 's3'].map((name, index) => machine(name, shardProgram(site, index < 2 ? 'a' : 'b'))),
+      ...shardNames.map((name, index) => machine(name, shardProgram(site, index < 2 ? 'a' : 'b'))),
       ...['q1', 'q2'].map((name) => machine(name, relayProgram(site))),
       ...['g1', 'g2'].map((name) => machine(name, gatewayProgram(site))),
       ...['e1', 'e2'].map((name) => machine(name, consumerProgram(site))),
@@ -155,6 +162,7 @@ class Run {
       const options = { device, promises, isForgetful, state: new HandsetState() };
       return machine(`h${device.place}`, handsetProgram(site, options));
     });
+    this.#operator = new Operator(site, this.#life, (kind, target, lastsMs) => this.#strike(kind, target, '', lastsMs));
   }
 
   get #time(): VirtualTime {
@@ -166,17 +174,31 @@ class Run {
     await this.#setUp();
     const plan = planOf(this.#seed, {
       machines: [...this.#machines, ...this.#handsets].map(({ name }) => name),
-      servers: ['coordination', 'log', 'store', 'events', 'crypto', 'keys'],
+      servers: serverNames,
+      shards: shardNames,
       lanes: laneCount,
     });
     const startMs = this.#time.nowMs;
     network.rates = plan.rates;
     this.#startLoad(plan, startMs);
-    for (const fault of plan.faults) this.#time.after(fault.atMs, this.#operator, () => this.#inject(fault));
+    for (const fault of plan.faults) this.#time.after(fault.atMs, this.#life, () => this.#inject(fault));
+    for (const wish of plan.wishes) this.#time.after(wish.atMs, this.#life, () => this.#wish(wish));
     await this.#runUntil(startMs + loadMs, () => false);
     this.#healAll();
-    await this.#runUntil(this.#time.nowMs + drainMs, () => this.#load.isDone && this.#promises.record.isSettled());
+    this.#lookForUnfinished();
+    const isDone = (): boolean =>
+      this.#load.isDone && this.#promises.record.isSettled() && this.#unfinished.length === 0;
+    await this.#runUntil(this.#time.nowMs + drainMs, isDone);
+    for (const { id, step } of this.#unfinished) this.#promises.note(`RESHAPE: ${id} is still ${step}`);
     this.problems = this.problems.length > 0 ? this.problems : this.#promises.brokenAtEnd();
+  }
+
+  /** Now and then: each has to come to its end by itself. */
+  #lookForUnfinished(): void {
+    void this.#operator.unfinished().then((found) => {
+      this.#unfinished = found;
+      this.#time.after(200, this.#life, () => this.#lookForUnfinished());
+    });
   }
 
   /** Nothing of the run is left: no life, no transaction, no file. */
@@ -186,7 +208,7 @@ class Run {
     const { coordination, log, store, events } = this.#site;
     for (const { life } of [coordination, log, store, events]) this.#time.wake(life);
     let isClosed = false;
-    this.#time.after(closeMs / 2, this.#operator, () => {
+    this.#time.after(closeMs / 2, this.#life, () => {
       void Promise.all(
         [coordination.coordination, log.log, store.store, events.store].map((one) => one[Symbol.asyncDispose]()),
       ).then(() => (isClosed = true));
@@ -221,14 +243,22 @@ class Run {
       this.#time.after(0, this.#business, () => void this.#load.runLane(lane, bursts, startMs));
   }
 
-  #inject(fault: PlannedFault): void {
+  #inject({ name, kind, target, other, lastsMs }: PlannedFault): void {
     const { network, trace } = this.#site;
-    if (!network.faults.take(fault.name)) return;
-    const { kind, target, other, lastsMs } = fault;
+    if (!network.faults.take(name)) return;
+    trace.say('FAULT', `${name}, for ${lastsMs} ms`);
+    this.#strike(kind, target, other, lastsMs);
+  }
+
+  #wish(wish: Wish): void {
+    if (this.#site.network.faults.take(wish.name)) void this.#operator.wish(wish);
+  }
+
+  #strike(kind: PlannedKind, target: string, other: string, lastsMs: number): void {
+    const { network, trace } = this.#site;
     const machine = [...this.#machines, ...this.#handsets].find(({ name }) => name === target);
     const life = machine?.life ?? this.#serverNamed(target);
-    trace.say('FAULT', `${fault.name}, for ${lastsMs} ms`);
-    const later = (act: () => void): void => void this.#time.after(lastsMs, this.#operator, act);
+    const later = (act: () => void): void => void this.#time.after(lastsMs, this.#life, act);
     switch (kind) {
       case 'kill':
         machine?.crash();
@@ -239,6 +269,7 @@ class Run {
         later(() => machine?.start());
         return;
       case 'pause':
+        trace.say(life?.label ?? target, 'stands still');
         life?.pause();
         later(() => life !== undefined && this.#time.wake(life));
         return;
@@ -258,9 +289,7 @@ class Run {
     trace.say('operator', 'heals everything');
     network.rates = noFaults;
     network.healAll();
-    for (const life of ['coordination', 'log', 'store', 'events', 'crypto', 'keys'].map((name) =>
-      this.#serverNamed(name),
-    ))
+    for (const life of serverNames.map((name) => this.#serverNamed(name)))
       if (life !== undefined) this.#time.wake(life);
     for (const machine of [...this.#machines, ...this.#handsets]) {
       machine.wake();

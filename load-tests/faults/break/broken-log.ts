@@ -12,6 +12,7 @@ const lateMs = 700;
 /** @param newest what the same process has committed, by `brokenStore` */
 export function brokenLog(rule: Rule, log: Log, newest: NewestStates): Log {
   if (rule === 'gap_unseen') return replacing(log, 'openReader', losingReaders(log));
+  if (rule === 'seal_skipped') return replacing(log, 'seal', (topic: string) => log.end(topic));
   const append = appendOf(rule, log, newest);
   return append === undefined ? log : replacing(log, 'append', append);
 }
@@ -82,6 +83,7 @@ function appendOf(rule: Rule, log: Log, newest: NewestStates): Log['append'] | u
     case 'frozen_inside_transaction':
     case 'session_restored':
     case 'gap_unseen':
+    case 'seal_skipped':
     case 'fence_out':
     case 'offset_before_effects':
     case 'charge_lost':
