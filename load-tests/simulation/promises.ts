@@ -126,8 +126,9 @@ export class Promises {
   /** Every range that a transaction wrote something of. */
   #touched(statements: readonly Statement[]): Set<Claimed> {
     const touched = new Set<Claimed>();
-    for (const { parameters, rows = [], sql, matched } of statements) {
-      if (sql.startsWith('SELECT') || matched === 0) continue;
+    for (const { parameters, rows = [], sql, table, matched } of statements) {
+      // A fence row's bounds may be people's numbers, and are nobody's state.
+      if (sql.startsWith('SELECT') || matched === 0 || table === 'range_progress') continue;
       for (const value of [...parameters, ...rows.flat()]) {
         if (typeof value !== 'string') continue;
         const range = this.#ranges.get(value) ?? (contactsOfAll.has(value) ? this.#rangeOf(value) : undefined);
