@@ -18,7 +18,7 @@ UNIT_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/{bil
 DRIVER_TESTS := 'libs/log/test/kafka/*.test.ts' 'libs/coordination/test/etcd/*.test.ts' 'libs/store/test/mysql/*.test.ts' 'services/sender/test/mysql/*.test.ts'
 ALL_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/*/test/**/*.test.ts'
 
-.PHONY: help setup demo test test-drivers check load load-compare side-by-side bench bench-cluster clean faults faults-short \
+.PHONY: help setup demo test test-drivers check load load-compare side-by-side bench bench-cluster clean faults faults-short simulate \
   proto-image stack-setup stack-up stack-down stack-status \
   cluster-up cluster-down cluster-status cluster-demo chart-test chart-docs image
 .DEFAULT_GOAL := help
@@ -38,6 +38,8 @@ help:
 	@echo 'make test-drivers      of all tests those of the drivers, on the real servers'
 	@echo 'make faults            every fault, done to a real cluster under load and held against an independent checker,'
 	@echo '                       and every positive control; ROWS=1,2 CONTROLS=none for some; make faults-short for CI'
+	@echo 'make simulate SEEDS=2000  the services in one process under virtual time and named faults, seed by seed; SEED=7 for one'
+	@echo '                       with its trace, CONTROLS=all for rules that are broken on purpose: load-tests/simulation/README.md'
 	@echo 'make side-by-side       the same job on Chappe, Kannel and Jasmin: load-tests/side-by-side/README.md'
 	@echo 'make chart-test        the Helm chart without a cluster: lint, every object against the API of Kubernetes, bad values'
 	@echo 'make image             the container image, with docker or whatever BUILD names'
@@ -144,14 +146,19 @@ test-drivers: setup
 
 # Needs root: it makes namespaces of its own, and installs what is missing. CONTROLS: rules that are broken on purpose.
 ROWS ?= all
-CONTROLS ?= all
 FAULTS := node load-tests/faults/main.ts $(if $(SEED),--seed $(SEED))
+faults: CONTROLS ?= all
 faults: setup
 	@$(FAULTS) --rows $(ROWS) --controls $(CONTROLS)
 
 # One fault of each kind and two controls; its report lies with the other results, which are not kept.
 faults-short: setup
 	@$(FAULTS) --rows short --controls short --reports load-tests/results
+
+# One seed with its trace (ONLY: some of its faults, RULE: with a rule broken), or many; CONTROLS: each broken rule must be found.
+simulate: setup
+	@node load-tests/simulation/main.ts $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only '$(ONLY)') $(if $(RULE),--rule $(RULE)) \
+	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) $(if $(CONTROLS),--controls $(CONTROLS))
 
 # Needs root: it installs Debian's packages and makes a network namespace of its own.
 side-by-side: setup

@@ -12,6 +12,7 @@ export const rules = {
   session_restored: 'sessions are saved only once: who takes a range over goes on from an older state of them',
   gap_unseen: 'the log loses records, and the reader hands out what comes after them',
   topic_recreated: 'the gateway makes a topic anew that is gone, as brokers do where they make topics by themselves',
+  seal_skipped: 'the coordinator writes down where a replaced topic ends and does not seal it',
   charge_lost: 'billing notes some deliveries as booked and writes no entry',
   reattach_skipped: 'the relay does not hear that ranges have new owners',
   frozen_inside_transaction: 'nothing: the sender freezes between fence and COMMIT once a file is there',

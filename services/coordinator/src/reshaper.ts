@@ -90,19 +90,20 @@ export class Reshaper implements AsyncDisposable {
   async #look(): Promise<void> {
     const found = await this.#read();
     if (found === undefined) return;
+    // Of two wishes for one range the second sees what the first has made of it.
+    let isBeginning = found.reshapes.some(({ id, step }) => step === 'requested' && this.#running.has(id));
     for (const reshape of found.reshapes) {
       if (this.#running.has(reshape.id)) continue;
       const action = nextAction(reshape, found);
       if (action.kind === 'wait') continue;
       // One that has begun goes on whatever else there is: it may hold appends.
-      if (reshape.step === 'requested' && this.#running.size >= reshapesAtOnceMax) continue;
+      if (reshape.step === 'requested' && (isBeginning || this.#running.size >= reshapesAtOnceMax)) continue;
       const done = this.#act(reshape, action, found).finally(() => {
         this.#running.delete(reshape.id);
         this.#wake.resolve();
       });
       this.#running.set(reshape.id, done);
-      // Of two wishes for one range the second sees what the first has made of it.
-      if (reshape.step === 'requested') break;
+      isBeginning ||= reshape.step === 'requested';
     }
     if (performance.now() < this.#lateLookAtMs) return;
     this.#lateLookAtMs = performance.now() + lateRecordsLookMs;
@@ -197,7 +198,7 @@ export class Reshaper implements AsyncDisposable {
       { step: 'prepared', old: old.map(({ id }) => id), cuts, made },
       found,
       [{ kind: 'put', key: rangeNoKey, value: String(known + made.length) }],
-      [compare],
+      [compare, ...old.map((range) => compareRange(range, found))],
     );
   }
 

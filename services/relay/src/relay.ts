@@ -9,6 +9,7 @@ import type { Coordination } from '@chappe/coordination/coordination';
 import { ChappeError } from '@chappe/errors/chappe-error';
 import type { Log } from '@chappe/log/log';
 import { CryptoService } from '@chappe/proto/internal/crypto_service';
+import { SenderService } from '@chappe/proto/internal/sender_service';
 import { CommandAppender } from '@chappe/ranges/command-appender';
 import { watchRoutingTable } from '@chappe/ranges/table-watcher';
 import { Channel } from '@chappe/rpc/client';
@@ -28,6 +29,7 @@ import { closeGraceMs, preKeysRefill } from './limits.ts';
 import { preKeyService } from './pre-key-service.ts';
 import { startPurger } from './purger.ts';
 import { registrationService } from './registration.ts';
+import type { ShardChannel } from './shard-link.ts';
 import { ShardLinks } from './shard-links.ts';
 
 export interface RelayDependencies {
@@ -82,7 +84,8 @@ export async function startRelay(dependencies: RelayDependencies): Promise<Relay
     const directory = started.use(new Directory(coordination));
     const appender = started.use(new CommandAppender({ log, table }));
     const connections = new Connections(now);
-    const links = started.use(new ShardLinks({ table, connections, events, credentials: dependencies.peers?.channel }));
+    const connect = (address: string): ShardChannel => connectShard(address, dependencies.peers);
+    const links = started.use(new ShardLinks({ table, connections, events, connect }));
     started.use(startPurger({ store, events, now }));
 
     const shared: Pick<ServerOptions, 'onHandled' | 'onUnexpected'> = {
@@ -137,6 +140,15 @@ export async function startRelay(dependencies: RelayDependencies): Promise<Relay
     await started.disposeAsync();
     throw error;
   }
+}
+
+function connectShard(address: string, peers: PeerTls | undefined): ShardChannel {
+  const channel = new Channel({ address, credentials: peers?.channel });
+  return {
+    attach: channel.client(SenderService).attach,
+    waitForReady: (timeoutMs) => channel.waitForReady(timeoutMs),
+    [Symbol.dispose]: () => channel[Symbol.dispose](),
+  };
 }
 
 function problems(byPart: Readonly<Record<string, string | undefined>>): Record<string, string> {

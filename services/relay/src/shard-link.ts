@@ -15,14 +15,13 @@ import {
   DeviceDetachSchema,
   DeviceReadSchema,
   DeviceRefSchema,
-  SenderService,
   type AttachRequest,
   type AttachResponse,
   type DeviceRef,
+  type SenderService,
 } from '@chappe/proto/internal/sender_service';
-import { Channel, type ClientStream } from '@chappe/rpc/client';
+import type { Channel, Client, ClientStream } from '@chappe/rpc/client';
 import type { ShardInfo } from '@chappe/ranges/shard-info';
-import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { DeviceConnection } from './device-connection.ts';
 import type { Events } from './events.ts';
 import { attachEntriesMax, linkBackoffMaxMs, linkBackoffMinMs, linkSettledMs } from './limits.ts';
@@ -35,10 +34,15 @@ export interface Attachable {
   attachDue: boolean;
 }
 
+/** The connections to one shard. */
+export interface ShardChannel extends Pick<Channel, 'waitForReady'>, Disposable {
+  readonly attach: Client<typeof SenderService>['attach'];
+}
+
 export interface ShardLinkDependencies {
   readonly shard: Pick<ShardInfo, 'id' | 'instance' | 'address'>;
   readonly events: Events;
-  readonly credentials: ChannelCredentials | undefined;
+  readonly connect: (address: string) => ShardChannel;
   /** A stream was opened: everything is to be attached anew. */
   readonly onOpened: (link: ShardLink) => void;
   readonly onResponse: (link: ShardLink, response: AttachResponse) => void;
@@ -51,7 +55,7 @@ export class ShardLink implements AsyncDisposable {
   readonly shard: ShardLinkDependencies['shard'];
   readonly #dependencies: ShardLinkDependencies;
   readonly #ending = new AbortController();
-  readonly #channel: Channel;
+  readonly #channel: ShardChannel;
   readonly #loop: Promise<void>;
   readonly #toSend = new Signal();
   readonly #due = new Set<Attachable>();
@@ -63,7 +67,7 @@ export class ShardLink implements AsyncDisposable {
   constructor(dependencies: ShardLinkDependencies) {
     this.#dependencies = dependencies;
     this.shard = dependencies.shard;
-    this.#channel = new Channel({ address: this.shard.address, credentials: dependencies.credentials });
+    this.#channel = dependencies.connect(this.shard.address);
     this.#loop = this.#run();
   }
 
@@ -109,11 +113,10 @@ export class ShardLink implements AsyncDisposable {
 
   async #run(): Promise<void> {
     const { signal } = this.#ending;
-    const client = this.#channel.client(SenderService);
     let backoffMs = linkBackoffMinMs;
     while (!signal.aborted) {
       const openedAtMs = performance.now();
-      this.#problem = (await this.#connect()) ?? (await this.#runSession(client.attach({ signal })));
+      this.#problem = (await this.#connect()) ?? (await this.#runSession(this.#channel.attach({ signal })));
       if (signal.aborted) return;
       if (performance.now() - openedAtMs >= linkSettledMs) backoffMs = linkBackoffMinMs;
       // Half of it at random, so that the relays do not come back all at once.

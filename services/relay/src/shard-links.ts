@@ -16,12 +16,11 @@ import {
   type DeviceRefused,
 } from '@chappe/proto/internal/sender_service';
 import type { TableWatcher } from '@chappe/ranges/table-watcher';
-import type { ChannelCredentials } from '@grpc/grpc-js';
 import { superseded, type Connections } from './connections.ts';
 import type { AttachedTo, DeviceConnection } from './device-connection.ts';
 import type { Events } from './events.ts';
 import { notOwnerRetryMs, unknownDeviceMs, retryMaxMs } from './limits.ts';
-import { ShardLink, type Attachable } from './shard-link.ts';
+import { ShardLink, type Attachable, type ShardLinkDependencies } from './shard-link.ts';
 
 interface Placement {
   readonly link: ShardLink;
@@ -45,8 +44,7 @@ export interface ShardLinksDependencies {
   readonly table: TableWatcher;
   readonly connections: Connections;
   readonly events: Events;
-  /** Absent: no TLS between the services. */
-  readonly credentials?: ChannelCredentials | undefined;
+  readonly connect: ShardLinkDependencies['connect'];
 }
 
 export class ShardLinks implements AttachedTo, AsyncDisposable {
@@ -137,7 +135,7 @@ export class ShardLinks implements AttachedTo, AsyncDisposable {
       const link = new ShardLink({
         shard: { id, instance, address },
         events,
-        credentials: this.#dependencies.credentials,
+        connect: this.#dependencies.connect,
         onOpened: () => this.#reconcile(),
         onResponse: (from, response) => this.#receive(from, response),
       });

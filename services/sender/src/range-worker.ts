@@ -237,9 +237,14 @@ export class RangeWorker {
       this.#end();
       await feeding;
     } catch (error) {
-      // Not an outcome that a turn may have: state in memory is not to be trusted any more.
-      logger.error({ range: id, err: error }, 'the range worker failed');
-      end = { kind: 'failed', reason: error instanceof Error ? error.message : 'unknown' };
+      if (error instanceof StoreError && this.#stopping.signal.aborted) {
+        // The store did not answer before it was to stop: whoever takes the range next reads what was committed.
+        end = { kind: 'stopped' };
+      } else {
+        // Not an outcome that a turn may have: state in memory is not to be trusted any more.
+        logger.error({ range: id, err: error }, 'the range worker failed');
+        end = { kind: 'failed', reason: error instanceof Error ? error.message : 'unknown' };
+      }
     }
     this.#end();
     this.#room.resolve();
@@ -253,9 +258,11 @@ export class RangeWorker {
 
   /** What a former owner committed and perhaps did not publish comes first. */
   async #republishOutbox(): Promise<void> {
-    const rows = await this.#dependencies.store.query(
-      'SELECT event_no, bucket, frame FROM outbox WHERE range_id = ? AND event_no > ? ORDER BY event_no',
-      [this.range.id, this.#progress.publishedNo],
+    const rows = await this.#untilAnswered(() =>
+      this.#dependencies.store.query(
+        'SELECT event_no, bucket, frame FROM outbox WHERE range_id = ? AND event_no > ? ORDER BY event_no',
+        [this.range.id, this.#progress.publishedNo],
+      ),
     );
     this.#publisher.enqueue(
       rows.map((row) => {
@@ -529,17 +536,23 @@ export class RangeWorker {
     return known;
   }
 
-  /** Asks until the store answers: nothing may be done before it is known what was. */
-  async #resolveUnknown(held: Progress): Promise<Outcome> {
-    const { store, events } = this.#dependencies;
+  /** Nothing may be done before it is known what was. */
+  #resolveUnknown(held: Progress): Promise<Outcome> {
+    return this.#untilAnswered(() => resolveUnknown(this.#dependencies.store, this.range.id, held));
+  }
+
+  /** Asks until the store answers. @throws StoreError when the worker is to stop */
+  async #untilAnswered<T>(ask: () => Promise<T>): Promise<T> {
     let waitMs: number = retryMs.first;
     for (;;) {
       try {
-        return await resolveUnknown(store, this.range.id, held);
+        const answer = await ask();
+        this.#problem = undefined;
+        return answer;
       } catch (error) {
         if (!(error instanceof StoreError) || this.#stopping.signal.aborted) throw error;
         this.#problem = error.message;
-        events.turnRefused(this.range.id, error);
+        this.#dependencies.events.turnRefused(this.range.id, error);
         await sleep(waitMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
         waitMs = Math.min(waitMs * 2, retryMs.longest);
       }

@@ -180,3 +180,49 @@ test('a relay whose device was in the turn that found the range taken hears that
   assert.deepEqual(await ended, { kind: 'fenced', epoch: 2 });
   assert.equal(refusals.at(-1), 'not_owner');
 });
+
+test('a store that is away while a range is taken is asked until it answers, and no alarm is raised', async (t) => {
+  let isAway = true;
+  let asked = 0;
+  const storeOf = (store: Store): Store => ({
+    ...storeAs(store),
+    query: async (sql, parameters) => {
+      if (!isAway || !sql.includes('FROM outbox')) return store.query(sql, parameters);
+      asked += 1;
+      throw new StoreError('unavailable', 'away');
+    },
+  });
+  const { log, worker, ended } = await startWorker(t, Date.now, undefined, storeOf);
+  await until(() => asked > 1);
+  assert.equal(worker.problem, 'away');
+  isAway = false;
+  await appendTick(log, 'tick-1');
+  await until(() => worker.nextOffset === 1);
+  assert.equal(worker.problem, undefined);
+  await worker.stop();
+  assert.deepEqual(await ended, { kind: 'stopped' });
+});
+
+test('a worker that is told to stop while the store is away has stopped, not failed', async (t) => {
+  const storeOf = (store: Store): Store => ({
+    ...storeAs(store),
+    query: async () => {
+      throw new StoreError('unavailable', 'away');
+    },
+  });
+  const { worker, ended } = await startWorker(t, Date.now, undefined, storeOf);
+  await until(() => worker.problem !== undefined);
+  await worker.stop();
+  assert.deepEqual(await ended, { kind: 'stopped' });
+});
+
+function storeAs(store: Store): Store {
+  return {
+    dialect: store.dialect,
+    query: (sql, parameters) => store.query(sql, parameters),
+    queryAll: (queries) => store.queryAll(queries),
+    transaction: (work) => store.transaction(work),
+    endHolder: (sql, parameters) => store.endHolder(sql, parameters),
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}
