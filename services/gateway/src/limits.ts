@@ -109,3 +109,9 @@ export const stopGraceMs = 5 * second;
 
 /** Events wait so long for others after a batch that was not full: a commit then serves many. */
 export const eventsGatherMs = 50;
+
+/**
+ * Businesses that metrics count by themselves: each has 2 series of answers and 11 of events in each gateway, so
+ * 20 of them are at most 273 with those of all others.
+ */
+export const countedBusinessesMax = 20;
