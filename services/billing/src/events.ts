@@ -21,6 +21,9 @@ export function billingEvents({ log, metrics }: Telemetry): BillingEvents {
     labelNames: ['outcome'],
     registers,
   });
+  // At 0 from the start on: what is first seen at 1 is no increase to Prometheus.
+  for (const outcome of ['reserved', 'charged', 'free', 'released', 'repeat', 'late', 'irrelevant'])
+    messages.inc({ outcome }, 0);
   const charged = new Counter({
     name: 'chappe_billing_charged_micros_total',
     help: 'Millionths of the currency that were charged',

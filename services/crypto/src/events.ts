@@ -39,6 +39,10 @@ export function cryptoEvents({ log, metrics }: Telemetry): CryptoEvents {
     labelNames: ['operation', 'failure'],
     registers: [metrics],
   });
+  // At 0 from the start on: what is first seen at 1 is no increase to Prometheus.
+  for (const failure of [CryptoFailure.SEAL_BROKEN, CryptoFailure.KEY_UNAVAILABLE])
+    for (const operation of ['encrypt', 'decrypt'])
+      sessionFailures.inc({ operation, failure: wordOf(failureWords, failure) }, 0);
   const keysDestroyed = new Counter({
     name: 'chappe_crypto_keys_destroyed_total',
     help: 'Keys destroyed by age',

@@ -40,6 +40,7 @@ export interface SenderGauges {
   readonly now: () => number;
 }
 
+const alarmKinds = ['range_stopped', 'range_failed', 'clock', 'dead_record', 'command_held'] as const;
 const alarmCauses: readonly AlarmCause[] = ['rolled_back', 'log', 'closed'];
 
 /** The metrics of one process: shards that share it (standalone) share them, told apart by `shard`. */
@@ -93,7 +94,9 @@ export function openSenderEvents(shard: string, logger: Logger, metrics: Registr
     const oldestMs = gauges.oldestAppendTimeMs();
     return oldestMs === undefined ? 0 : Math.max(0, gauges.now() - oldestMs) / 1_000;
   });
-  const alarm = (kind: string, fields: object, message: string): void => {
+  // At 0 from the start on: what is first seen at 1 is no increase to Prometheus.
+  for (const kind of alarmKinds) alarms.inc({ shard, alarm: kind }, 0);
+  const alarm = (kind: (typeof alarmKinds)[number], fields: object, message: string): void => {
     alarms.inc({ shard, alarm: kind });
     logger.error({ shard, ...fields }, message);
   };
