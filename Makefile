@@ -134,6 +134,7 @@ chart-test: setup
 
 chart-docs: setup
 	@node charts/test/values-table.ts --write
+	@node charts/dashboards/main.ts
 
 BUILD ?= docker build
 image:

@@ -36,7 +36,7 @@ test('each alert has a severity, a summary of labels that its expression leaves,
     const { summary = '', runbook_url: page } = annotations ?? {};
     assert.notEqual(summary, '', alert);
     for (const [, label = ''] of summary.matchAll(/\$labels\.(\w+)/gu))
-      assert.match(withFigures(expr), new RegExp(`by \([^)]*\b${label}\b`, 'u'), `${alert}: ${label}`);
+      assert.match(withFigures(expr), new RegExp(`by \\([^)]*\\b${label}\\b`, 'u'), `${alert}: ${label}`);
     assert.equal(page, `docs/runbooks.md#${alert.toLowerCase()}`);
   }
   assert.equal(new Set(rules.map(({ record, alert }) => record ?? alert)).size, rules.length);
