@@ -52,7 +52,10 @@ test('the chart hands the rules to the Prometheus Operator as they are, with lin
   const objects = (await render([...least, ...settings])).filter(({ kind }) => kind === 'PrometheusRule');
   const [object] = objects;
   assert.equal(objects.length, 1);
-  assert.equal((object?.metadata as { labels?: Record<string, string> }).labels?.['release'], 'monitoring');
+  assert.equal(
+    (object?.metadata as { labels?: Record<string, string> } | undefined)?.labels?.['release'],
+    'monitoring',
+  );
   const linked = JSON.stringify(ruleFiles.flatMap(groupsIn)).replaceAll('docs/runbooks.md', base);
   assert.deepEqual(object?.spec?.['groups'], JSON.parse(linked));
   assert.deepEqual(

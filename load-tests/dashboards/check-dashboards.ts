@@ -22,7 +22,7 @@ const pictures = fileURLToPath(new URL('../../docs/pictures', import.meta.url));
 
 /** @returns the exit code */
 export async function checkDashboards(folder: string): Promise<number> {
-  await using _cluster = await startClusterTarget({}, `${folder}/servers`);
+  await using _ = await startClusterTarget({}, `${folder}/servers`);
   await using prometheus = await Prometheus.start(`${folder}/prometheus`);
   const from = Date.now() / 1_000;
   const demo = await runClusterDemo(await identityOfCluster(), { ...load, signal: new AbortController().signal });
