@@ -156,6 +156,19 @@ const ranges: Dashboard = {
       'Crypto, relay or database did not answer; nothing of the turn has left.',
       ofKind('chappe_sender_turns_refused_total', 'shard'),
     ),
+    percentiles(
+      'Steps of reshapes',
+      'Split, merge and moved bounds; nothing: there was none.',
+      'chappe_coordinator_reshape_step_seconds',
+      'step',
+    ),
+    stacked(
+      'Reshapes',
+      'short',
+      'That came to an end in the last hour, and records that lay beyond a seal.',
+      ['sum by (outcome) (increase(chappe_coordinator_reshapes_total{@}[1h]))', '{{outcome}}'],
+      ['sum (increase(chappe_coordinator_late_records_total{@}[1h]))', 'late records'],
+    ),
   ],
 };
 

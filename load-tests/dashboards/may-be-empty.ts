@@ -5,6 +5,8 @@ export const mayBeEmpty: Readonly<Record<string, string>> = {
   'message/Pushes that come again': 'none had to',
   'message/Envelopes that devices cannot read': 'all can be read',
   'message/Commands without effect': 'no repeat and no tick in a short run',
+  'ranges/Steps of reshapes': 'there is none',
+  'ranges/Reshapes': 'there is none',
   'zones/Calls that fail': 'all are answered',
   'crypto/Certificates end in': 'the processes of the local cluster speak without TLS',
   'crypto/Keys destroyed': 'no key is old enough',
