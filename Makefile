@@ -20,7 +20,7 @@ ALL_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/*/tes
 
 .PHONY: help setup demo test test-drivers check load load-compare side-by-side bench bench-cluster clean faults faults-short simulate \
   proto-image stack-setup stack-up stack-down stack-status \
-  cluster-up cluster-down cluster-status cluster-demo chart-test chart-docs image
+  cluster-up cluster-down cluster-status cluster-demo chart-test chart-docs dashboards-check image
 .DEFAULT_GOAL := help
 
 help:
@@ -42,6 +42,7 @@ help:
 	@echo '                       with its trace, CONTROLS=all for rules that are broken on purpose: load-tests/simulation/README.md'
 	@echo 'make side-by-side       the same job on Chappe, Kannel and Jasmin: load-tests/side-by-side/README.md'
 	@echo 'make chart-test        the Helm chart without a cluster: lint, every object against the API of Kubernetes, bad values'
+	@echo 'make dashboards-check  every panel of the dashboards asked of a real Prometheus, over a cluster under load; pictures'
 	@echo 'make image             the container image, with docker or whatever BUILD names'
 	@echo 'make proto-image       at a release: renew what `make check` compares the proto files with'
 	@echo 'make clean             remove what setup and the runs have made'
@@ -136,6 +137,11 @@ chart-test: setup
 
 chart-docs: setup
 	@node charts/test/values-table.ts --write
+	@node charts/dashboards/main.ts
+
+# Needs root: it makes a network namespace of its own, and installs what is missing.
+dashboards-check: setup
+	@node load-tests/dashboards/main.ts
 
 BUILD ?= docker build
 image:

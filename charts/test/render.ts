@@ -44,6 +44,8 @@ export const most: readonly string[] = [
   'tolerations[0].operator=Exists',
   'gateway.service.type=LoadBalancer',
   'gateway.service.annotations.a/b=c',
+  'gateway.countedBusinesses={b-1,b-2}',
+  'metrics.dashboards.enabled=true',
   'networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.name=monitoring',
 ];
 

@@ -89,6 +89,11 @@ export class BucketReader<Handled> implements AsyncDisposable {
     return Math.max(0, this.#endOffset - this.#nextOffset);
   }
 
+  /** The append time of the oldest frame that was read and is not done; undefined: there is none. */
+  oldestAppendTimeMs(): number | undefined {
+    return this.#batch[0]?.appendTimeMs;
+  }
+
   /** Resolves when no transaction of it runs any more. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort();

@@ -49,6 +49,8 @@ export interface EventConsumer extends AsyncDisposable {
   held(): readonly number[];
   /** Frames of its buckets that wait, as far as it looked. */
   lag(): number;
+  /** The append time of the oldest of those that was read; undefined: there is none. */
+  oldestAppendTimeMs(): number | undefined;
   /** Why something waits; undefined while all is well. */
   problem(): string | undefined;
 }
@@ -87,6 +89,11 @@ class Consumer<Handled> implements EventConsumer {
 
   lag(): number {
     return this.#readers.values().reduce((sum, reader) => sum + reader.lag(), 0);
+  }
+
+  oldestAppendTimeMs(): number | undefined {
+    const times = [...this.#readers.values()].flatMap((reader) => reader.oldestAppendTimeMs() ?? []);
+    return times.length === 0 ? undefined : Math.min(...times);
   }
 
   problem(): string | undefined {

@@ -62,6 +62,8 @@ export interface ChannelOptions {
   readonly serverName?: string | undefined;
   /** Sent as `authorization: Bearer <token>`. */
   readonly bearer?: string;
+  /** Told of each attempt at a unary call that failed. Must not throw. */
+  readonly onFailed?: (service: string, method: string, code: number) => void;
 }
 
 interface UnaryCall {
@@ -77,6 +79,7 @@ export class Channel implements Disposable {
   readonly #endpoints: Endpoints;
   readonly #repeated: ReadonlySet<string>;
   readonly #bearer: string | undefined;
+  readonly #onFailed: ChannelOptions['onFailed'];
 
   /** @throws ChappeError `parameterInvalid` without an address */
   constructor(options: ChannelOptions) {
@@ -91,6 +94,7 @@ export class Channel implements Disposable {
     });
     this.#repeated = new Set(repeated.map(({ typeName }) => typeName));
     this.#bearer = options.bearer;
+    this.#onFailed = options.onFailed;
   }
 
   client<S extends DescService>(service: S): Client<S> {
@@ -168,6 +172,7 @@ export class Channel implements Disposable {
         return await this.#once(endpoint, call);
       } catch (error) {
         this.#endpoints.ended(endpoint, codeOf(error));
+        this.#onFailed?.(call.method.parent.typeName, call.method.name, codeOf(error));
         const mayRepeat = isRepeated ? codeOf(error) === GrpcStatus.unavailable : hasNotLeft(error);
         if (!mayRepeat || attempt >= attempts || call.options.signal?.aborted === true) throw fromServiceError(error);
       }

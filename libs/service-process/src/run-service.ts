@@ -16,11 +16,13 @@ import { ChappeError } from '@chappe/errors/chappe-error';
 import { LogError } from '@chappe/log/log-error';
 import { StoreError } from '@chappe/store/store';
 import { startAdminServer } from '@chappe/telemetry/admin-server';
+import { processMetrics } from '@chappe/telemetry/process-metrics';
 import { collectProcessMetrics, openTelemetry, type Telemetry } from '@chappe/telemetry/telemetry';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { flushCompileCache } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { certificateFiles } from './certificate-files.ts';
 import type { ProcessConfig } from './process-variables.ts';
 import { startMsMax, startRetryMs, stopMsMax } from './limits.ts';
 
@@ -69,6 +71,8 @@ async function live<C extends ProcessConfig>(options: ServiceProcess<C>, config:
   const state: { running?: RunningService; problem: string } = { problem: 'starting' };
   const notReady = (): Readonly<Record<string, string>> =>
     state.running === undefined || stopping.signal.aborted ? { [service]: state.problem } : state.running.notReady();
+  const isReady = (): boolean => Object.keys(notReady()).length === 0;
+  processMetrics(telemetry.metrics, { isReady, certificates: certificateFiles(config) });
   const { CHAPPE_ADMIN_HOST: host, CHAPPE_ADMIN_PORT: port } = config;
   await using admin = await startAdminServer({ host, port, metrics: () => telemetry.metrics.metrics(), notReady });
 

@@ -1,5 +1,5 @@
-/** The duration of every call that a process's gRPC servers ended. */
-import { Histogram, type Registry } from 'prom-client';
+/** What a process counts of gRPC: the duration of every call that its servers ended, and its own calls that failed. */
+import { Counter, Histogram, type Registry } from 'prom-client';
 
 export type OnHandled = (service: string, method: string, code: number, seconds: number) => void;
 
@@ -17,4 +17,21 @@ export function rpcMetrics(metrics: Registry): OnHandled {
           registers: [metrics],
         });
   return (service, method, code, seconds) => histogram.labels(service, method, String(code)).observe(seconds);
+}
+
+export type OnFailed = (service: string, method: string, code: number) => void;
+
+export function rpcFailures(metrics: Registry): OnFailed {
+  const name = 'chappe_rpc_client_failures_total';
+  const existing = metrics.getSingleMetric(name);
+  const counter =
+    existing instanceof Counter
+      ? existing
+      : new Counter({
+          name,
+          help: 'Attempts at calls of other services that failed, by service, method and gRPC status number',
+          labelNames: ['service', 'method', 'code'],
+          registers: [metrics],
+        });
+  return (service, method, code) => counter.labels(service, method, String(code)).inc();
 }

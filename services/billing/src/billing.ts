@@ -77,7 +77,10 @@ export async function startBilling(dependencies: BillingDependencies): Promise<B
     handle: bookEvents,
     committed: (effects) => events.booked(effects),
   });
-  events.reading(() => consumer.lag());
+  events.reading(
+    () => consumer.lag(),
+    () => Math.max(0, now() - (consumer.oldestAppendTimeMs() ?? now())),
+  );
   const purging = startPurging(store, events, now);
   server.setServing(true);
 

@@ -6,8 +6,8 @@ import type { Effect } from './book.ts';
 export interface BillingEvents {
   /** After the commit. */
   booked(effects: readonly Effect[]): void;
-  /** From now on metrics show how many frames wait. */
-  reading(lag: () => number): void;
+  /** From now on metrics show how many frames wait, and how long the oldest has, in ms. */
+  reading(lag: () => number, oldestMs: () => number): void;
   purged(bookings: number): void;
   purgeFailed(error: unknown): void;
   unexpected(error: unknown, method: string): void;
@@ -21,6 +21,9 @@ export function billingEvents({ log, metrics }: Telemetry): BillingEvents {
     labelNames: ['outcome'],
     registers,
   });
+  // At 0 from the start on: what is first seen at 1 is no increase to Prometheus.
+  for (const outcome of ['reserved', 'charged', 'free', 'released', 'repeat', 'late', 'irrelevant'])
+    messages.inc({ outcome }, 0);
   const charged = new Counter({
     name: 'chappe_billing_charged_micros_total',
     help: 'Millionths of the currency that were charged',
@@ -32,6 +35,15 @@ export function billingEvents({ log, metrics }: Telemetry): BillingEvents {
     help: 'Ended bookings removed by age',
     registers,
   });
+  const gauge = (name: string, help: string, read: () => number): Gauge =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
   return {
     booked: (effects) => {
       for (const effect of effects) {
@@ -39,16 +51,9 @@ export function billingEvents({ log, metrics }: Telemetry): BillingEvents {
         if (effect.kind === 'settle') charged.labels(effect.charge.currency).inc(effect.charge.micros);
       }
     },
-    reading: (lag) => {
-      const waiting = new Gauge({
-        name: 'chappe_billing_lag_frames',
-        help: 'Event frames that wait to be booked',
-        registers: [],
-        collect() {
-          this.set(lag());
-        },
-      });
-      metrics.registerMetric(waiting);
+    reading: (lag, oldestMs) => {
+      gauge('chappe_billing_lag_frames', 'Event frames that wait to be booked', lag);
+      gauge('chappe_billing_lag_seconds', 'Age of the oldest frame that waits', () => oldestMs() / 1_000);
     },
     purged: (count) => purged.inc(count),
     purgeFailed: (error) => log.warn({ event: 'purge_failed', err: error }),

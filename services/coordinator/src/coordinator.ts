@@ -16,6 +16,7 @@ import { pinPrefix } from '@chappe/ranges/pin';
 import { reshapePrefix } from '@chappe/ranges/reshape';
 import { drainPrefix, parseShardInfo, shardPrefix, type ShardInfo } from '@chappe/ranges/shard-info';
 import type { Telemetry } from '@chappe/telemetry/telemetry';
+import { clusterFigures } from './cluster-figures.ts';
 import { openCoordinatorEvents, type CoordinatorEvents } from './events.ts';
 import { initialRanges } from './initial-ranges.ts';
 import { Journal } from './journal.ts';
@@ -110,6 +111,7 @@ class CoordinatorLoop implements Coordinator {
         if (leadership?.lost.aborted === true) {
           await this.#endReshaper();
           leadership = undefined;
+          this.#events.stoodDown();
         }
         leadership ??= await this.#tryToLead();
         if (leadership !== undefined) await this.#reconcile(leadership);
@@ -145,6 +147,7 @@ class CoordinatorLoop implements Coordinator {
     } catch (error) {
       // Kept, its lease would be renewed: nobody would lead, and nobody make what is missing.
       await leadership[Symbol.asyncDispose]();
+      this.#events.stoodDown();
       throw error;
     }
     const { coordination, log } = this.#dependencies;
@@ -192,6 +195,7 @@ class CoordinatorLoop implements Coordinator {
     const shards = shardEntries.entries
       .map(({ value }) => parseShardInfo(value))
       .map((shard) => (drained.has(shard.id) ? { ...shard, isLeaving: true } : shard));
+    this.#events.looked(clusterFigures(ranges, shards));
     const missing = this.#missingShards(shards, new Set(ranges.flatMap(({ owner }) => owner ?? [])));
     const assignments = planAssignments(
       ranges.map((range) => afterRefusal(range, refusals.get(range.id))),

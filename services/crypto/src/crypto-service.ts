@@ -16,8 +16,9 @@ import { DataKeys } from './data-keys.ts';
 import { decryptSession } from './decrypt.ts';
 import { encryptSession } from './encrypt.ts';
 import { cryptoEvents, type CryptoEvents } from './events.ts';
+import { readKeyAges } from './key-ages.ts';
 import type { KeyEncryptionKeys } from './key-encryption-keys.ts';
-import { housekeepingMs, operationsInFlightMax, operationsPerCallMax, sliceMs } from './limits.ts';
+import { housekeepingMs, keyAgesEveryMs, operationsInFlightMax, operationsPerCallMax, sliceMs } from './limits.ts';
 import { NumberKeys } from './number-keys.ts';
 import { SealingKeys } from './sealing-keys.ts';
 import { TimeSlice } from './time-slice.ts';
@@ -95,13 +96,20 @@ export async function startCrypto(dependencies: CryptoDependencies): Promise<Cry
       }),
     ],
   });
-  const housekeeping = keepHouse({ dataKeys, numberKeys, events });
+  const housekeeping = nowAndThen(housekeepingMs, () => keepHouse({ dataKeys, numberKeys, events }));
+  const lookingAtKeys = nowAndThen(keyAgesEveryMs, async () => {
+    try {
+      events.keyAges(await readKeyAges(store, keyEncryptionKeys, now()));
+    } catch (error) {
+      events.keyAgesUnknown(error);
+    }
+  });
   server.setServing(true);
   return {
     address: server.address,
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();
-      await housekeeping[Symbol.asyncDispose]();
+      await Promise.all([housekeeping[Symbol.asyncDispose](), lookingAtKeys[Symbol.asyncDispose]()]);
     },
   };
 }
@@ -145,21 +153,22 @@ function checkedNumber(number: string): string {
   throw new ChappeError('parameterInvalid', 'number: the 5 to 15 digits of an E.164 number, without +');
 }
 
-/** Destroys old keys at the start and every hour. */
-function keepHouse(parts: { dataKeys: DataKeys; numberKeys: NumberKeys; events: CryptoEvents }): AsyncDisposable {
+async function keepHouse(parts: { dataKeys: DataKeys; numberKeys: NumberKeys; events: CryptoEvents }): Promise<void> {
   const { dataKeys, numberKeys, events } = parts;
-  const destroy = async (): Promise<void> => {
-    try {
-      events.keysDestroyed('data', await dataKeys.destroyOld());
-      events.keysDestroyed('prekey', await numberKeys.destroyOldPreKeys());
-    } catch (error) {
-      events.housekeepingFailed(error);
-    }
-  };
-  let running = destroy();
+  try {
+    events.keysDestroyed('data', await dataKeys.destroyOld());
+    events.keysDestroyed('prekey', await numberKeys.destroyOldPreKeys());
+  } catch (error) {
+    events.housekeepingFailed(error);
+  }
+}
+
+/** At the start, and again and again. `act` does not reject. */
+function nowAndThen(everyMs: number, act: () => Promise<void>): AsyncDisposable {
+  let running = act();
   const timer = setInterval(() => {
-    running = running.then(destroy);
-  }, housekeepingMs);
+    running = running.then(act);
+  }, everyMs);
   timer.unref();
   return {
     async [Symbol.asyncDispose]() {

@@ -1,15 +1,19 @@
 /** What crypto counts and logs. Labels are the words of the proto's enums; never ids, never content. */
 import { CryptoFailure, Verdict } from '@chappe/proto/internal/crypto_service';
 import type { Telemetry } from '@chappe/telemetry/telemetry';
-import { Counter, Histogram } from 'prom-client';
+import { Counter, Gauge, Histogram } from 'prom-client';
 import type { DecryptSessionInit } from './decrypt.ts';
 import type { EncryptSessionInit } from './encrypt.ts';
+import type { KeyAges } from './key-ages.ts';
+import { dataKeyLifeDays, dayMs, preKeyLifeMs } from './limits.ts';
 
 export interface CryptoEvents {
   encrypted(results: readonly EncryptSessionInit[], seconds: number): void;
   decrypted(results: readonly DecryptSessionInit[], seconds: number): void;
   keysDestroyed(kind: 'data' | 'prekey', count: number): void;
   housekeepingFailed(error: unknown): void;
+  keyAges(ages: KeyAges): void;
+  keyAgesUnknown(error: unknown): void;
 }
 
 const failureWords = wordsOf(CryptoFailure);
@@ -35,12 +39,32 @@ export function cryptoEvents({ log, metrics }: Telemetry): CryptoEvents {
     labelNames: ['operation', 'failure'],
     registers: [metrics],
   });
+  // At 0 from the start on: what is first seen at 1 is no increase to Prometheus.
+  for (const failure of [CryptoFailure.SEAL_BROKEN, CryptoFailure.KEY_UNAVAILABLE])
+    for (const operation of ['encrypt', 'decrypt'])
+      sessionFailures.inc({ operation, failure: wordOf(failureWords, failure) }, 0);
   const keysDestroyed = new Counter({
     name: 'chappe_crypto_keys_destroyed_total',
     help: 'Keys destroyed by age',
     labelNames: ['kind'],
     registers: [metrics],
   });
+
+  const gauge = (name: string, help: string, labelNames: string[] = []): Gauge =>
+    // Threads of one process are added up where nothing else is said.
+    new Gauge({ name, help, labelNames, aggregator: 'max', registers: [metrics] });
+  const keyEncryptionKey = gauge(
+    'chappe_crypto_key_encryption_key_seconds',
+    'Time since the key-encryption key that wraps now wrapped for the first time',
+  );
+  const wrappedByOlder = gauge(
+    'chappe_crypto_keys_wrapped_by_older',
+    'Keys of a day that are wrapped under an older key-encryption key',
+  );
+  const oldest = gauge('chappe_crypto_oldest_key_seconds', 'Age of the oldest key', ['kind']);
+  const life = gauge('chappe_crypto_key_life_seconds', 'How old a key becomes before it is destroyed', ['kind']);
+  life.set({ kind: 'data' }, (dataKeyLifeDays * dayMs) / 1_000);
+  life.set({ kind: 'prekey' }, preKeyLifeMs / 1_000);
 
   const count = (
     operation: 'encrypt' | 'decrypt',
@@ -69,6 +93,15 @@ export function cryptoEvents({ log, metrics }: Telemetry): CryptoEvents {
     },
     keysDestroyed(kind, times) {
       if (times > 0) keysDestroyed.labels(kind).inc(times);
+    },
+    keyAges({ keyEncryptionKeyMs, wrappedByOlder: wrapped, oldestDataKeyMs, oldestPreKeyMs }) {
+      keyEncryptionKey.set(keyEncryptionKeyMs / 1_000);
+      wrappedByOlder.set(wrapped);
+      oldest.set({ kind: 'data' }, oldestDataKeyMs / 1_000);
+      oldest.set({ kind: 'prekey' }, oldestPreKeyMs / 1_000);
+    },
+    keyAgesUnknown(error) {
+      log.warn({ err: error }, 'how old keys are could not be read; it is tried again');
     },
     housekeepingFailed(error) {
       log.error({ err: error }, 'old keys could not be destroyed; tried again in an hour');

@@ -45,3 +45,6 @@ export const preKeyLifeMs = 45 * dayMs;
 
 /** How often old keys are looked for. They are counted in days. */
 export const housekeepingMs = 60 * 60 * 1000;
+
+/** How often it is looked how old keys are, for metrics: four small queries. */
+export const keyAgesEveryMs = 60_000;

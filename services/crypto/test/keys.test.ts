@@ -8,6 +8,7 @@ import { openTelemetry } from '@chappe/telemetry/telemetry';
 import { startCrypto } from '../src/crypto-service.ts';
 import { DataKeys } from '../src/data-keys.ts';
 import { openOrCreateKeyFile } from '../src/first-start.ts';
+import { readKeyAges } from '../src/key-ages.ts';
 import { createKeyFile, openKeyFile } from '../src/key-encryption-keys.ts';
 import { NumberKeys } from '../src/number-keys.ts';
 import { SealingKeys } from '../src/sealing-keys.ts';
@@ -204,3 +205,19 @@ async function startWith(crypto: Harness, path: string): Promise<void> {
   });
   assert.fail(`started at ${server.address}`);
 }
+
+test('the age of a key-encryption key counts from the first key of a day that it wrapped, and older ones are still needed', async () => {
+  await using crypto = await Harness.start();
+  const path = join(crypto.folder, 'keys');
+  const keys = await openKeyFile(path);
+  const nextDays = noon + 3 * dayMs;
+  await crypto.client.getDataKey({ business, day: today, existingOnly: false });
+  const before = await readKeyAges(crypto.store, keys, nextDays);
+  assert.equal(before.keyEncryptionKeyMs, 3.5 * dayMs);
+  assert.equal(before.wrappedByOlder, 0);
+  assert.equal(before.oldestDataKeyMs, 2.5 * dayMs);
+  const rotated = { ...keys, id: 'kek-new' };
+  const after = await readKeyAges(crypto.store, rotated, nextDays);
+  assert.equal(after.keyEncryptionKeyMs, 0);
+  assert.ok(after.wrappedByOlder > 0);
+});

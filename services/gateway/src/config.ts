@@ -6,6 +6,14 @@ import { storeVariables } from '@chappe/drivers/store-driver';
 import { peerVariables, serverTlsVariables } from '@chappe/drivers/tls-files';
 import { processVariables } from '@chappe/service-process/process-variables';
 import { z } from 'zod';
+import { countedBusinessesMax } from './limits.ts';
+
+const businessIds = z
+  .string()
+  .regex(/^([\w-]{1,64}(,[\w-]{1,64})*)?$/, 'ids of businesses with commas between')
+  .default('')
+  .transform((text) => [...new Set(text.split(',').filter((id) => id !== ''))])
+  .refine((ids) => ids.length <= countedBusinessesMax, `at most ${countedBusinessesMax} businesses`);
 
 const schema = z.object({
   /** Where it listens: `host:port` or `unix:/path`. */
@@ -23,6 +31,8 @@ const schema = z.object({
   /** Messages a second that one business may hand over, and how many at once. */
   CHAPPE_RATE_PER_SECOND: wholeNumber(5_000),
   CHAPPE_RATE_BURST: wholeNumber(10_000),
+  /** Businesses that metrics count by themselves; all others are counted together. Ids with commas between. */
+  CHAPPE_COUNTED_BUSINESSES: businessIds,
   ...logVariables,
   ...coordinationVariables,
   ...storeVariables('data/gateway.sqlite'),

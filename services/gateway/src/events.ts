@@ -1,17 +1,20 @@
 /** The only place where the gateway counts or logs what happens in it. */
+import type { BusinessEvent } from '@chappe/proto/internal/events';
 import type { Telemetry } from '@chappe/telemetry/telemetry';
 import { Counter, Gauge, Histogram } from 'prom-client';
 import type { SendOutcome } from './send-batcher.ts';
 
 export interface GatewayEvents {
-  /** A message got its answer. */
-  sent(outcome: SendOutcome): void;
+  /** A message of a business got its answer. */
+  sent(business: string, outcome: SendOutcome): void;
   /** A batch's idempotency keys are committed. */
   keysClaimed(messages: number, startedAt: number): void;
   /** A message is in the log. */
   appended(startedAt: number): void;
   subscribers(change: 1 | -1): void;
-  eventsStored(count: number): void;
+  eventsStored(events: readonly BusinessEvent[]): void;
+  /** From now on metrics show how many event frames wait, and how long the oldest has, in ms. */
+  reading(lag: () => number, oldestMs: () => number): void;
   /** A reply that cannot be opened: its business gets it without text. */
   replyUnreadable(messageId: string): void;
   rowsExpired(count: number): void;
@@ -19,8 +22,14 @@ export interface GatewayEvents {
   unexpected(error: unknown, where: string): void;
 }
 
-export function gatewayEvents({ log, metrics }: Telemetry): GatewayEvents {
+/** What stands for every business that the operator has not named. */
+const others = 'other';
+
+/** @param named ids of the businesses that are counted by themselves */
+export function gatewayEvents({ log, metrics }: Telemetry, named: readonly string[]): GatewayEvents {
   const registers = [metrics];
+  const countedAlone = new Set(named);
+  const businessOf = (id: string): string => (countedAlone.has(id) ? id : others);
   const sent = new Counter({
     name: 'chappe_gateway_messages_total',
     help: 'Messages answered, by the code of the refusal (0: accepted)',
@@ -49,6 +58,28 @@ export function gatewayEvents({ log, metrics }: Telemetry): GatewayEvents {
     help: 'Events of event topics that were stored for their businesses',
     registers,
   });
+  const answersOf = new Counter({
+    name: 'chappe_gateway_business_messages_total',
+    help: 'Messages answered, by business (those that are named, `other`) and outcome',
+    labelNames: ['business', 'outcome'],
+    registers,
+  });
+  const eventsOf = new Counter({
+    name: 'chappe_gateway_business_events_total',
+    help: 'Events stored, by business (those that are named, `other`) and what they say',
+    labelNames: ['business', 'event'],
+    registers,
+  });
+  for (const business of [...countedAlone, others]) answersOf.inc({ business, outcome: 'accepted' }, 0);
+  const gauge = (name: string, help: string, read: () => number): Gauge =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
   const unreadable = new Counter({
     name: 'chappe_gateway_unreadable_replies_total',
     help: 'Replies handed over without their text, because no key opens them',
@@ -60,7 +91,8 @@ export function gatewayEvents({ log, metrics }: Telemetry): GatewayEvents {
     registers,
   });
   return {
-    sent(outcome) {
+    sent(business, outcome) {
+      answersOf.inc({ business: businessOf(business), outcome: outcome.kind });
       if (outcome.kind === 'accepted') accepted.inc();
       else sent.labels(String(outcome.error.entry.code)).inc();
     },
@@ -70,7 +102,14 @@ export function gatewayEvents({ log, metrics }: Telemetry): GatewayEvents {
     },
     appended: (startedAt) => append.observe((performance.now() - startedAt) / 1_000),
     subscribers: (change) => subscribers.inc(change),
-    eventsStored: (count) => stored.inc(count),
+    eventsStored(events) {
+      stored.inc(events.length);
+      for (const { business, kind } of events) eventsOf.inc({ business: businessOf(business), event: wordOf(kind) });
+    },
+    reading: (lag, oldestMs) => {
+      gauge('chappe_gateway_event_lag_frames', 'Event frames that wait to be stored', lag);
+      gauge('chappe_gateway_event_lag_seconds', 'Age of the oldest frame that waits', () => oldestMs() / 1_000);
+    },
     replyUnreadable(messageId) {
       unreadable.inc();
       log.error({ event: 'reply_unreadable', messageId });
@@ -78,4 +117,20 @@ export function gatewayEvents({ log, metrics }: Telemetry): GatewayEvents {
     rowsExpired: (count) => expired.inc(count),
     unexpected: (error, where) => log.error({ event: 'unexpected_fault', where, err: error }),
   };
+}
+
+/** Of a closed list: the state that a message entered, or the kind of event. */
+function wordOf(kind: BusinessEvent['kind']): string {
+  switch (kind.case) {
+    case 'state':
+      return kind.value.state;
+    case 'optIn':
+      return 'opt_in';
+    case undefined:
+      return 'unknown';
+    case 'received':
+    case 'block':
+    case 'identity':
+      return kind.case;
+  }
 }

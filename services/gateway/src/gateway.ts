@@ -12,7 +12,7 @@ import { startServer } from '@chappe/rpc/server';
 import type { PeerTls } from '@chappe/rpc/tls';
 import { migrate } from '@chappe/store/migrate';
 import type { Store } from '@chappe/store/store';
-import { rpcMetrics } from '@chappe/telemetry/rpc-metrics';
+import { rpcFailures, rpcMetrics } from '@chappe/telemetry/rpc-metrics';
 import type { Telemetry } from '@chappe/telemetry/telemetry';
 import type { ServerCredentials } from '@grpc/grpc-js';
 import { billingService } from './billing-service.ts';
@@ -54,6 +54,8 @@ export interface GatewayDependencies {
   readonly adminKey: string;
   /** Absent: 5,000 messages a second for each business, 10,000 at once. */
   readonly rateLimit?: RateLimit;
+  /** Ids of the businesses that metrics count by themselves. Absent: none. */
+  readonly countedBusinesses?: readonly string[];
   readonly credentials?: ServerCredentials;
   /** Absent: no TLS between the services. */
   readonly peers?: PeerTls;
@@ -75,7 +77,7 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
   const { coordination, log, store, telemetry, now = Date.now } = dependencies;
   await using resources = new AsyncDisposableStack();
   await migrate(store, { service: 'gateway', directory: new URL('../migrations', import.meta.url) });
-  const events = gatewayEvents(telemetry);
+  const events = gatewayEvents(telemetry, dependencies.countedBusinesses ?? []);
   const stopping = new AbortController();
 
   const cryptoChannel = resources.use(
@@ -83,6 +85,7 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
       address: dependencies.cryptoAddress,
       balance: 'spread',
       repeated: [CryptoService],
+      onFailed: rpcFailures(telemetry.metrics),
       credentials: dependencies.peers?.channel,
     }),
   );
@@ -91,6 +94,7 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
       address: dependencies.billingAddress,
       balance: 'spread',
       repeated: [LedgerService],
+      onFailed: rpcFailures(telemetry.metrics),
       credentials: dependencies.peers?.channel,
     }),
   );
@@ -120,11 +124,15 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
       logger: telemetry.log,
       handle: writeEvents,
       committed: (written) => {
-        events.eventsStored([...written.values()].reduce((sum, { length }) => sum + length, 0));
+        for (const stored of written.values()) events.eventsStored(stored.map(({ event }) => event));
         feed.committed(written);
       },
       gatherMs: eventsGatherMs,
     }),
+  );
+  events.reading(
+    () => consumer.lag(),
+    () => Math.max(0, now() - (consumer.oldestAppendTimeMs() ?? now())),
   );
   resources.use(expireNowAndThen(store, now, events));
 

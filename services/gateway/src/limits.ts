@@ -118,3 +118,9 @@ export const reshapesWaitingMax = 64;
 
 /** A reshape has three steps before it cannot be taken back: one that is being taken back is met at one of them. */
 export const cancelAttemptsMax = 5;
+
+/**
+ * Businesses that metrics count by themselves: each has 2 series of answers and 11 of events in each gateway, so
+ * 20 of them are at most 273 with those of all others.
+ */
+export const countedBusinessesMax = 20;

@@ -21,6 +21,7 @@ await runService({
       billingAddress: config.CHAPPE_BILLING_ADDRESS,
       eventBuckets: config.CHAPPE_EVENT_BUCKETS,
       adminKey: config.CHAPPE_ADMIN_KEY,
+      countedBusinesses: config.CHAPPE_COUNTED_BUSINESSES,
       ...readServerTls('CHAPPE_GATEWAY', config),
       ...readPeerTls(config),
       rateLimit: { perSecond: config.CHAPPE_RATE_PER_SECOND, burst: config.CHAPPE_RATE_BURST },

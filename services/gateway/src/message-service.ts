@@ -33,8 +33,9 @@ export function messageService(dependencies: MessageServiceDependencies): Implem
   const { callers, commands } = dependencies;
   return implement(MessageService, {
     send: async (request, { bearer }) => {
-      const outcome = await send(dependencies, await callers.business(bearer), request);
-      dependencies.events.sent(outcome);
+      const business = await callers.business(bearer);
+      const outcome = await send(dependencies, business, request);
+      dependencies.events.sent(business.id, outcome);
       if (outcome.kind === 'refused') throw outcome.error;
       return { messageId: outcome.messageId };
     },

@@ -88,7 +88,7 @@ class StreamRun {
     }
     const message = prepared(means, request, events);
     if (message instanceof ChappeError) {
-      this.#settle({ index, contact: request.to, identity: '' }, { kind: 'refused', error: message });
+      this.#settle(business, { index, contact: request.to, identity: '' }, { kind: 'refused', error: message });
       return;
     }
     const place = { index, contact: message.contact, identity: identityOf(message) };
@@ -97,23 +97,25 @@ class StreamRun {
       key: means.key,
       prepared: message,
       isBehindRefused: () => this.#refusals.behind(place),
-      settle: (outcome) => this.#settle(place, outcome),
+      settle: (outcome) => this.#settle(business, place, outcome),
     });
   }
 
   #refuseForNow(index: number, business: Business, request: SendRequest, error: ChappeError): void {
     try {
       const addressed = addressOf(request, business);
-      this.#settle({ index, contact: addressed.contact, identity: identityOf(addressed) }, { kind: 'refused', error });
+      const place = { index, contact: addressed.contact, identity: identityOf(addressed) };
+      this.#settle(business, place, { kind: 'refused', error });
     } catch (invalid) {
-      this.#settle({ index, contact: '', identity: '' }, { kind: 'refused', error: toChappeError(invalid) });
+      const place = { index, contact: '', identity: '' };
+      this.#settle(business, place, { kind: 'refused', error: toChappeError(invalid) });
     }
   }
 
-  #settle(place: StreamPlace, outcome: SendOutcome): void {
+  #settle(business: Business, place: StreamPlace, outcome: SendOutcome): void {
     if (outcome.kind === 'refused' && outcome.error.entry.retry === 'same') this.#refusals.refused(place);
     else this.#refusals.settled(place);
-    this.#dependencies.events.sent(outcome);
+    this.#dependencies.events.sent(business.id, outcome);
     this.answers.answer(place.index, outcome);
   }
 }

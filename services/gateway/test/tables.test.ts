@@ -153,7 +153,7 @@ test('events are numbered from 1 without a gap per business, however they come',
 });
 
 test('what is older than 30 days goes, and numbers are never used again', async () => {
-  const events = gatewayEvents(openTelemetry({ service: 'gateway', level: 'silent' }));
+  const events = gatewayEvents(openTelemetry({ service: 'gateway', level: 'silent' }), []);
   await store.transaction((tx) =>
     writeEvents(tx, [
       frame(

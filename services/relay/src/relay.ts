@@ -17,7 +17,7 @@ import { startServer, type ServerOptions } from '@chappe/rpc/server';
 import type { PeerTls } from '@chappe/rpc/tls';
 import { migrate } from '@chappe/store/migrate';
 import type { Store } from '@chappe/store/store';
-import { rpcMetrics } from '@chappe/telemetry/rpc-metrics';
+import { rpcFailures, rpcMetrics } from '@chappe/telemetry/rpc-metrics';
 import type { Telemetry } from '@chappe/telemetry/telemetry';
 import type { ServerCredentials } from '@grpc/grpc-js';
 import type { CodeSender } from './code-sender.ts';
@@ -77,6 +77,7 @@ export async function startRelay(dependencies: RelayDependencies): Promise<Relay
         address: dependencies.cryptoAddress,
         balance: 'spread',
         repeated: [CryptoService],
+        onFailed: rpcFailures(telemetry.metrics),
         credentials: dependencies.peers?.channel,
       }),
     );

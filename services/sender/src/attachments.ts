@@ -16,7 +16,7 @@ interface Attachment {
   readonly isSameCount: boolean;
   pushedNo: number;
   /** Sizes of what is pushed and not acknowledged, oldest first. */
-  inFlight: { readonly envelopeNo: number; readonly bytes: number }[];
+  inFlight: { readonly envelopeNo: number; readonly bytes: number; readonly pushedAtMs: number }[];
   inFlightBytes: number;
   /** Nothing lies in the mailbox behind `pushedNo`. */
   caughtUp: boolean;
@@ -27,6 +27,8 @@ export interface AttachmentsOptions {
   readonly store: Store;
   readonly pushing: Pushing;
   readonly onProblem: (error: unknown) => void;
+  /** A device's acknowledgement of an envelope is committed, so long after it was pushed. */
+  readonly onAcknowledged: (afterMs: number) => void;
 }
 
 export class Attachments {
@@ -139,8 +141,13 @@ export class Attachments {
     const attachment = this.#byDevice.get(`${contact}/${device}`);
     if (attachment === undefined || attachment.incarnation !== incarnation) return;
     this.#skipTo(attachment, acknowledgedNo);
-    while (attachment.inFlight[0] !== undefined && attachment.inFlight[0].envelopeNo <= acknowledgedNo) {
-      attachment.inFlightBytes -= attachment.inFlight.shift()?.bytes ?? 0;
+    const nowMs = performance.now();
+    for (;;) {
+      const [oldest] = attachment.inFlight;
+      if (oldest === undefined || oldest.envelopeNo > acknowledgedNo) break;
+      attachment.inFlight.shift();
+      attachment.inFlightBytes -= oldest.bytes;
+      this.#options.onAcknowledged(nowMs - oldest.pushedAtMs);
     }
     this.#pump(attachment);
   }
@@ -154,10 +161,11 @@ export class Attachments {
   }
 
   #push(attachment: Attachment, envelopes: readonly PushedEnvelope[], throughNo: number): void {
+    const pushedAtMs = performance.now();
     for (const envelope of envelopes) {
       const bytes = bytesOf(envelope);
       const envelopeNo = envelope.kind === 'envelope' ? envelope.envelopeNo : envelope.through;
-      attachment.inFlight.push({ envelopeNo, bytes });
+      attachment.inFlight.push({ envelopeNo, bytes, pushedAtMs });
       attachment.inFlightBytes += bytes;
     }
     attachment.pushedNo = throughNo;

@@ -59,6 +59,8 @@ export class Changes {
   readonly outcomes: NewOutcome[] = [];
   readonly drops = new Map<string, number>();
   readonly ended: { readonly state: MessageState; readonly code: string }[] = [];
+  /** Append times of what got its first envelope, and of what its first device has acknowledged. */
+  readonly acceptedMs = { sent: new Array<number>(), delivered: new Array<number>() };
   acceptedCount = 0;
 
   readonly contacts = new Set<ContactState>();
@@ -178,6 +180,7 @@ export class Changes {
     const entered = transition(message.state, to);
     for (const step of entered) {
       this.events.messageState(state.number, message, step, timeMs, step === 'failed' ? failure : undefined);
+      if (step === 'sent' || step === 'delivered') this.acceptedMs[step].push(message.acceptedMs);
     }
     const last = entered.at(-1);
     if (last === undefined) return message;

@@ -2,7 +2,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Logger } from '@chappe/telemetry/telemetry';
 import type { Changes } from './changes.ts';
-import type { WorkerEnd } from './range-worker.ts';
+import type { AlarmCause, WorkerEnd } from './range-worker.ts';
 
 export interface TurnTimes {
   readonly prepareMs: number;
@@ -15,6 +15,8 @@ export interface SenderEvents {
   claimRefused(range: string, epoch: number, rowEpoch: number): void;
   turnCommitted(range: string, commands: number, changes: Changes, times: TurnTimes): void;
   turnRefused(range: string, error: unknown): void;
+  /** A device has acknowledged an envelope, so long after it was pushed. */
+  acknowledged(afterMs: number): void;
   /** @param logAheadMs of append times over this process's clock; negative: they are behind */
   clocksApart(range: string, logAheadMs: number): void;
   deadRecord(range: string, offset: number, reason: string): void;
@@ -26,16 +28,29 @@ export interface SenderEvents {
 export interface SenderGauges {
   readonly ranges: () => number;
   readonly attachedDevices: () => number;
+  readonly stuckRanges: () => number;
+  readonly stoppedRanges: (cause: AlarmCause) => number;
+  /** Of the oldest command that is not done, on the log's clock; undefined: there is none. */
+  readonly oldestAppendTimeMs: () => number | undefined;
+  /** Commands in its ranges' topics that are not done; undefined: not looked yet. */
+  readonly lagCommands: () => number | undefined;
+  /** Commands that wait until a person has looked; undefined: not looked yet. */
+  readonly heldCommands: () => number | undefined;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
 }
+
+const alarmKinds = ['range_stopped', 'range_failed', 'clock', 'dead_record', 'command_held'] as const;
+const alarmCauses: readonly AlarmCause[] = ['rolled_back', 'log', 'closed'];
 
 /** The metrics of one process: shards that share it (standalone) share them, told apart by `shard`. */
 export function openSenderEvents(shard: string, logger: Logger, metrics: Registry, gauges: SenderGauges): SenderEvents {
   const counter = (name: string, help: string, labels: string[]): Counter =>
     (metrics.getSingleMetric(name) as Counter | undefined) ??
     new Counter({ name, help, labelNames: ['shard', ...labels], registers: [metrics] });
-  const histogram = (name: string, help: string, buckets: number[]): Histogram =>
+  const histogram = (name: string, help: string, buckets: number[], labels: string[] = []): Histogram =>
     (metrics.getSingleMetric(name) as Histogram | undefined) ??
-    new Histogram({ name, help, buckets, labelNames: ['shard'], registers: [metrics] });
+    new Histogram({ name, help, buckets, labelNames: ['shard', ...labels], registers: [metrics] });
   const commands = counter('chappe_sender_commands_total', 'Commands of range topics that were done', []);
   const accepted = counter('chappe_sender_accepted_total', 'Messages that were let through', []);
   const ended = counter('chappe_sender_ended_total', 'Messages that reached a state which ends waiting', [
@@ -53,9 +68,35 @@ export function openSenderEvents(shard: string, logger: Logger, metrics: Registr
     [0.002, 0.01, 0.05, 0.2, 1, 5],
   );
   const commit = histogram('chappe_sender_commit_seconds', "A turn's transaction", [0.001, 0.005, 0.02, 0.1, 0.5, 2]);
-  gauge(metrics, 'chappe_sender_ranges', 'Ranges that are worked on', shard, gauges.ranges);
-  gauge(metrics, 'chappe_sender_attached_devices', 'Devices attached through relays', shard, gauges.attachedDevices);
-  const alarm = (kind: string, fields: object, message: string): void => {
+  const stages = histogram(
+    'chappe_sender_stage_seconds',
+    'How long messages took from one stage to another',
+    [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 20, 60, 600, 3_600, 86_400],
+    ['stage'],
+  );
+  const stage = {
+    encrypted: stages.labels({ shard, stage: 'encrypted' }),
+    acknowledged: stages.labels({ shard, stage: 'acknowledged' }),
+    delivered: stages.labels({ shard, stage: 'delivered' }),
+  };
+  const gauge = (name: string, help: string, read: () => number | undefined, labels: Record<string, string> = {}) =>
+    addReader(metrics, { name, help, labels: { shard, ...labels }, read });
+  gauge('chappe_sender_ranges', 'Ranges that are worked on', gauges.ranges);
+  gauge('chappe_sender_stuck_ranges', 'Ranges that do not get on and are tried again', gauges.stuckRanges);
+  for (const cause of alarmCauses)
+    gauge('chappe_sender_stopped_ranges', 'Stopped until a person has looked', () => gauges.stoppedRanges(cause), {
+      cause,
+    });
+  gauge('chappe_sender_attached_devices', 'Devices attached through relays', gauges.attachedDevices);
+  gauge('chappe_sender_lag_commands', 'Commands in range topics that are not done', gauges.lagCommands);
+  gauge('chappe_sender_held_commands', 'Commands that wait until a person has looked', gauges.heldCommands);
+  gauge('chappe_sender_oldest_command_seconds', 'Age of the oldest command that is not done', () => {
+    const oldestMs = gauges.oldestAppendTimeMs();
+    return oldestMs === undefined ? 0 : Math.max(0, gauges.now() - oldestMs) / 1_000;
+  });
+  // At 0 from the start on: what is first seen at 1 is no increase to Prometheus.
+  for (const kind of alarmKinds) alarms.inc({ shard, alarm: kind }, 0);
+  const alarm = (kind: (typeof alarmKinds)[number], fields: object, message: string): void => {
     alarms.inc({ shard, alarm: kind });
     logger.error({ shard, ...fields }, message);
   };
@@ -77,7 +118,13 @@ export function openSenderEvents(shard: string, logger: Logger, metrics: Registr
       size.observe({ shard }, count);
       prepare.observe({ shard }, times.prepareMs / 1000);
       commit.observe({ shard }, times.commitMs / 1000);
+      const nowMs = gauges.now();
+      for (const acceptedMs of changes.acceptedMs.sent)
+        stage.encrypted.observe(Math.max(0, nowMs - acceptedMs) / 1_000);
+      for (const acceptedMs of changes.acceptedMs.delivered)
+        stage.delivered.observe(Math.max(0, nowMs - acceptedMs) / 1_000);
     },
+    acknowledged: (afterMs) => stage.acknowledged.observe(afterMs / 1_000),
     turnRefused: (range, error) => {
       refused.inc({ shard });
       logger.warn({ shard, range, err: error }, 'turn refused, it is made again');
@@ -94,21 +141,34 @@ export function openSenderEvents(shard: string, logger: Logger, metrics: Registr
 /** What handsets say; anything else would let a device make labels. */
 const knownReasons: ReadonlySet<string> = new Set(['no_session', 'duplicate', 'invalid']);
 
-const gaugeReaders = new WeakMap<Gauge, Map<string, () => number>>();
+interface Reader {
+  readonly name: string;
+  readonly help: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Undefined: nothing is known, and nothing is shown. */
+  readonly read: () => number | undefined;
+}
 
-function gauge(metrics: Registry, name: string, help: string, shard: string, read: () => number): void {
+const readersOf = new WeakMap<Gauge, Map<string, Reader>>();
+
+/** Shards of one process share its gauges, each with its own reader. */
+function addReader(metrics: Registry, reader: Reader): void {
+  const { name, help, labels } = reader;
   const existing = metrics.getSingleMetric(name) as Gauge | undefined;
-  const readers = (existing === undefined ? undefined : gaugeReaders.get(existing)) ?? new Map<string, () => number>();
-  readers.set(shard, read);
+  const readers = (existing === undefined ? undefined : readersOf.get(existing)) ?? new Map<string, Reader>();
+  readers.set(JSON.stringify(labels), reader);
   if (existing !== undefined) return;
   const made = new Gauge({
     name,
     help,
-    labelNames: ['shard'],
+    labelNames: Object.keys(labels),
     registers: [metrics],
     collect() {
-      for (const [id, value] of readers) this.set({ shard: id }, value());
+      for (const each of readers.values()) {
+        const value = each.read();
+        if (value !== undefined) this.set(each.labels, value);
+      }
     },
   });
-  gaugeReaders.set(made, readers);
+  readersOf.set(made, readers);
 }

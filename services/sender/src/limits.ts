@@ -136,3 +136,7 @@ export const recordsGatherMs = 100;
 
 /** The longest that commands gather after a turn (`range-worker.ts`): a person does not notice it. */
 export const restMsMax = 100;
+
+/** How often it is looked what waits in ranges, for metrics that are fetched each 15 s; and how many of them at once. */
+export const backlogLookMs = 10_000;
+export const backlogLooksAtOnce = 8;

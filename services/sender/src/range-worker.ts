@@ -65,6 +65,9 @@ export interface RangeWorkerDependencies {
   readonly now: () => number;
 }
 
+/** What contradicts what was committed: the store lost commits, the topic cannot be read on, the range was closed under its owner. */
+export type AlarmCause = 'rolled_back' | 'log' | 'closed';
+
 /** Why a worker ended. */
 export type WorkerEnd =
   | { readonly kind: 'stopped' }
@@ -72,7 +75,7 @@ export type WorkerEnd =
   /** It was replaced and is worked off for good. */
   | { readonly kind: 'drained' }
   /** A person must look: log and store do not fit together. It is not taken again under this epoch. */
-  | { readonly kind: 'alarm'; readonly reason: string }
+  | { readonly kind: 'alarm'; readonly cause: AlarmCause; readonly reason: string }
   /** A fault of its own: it is taken again after a while. */
   | { readonly kind: 'failed'; readonly reason: string };
 
@@ -120,6 +123,7 @@ export class RangeWorker {
       store,
       pushing: { range: range.id, epoch: progress.epoch },
       onProblem: (error) => logger.warn({ range: range.id, err: error }, 'a mailbox could not be read'),
+      onAcknowledged: (afterMs) => dependencies.events.acknowledged(afterMs),
     });
     this.#publisher = new OutboxPublisher({
       rangeId: range.id,
@@ -139,6 +143,11 @@ export class RangeWorker {
 
   get attachedDevices(): number {
     return this.#attachments.size;
+  }
+
+  /** The append time of the oldest command that was read and is not done; undefined: there is none. */
+  get oldestAppendTimeMs(): number | undefined {
+    return this.#commands[0]?.record.appendTimeMs;
   }
 
   /** Why it does not get on now; it tries again by itself. */
@@ -327,7 +336,7 @@ export class RangeWorker {
     const { signal } = this.#stopping;
     let waitMs: number = retryMs.first;
     while (!signal.aborted) {
-      if (this.#alarm !== undefined) return { kind: 'alarm', reason: this.#alarm };
+      if (this.#alarm !== undefined) return { kind: 'alarm', cause: 'log', reason: this.#alarm };
       const isDone = this.#drainTo !== undefined && this.#progress.nextOffset >= this.#drainTo;
       if (!(await (isDone ? this.#isPublished() : this.#hasWork()))) continue;
       const startedAt = performance.now();
@@ -349,9 +358,9 @@ export class RangeWorker {
         case 'fenced':
           return { kind: 'fenced', epoch: outcome.epoch };
         case 'rolled_back':
-          return { kind: 'alarm', reason: 'the store is older than what was committed to it' };
+          return { kind: 'alarm', cause: 'rolled_back', reason: 'the store is older than what was committed to it' };
         case 'drained':
-          return { kind: 'alarm', reason: 'the range was closed while it was owned' };
+          return { kind: 'alarm', cause: 'closed', reason: 'the range was closed while it was owned' };
         case 'unknown':
           throw new Error('an unknown outcome was not resolved');
       }

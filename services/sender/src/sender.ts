@@ -13,9 +13,10 @@ import { implement, startServer } from '@chappe/rpc/server';
 import type { PeerTls } from '@chappe/rpc/tls';
 import { migrate } from '@chappe/store/migrate';
 import type { Store } from '@chappe/store/store';
-import { rpcMetrics } from '@chappe/telemetry/rpc-metrics';
+import { rpcFailures, rpcMetrics } from '@chappe/telemetry/rpc-metrics';
 import type { Telemetry } from '@chappe/telemetry/telemetry';
 import { attach } from './attach.ts';
+import { BacklogWatch } from './backlog-watch.ts';
 import { contactAnswer } from './contact-answer.ts';
 import { openSenderEvents } from './events.ts';
 import { closeGraceMs, handOverMsMax, tickIntervalMs } from './limits.ts';
@@ -66,6 +67,7 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
       address: dependencies.cryptoAddress,
       balance: 'spread',
       repeated: [CryptoService],
+      onFailed: rpcFailures(telemetry.metrics),
       credentials: dependencies.peers?.channel,
     }),
   );
@@ -74,6 +76,7 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
       address: dependencies.preKeyAddress,
       balance: 'spread',
       repeated: [PreKeyService],
+      onFailed: rpcFailures(telemetry.metrics),
       credentials: dependencies.peers?.channel,
     }),
   );
@@ -81,7 +84,7 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
   // Without any it does not start.
   prices.books();
   // Assigned below, before anything can ask: the server's address is part of what a shard says.
-  const running: { shard?: Shard } = {};
+  const running: { shard?: Shard; backlog?: BacklogWatch } = {};
   const shardNow = (): Shard => {
     if (running.shard === undefined) throw new ChappeError('notReady', 'the shard is starting');
     return running.shard;
@@ -115,6 +118,12 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
   const events = openSenderEvents(shardId, telemetry.log, telemetry.metrics, {
     ranges: () => running.shard?.workers.size ?? 0,
     attachedDevices: () => running.shard?.attachedDevices ?? 0,
+    stuckRanges: () => running.shard?.stuckRanges ?? 0,
+    stoppedRanges: (cause) => running.shard?.stoppedRanges(cause) ?? 0,
+    oldestAppendTimeMs: () => running.shard?.oldestAppendTimeMs,
+    lagCommands: () => running.backlog?.lagCommands,
+    heldCommands: () => running.backlog?.heldCommands,
+    now,
   });
   const shard = new Shard({
     id: shardId,
@@ -140,6 +149,7 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
   running.shard = shard;
   shard.start();
   resources.use(shard);
+  running.backlog = resources.use(new BacklogWatch({ log, store, workers: () => shard.workers }));
   server.setServing(true);
 
   const owned = resources.move();

@@ -31,7 +31,7 @@ import {
   retakeMs,
   retryMs,
 } from './limits.ts';
-import { RangeWorker, type RangeWorkerDependencies, type WorkerEnd } from './range-worker.ts';
+import { RangeWorker, type AlarmCause, type RangeWorkerDependencies, type WorkerEnd } from './range-worker.ts';
 import { tickDueContacts } from './tick-due-contacts.ts';
 
 export interface ShardOptions {
@@ -50,6 +50,7 @@ export interface ShardOptions {
 
 interface Alarm {
   readonly epoch: number;
+  readonly cause: AlarmCause;
   readonly reason: string;
   readonly nextOffset: number;
 }
@@ -114,6 +115,23 @@ export class Shard implements AsyncDisposable {
 
   get attachedDevices(): number {
     return [...this.#workers.values()].reduce((sum, worker) => sum + worker.attachedDevices, 0);
+  }
+
+  /** Of the oldest command that any of its workers has read and not done; undefined: there is none. */
+  get oldestAppendTimeMs(): number | undefined {
+    const times = [...this.#workers.values()].flatMap(({ oldestAppendTimeMs }) => oldestAppendTimeMs ?? []);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  /** Ranges that do not get on by themselves and are not stopped: each of them is tried again. */
+  get stuckRanges(): number {
+    const problems = [...this.#workers.values()].filter(({ problem }) => problem !== undefined);
+    return problems.length + this.#untaken.size;
+  }
+
+  /** Ranges that stopped until a person has looked. */
+  stoppedRanges(cause: AlarmCause): number {
+    return [...this.#alarms.values()].filter((alarm) => alarm.cause === cause).length;
   }
 
   /** Why the shard, or one of its ranges, does not get on. */
@@ -303,7 +321,7 @@ export class Shard implements AsyncDisposable {
       if (!(error instanceof LogError) || error.kind !== 'gap') throw error;
       this.#workerEnded(
         range,
-        { kind: 'alarm', reason: `records were done that are not there: ${error.message}` },
+        { kind: 'alarm', cause: 'log', reason: `records were done that are not there: ${error.message}` },
         nextOffset,
       );
       return undefined;
@@ -312,7 +330,8 @@ export class Shard implements AsyncDisposable {
 
   #workerEnded(range: Range, end: WorkerEnd, nextOffset: number): void {
     this.#options.worker.events.workerEnded(range.id, end);
-    if (end.kind === 'alarm') this.#alarms.set(range.id, { epoch: range.epoch, reason: end.reason, nextOffset });
+    if (end.kind === 'alarm')
+      this.#alarms.set(range.id, { epoch: range.epoch, cause: end.cause, reason: end.reason, nextOffset });
   }
 
   async #reportLoop(): Promise<void> {

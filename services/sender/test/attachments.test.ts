@@ -61,6 +61,7 @@ function attachmentsOf(store: Store): Attachments {
     store,
     pushing: { range: 'r1', epoch: 1 },
     onProblem: (error) => assert.fail(String(error)),
+    onAcknowledged: () => undefined,
   });
 }
 

@@ -18,6 +18,7 @@ import { StoreError, type Store } from '@chappe/store/store';
 import { openTelemetry } from '@chappe/telemetry/telemetry';
 import type { Registry } from 'prom-client';
 import { openSenderEvents } from '../src/events.ts';
+import { noGauges } from './no-gauges.ts';
 import { RangeWorker, type WorkerEnd } from '../src/range-worker.ts';
 import { commandVersion } from '../src/read-commands.ts';
 import { attachOf, until } from './attach-of.ts';
@@ -60,7 +61,7 @@ async function startWorker(
     crypto: channel.client(CryptoService),
     preKeys: channel.client(PreKeyService),
     books: () => PriceBooks.of([freeBook]),
-    events: openSenderEvents('s1', logger, metrics, { ranges: () => 1, attachedDevices: () => 0 }),
+    events: openSenderEvents('s1', logger, metrics, noGauges),
     logger,
     eventBuckets: 1,
     cacheBytesMax: () => 2 ** 20,

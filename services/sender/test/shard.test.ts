@@ -16,6 +16,7 @@ import { Channel } from '@chappe/rpc/client';
 import { openSqliteStore } from '@chappe/store/sqlite-store';
 import { openTelemetry } from '@chappe/telemetry/telemetry';
 import { openSenderEvents } from '../src/events.ts';
+import { noGauges } from './no-gauges.ts';
 import { Shard } from '../src/shard.ts';
 import { attachOf, until } from './attach-of.ts';
 import { migrateSender, range as anyRange } from './one-range.ts';
@@ -62,7 +63,7 @@ async function startShard(t: TestContext): Promise<Started> {
       crypto: channel.client(CryptoService),
       preKeys: channel.client(PreKeyService),
       books: () => PriceBooks.of([]),
-      events: openSenderEvents('s1', logger, metrics, { ranges: () => 0, attachedDevices: () => 0 }),
+      events: openSenderEvents('s1', logger, metrics, noGauges),
       logger,
       eventBuckets: 1,
       now: Date.now,

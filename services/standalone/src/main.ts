@@ -7,6 +7,7 @@ import { LogError } from '@chappe/log/log-error';
 import { webhookCodeSender } from '@chappe/relay/code-sender';
 import { StoreError } from '@chappe/store/store';
 import { startAdminServer } from '@chappe/telemetry/admin-server';
+import { processMetrics } from '@chappe/telemetry/process-metrics';
 import { collectProcessMetrics, openTelemetry } from '@chappe/telemetry/telemetry';
 import { once } from 'node:events';
 import { readConfig } from './config.ts';
@@ -30,6 +31,8 @@ try {
     telemetry,
     ...(url === undefined ? {} : { codes: webhookCodeSender(token === undefined ? { url } : { url, token }) }),
   });
+  const isReady = (): boolean => Object.keys(node.notReady()).length === 0;
+  processMetrics(telemetry.metrics, { isReady, certificates: [] });
   const { CHAPPE_ADMIN_HOST: host, CHAPPE_ADMIN_PORT: port } = config;
   await using admin = await startAdminServer({
     host,
