@@ -11,7 +11,7 @@ import { readConfig as readGatewayConfig } from '@chappe/gateway/config';
 import { readConfig as readRelayConfig } from '@chappe/relay/config';
 import { readConfig as readSenderConfig } from '@chappe/sender/config';
 import {
-  chart,
+  chartFolder,
   kubeVersion,
   least,
   most,
@@ -33,7 +33,7 @@ test('helm finds nothing to mend', async () => {
     '--strict',
     '--kube-version',
     kubeVersion,
-    chart,
+    chartFolder('chappe'),
     ...settings,
   ]);
   assert.match(stdout, /1 chart\(s\) linted, 0 chart\(s\) failed/u);
@@ -191,7 +191,7 @@ test('two releases have topics, keys and tables of different names', async () =>
 });
 
 test('the README has every value', () => {
-  const { now, wanted } = readmeWithTable();
+  const { now, wanted } = readmeWithTable('chappe');
   assert.equal(now, wanted, 'run `make chart-docs`');
 });
 

@@ -7,7 +7,11 @@ import { tool } from './tools.ts';
 
 const run = promisify(execFile);
 
-export const chart = join(import.meta.dirname, '..', 'chappe');
+export type Chart = 'chappe' | 'chappe-dev';
+
+export function chartFolder(chart: Chart): string {
+  return join(import.meta.dirname, '..', chart);
+}
 
 /** As the schemas are of. */
 export const kubeVersion = '1.34.4';
@@ -77,11 +81,20 @@ export interface KubernetesObject {
 }
 
 /** @throws Error with what helm says */
-export async function renderText(values: readonly string[]): Promise<string> {
+export async function renderText(values: readonly string[], chart: Chart = 'chappe'): Promise<string> {
   const settings = values.flatMap((value) => ['--set', value]);
   const { stdout } = await run(
     await tool('helm'),
-    ['template', 'chappe', chart, '--kube-version', kubeVersion, '--namespace', 'messages', ...settings],
+    [
+      'template',
+      chart === 'chappe' ? 'chappe' : 'dev',
+      chartFolder(chart),
+      '--kube-version',
+      kubeVersion,
+      '--namespace',
+      'messages',
+      ...settings,
+    ],
     {
       maxBuffer: 16 * 2 ** 20,
     },
@@ -90,8 +103,8 @@ export async function renderText(values: readonly string[]): Promise<string> {
 }
 
 /** @throws Error with what helm says */
-export async function render(values: readonly string[]): Promise<KubernetesObject[]> {
-  const text = await renderText(values);
+export async function render(values: readonly string[], chart: Chart = 'chappe'): Promise<KubernetesObject[]> {
+  const text = await renderText(values, chart);
   return parseAllDocuments(text)
     .map((document): unknown => document.toJS())
     .filter((object): object is KubernetesObject => object !== null);
