@@ -16,7 +16,7 @@ const [gatewayPort, relayPort] = [30_401, 30_405];
 export const gateway = nodes.map(({ address }) => `${address}:${gatewayPort}`).join(',');
 export const relay = nodes.map(({ address }) => `${address}:${relayPort}`).join(',');
 /** The zone that is not lost has the servers: they are given from outside, and their own loss is for `make faults`. */
-export const serversZone = nodes[0]?.zone ?? '';
+const serversZone = nodes[0]?.zone ?? '';
 
 export const chappeValues: Values = {
   log: { brokers: ['dev-kafka:9092'], replication: 1, minInSync: 1 },
