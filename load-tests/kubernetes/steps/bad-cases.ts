@@ -110,8 +110,8 @@ async function kafkaAway(): Promise<string> {
   const backAt = performance.now();
   await allReady(12);
   const line = said.split('\n').find((each) => each.includes('dev-kafka')) ?? '';
-  const { msg = line } = jsonOf(line);
-  return `"${msg.slice(0, 160)}"; all ready ${secondsText(performance.now() - backAt)} after Kafka is`;
+  const { problem = line } = jsonOf(line);
+  return `"${problem.slice(0, 160)}"; all ready ${secondsText(performance.now() - backAt)} after Kafka is`;
 }
 
 function other(): Parameters<typeof deploy>[0] {
@@ -160,9 +160,9 @@ async function logOf(component: string, pattern: RegExp): Promise<string> {
   return `"${(jsonOf(found).msg ?? found).slice(0, 200)}"`;
 }
 
-function jsonOf(line: string): { readonly msg?: string } {
+function jsonOf(line: string): { readonly msg?: string; readonly problem?: string } {
   try {
-    return JSON.parse(line) as { readonly msg?: string };
+    return JSON.parse(line) as { readonly msg?: string; readonly problem?: string };
   } catch {
     return {};
   }

@@ -1,5 +1,5 @@
 /** What is applied is what the API takes; then it is installed, tested, and used from outside of the cluster. */
-import { helm, kubectl } from '../../../charts/lab/kubectl.ts';
+import { helm, kubectl, until } from '../../../charts/lab/kubectl.ts';
 import { nodes } from '../../../charts/lab/layout.ts';
 import { least, most, renderText } from '../../../charts/test/render.ts';
 import { podsOf, spreadOf } from '../pods.ts';
@@ -8,6 +8,7 @@ import { secondsText, type Step } from '../step.ts';
 import { complaintsAbout, underLoad } from '../under-load.ts';
 
 const installSeconds = 240;
+const goneMsMax = 60_000;
 
 export const dryRun: Step = {
   name: 'dry-run',
@@ -83,8 +84,13 @@ export const uninstall: Step = {
     const startedAt = performance.now();
     await helm(['uninstall', 'chappe', `--namespace=${namespace}`, '--wait']);
     await helm(['uninstall', 'dev', `--namespace=${namespace}`, '--wait']);
+    let left: readonly string[] = [];
+    // Pods take the time that they are given to hand over and to stop.
+    await until('nothing is left', goneMsMax, async () => {
+      left = await leftIn(namespace);
+      return left.length === 0;
+    }).catch(() => undefined);
     const tookMs = performance.now() - startedAt;
-    const left = await leftIn(namespace);
     return { figures: { 'both releases': secondsText(tookMs), left: left.join(', ') || 'nothing' }, complaints: left };
   },
 };
