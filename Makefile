@@ -20,7 +20,8 @@ ALL_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/*/tes
 
 .PHONY: help setup demo test test-drivers check load load-compare side-by-side bench bench-cluster clean faults faults-short simulate \
   proto-image stack-setup stack-up stack-down stack-status \
-  cluster-up cluster-down cluster-status cluster-demo chart-test chart-docs dashboards-check image
+  cluster-up cluster-down cluster-status cluster-demo chart-test chart-docs dashboards-check image \
+  k8s-up k8s-down k8s-status k8s-test
 .DEFAULT_GOAL := help
 
 help:
@@ -43,6 +44,8 @@ help:
 	@echo 'make side-by-side       the same job on Chappe, Kannel and Jasmin: load-tests/side-by-side/README.md'
 	@echo 'make chart-test        the Helm chart without a cluster: lint, every object against the API of Kubernetes, bad values'
 	@echo 'make dashboards-check  every panel of the dashboards asked of a real Prometheus, over a cluster under load; pictures'
+	@echo 'make k8s-up             a Kubernetes of two nodes in two zones on this machine, with all images; k8s-down, k8s-status'
+	@echo 'make k8s-test           the charts on it under load: upgrade, drained node, lost zone, ...; K8S_STEPS=short for CI'
 	@echo 'make image             the container image, with docker or whatever BUILD names'
 	@echo 'make proto-image       at a release: renew what `make check` compares the proto files with'
 	@echo 'make clean             remove what setup and the runs have made'
@@ -142,6 +145,22 @@ chart-docs: setup
 # Needs root: it makes a network namespace of its own, and installs what is missing.
 dashboards-check: setup
 	@node load-tests/dashboards/main.ts
+
+# Needs root on Linux. Programs, built at the first run, and images lie in ~/.cache/chappe-lab, for every clone.
+LAB := node charts/lab/main.ts
+k8s-up: setup
+	@$(LAB) up
+
+k8s-down: setup
+	@$(LAB) down $(if $(WIPE),--wipe)
+
+k8s-status: setup
+	@$(LAB) status
+
+# Brings the lab up and takes it down again. K8S_STEPS: all, short, or names of steps: load-tests/kubernetes/README.md.
+K8S_STEPS ?= all
+k8s-test: setup
+	@node load-tests/kubernetes/main.ts --steps $(K8S_STEPS) $(if $(REPORTS),--reports $(REPORTS)) $(if $(KEEP),--keep)
 
 BUILD ?= docker build
 image:

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import {
-  chart,
+  chartFolder,
   kubeVersion,
   least,
   most,
@@ -27,7 +27,7 @@ test('helm finds nothing to mend', async () => {
     '--strict',
     '--kube-version',
     kubeVersion,
-    chart,
+    chartFolder('chappe'),
     ...settings,
   ]);
   assert.match(stdout, /1 chart\(s\) linted, 0 chart\(s\) failed/u);
@@ -199,7 +199,7 @@ test('two releases have topics, keys and tables of different names', async () =>
 });
 
 test('the README has every value', () => {
-  const { now, wanted } = readmeWithTable();
+  const { now, wanted } = readmeWithTable('chappe');
   assert.equal(now, wanted, 'run `make chart-docs`');
 });
 

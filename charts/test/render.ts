@@ -7,7 +7,11 @@ import { tool } from './tools.ts';
 
 const run = promisify(execFile);
 
-export const chart = join(import.meta.dirname, '..', 'chappe');
+export type Chart = 'chappe' | 'chappe-dev';
+
+export function chartFolder(chart: Chart): string {
+  return join(import.meta.dirname, '..', chart);
+}
 
 /** As the schemas are of. */
 export const kubeVersion = '1.34.4';
@@ -79,14 +83,26 @@ export interface KubernetesObject {
 }
 
 /** @throws Error with what helm says */
-export function renderText(values: readonly string[]): Promise<string> {
-  return template(values.flatMap((value) => ['--set', value]));
+export function renderText(values: readonly string[], chart: Chart = 'chappe'): Promise<string> {
+  return template(
+    values.flatMap((value) => ['--set', value]),
+    chart,
+  );
 }
 
-async function template(settings: readonly string[]): Promise<string> {
+async function template(settings: readonly string[], chart: Chart): Promise<string> {
   const { stdout } = await run(
     await tool('helm'),
-    ['template', 'chappe', chart, '--kube-version', kubeVersion, '--namespace', 'messages', ...settings],
+    [
+      'template',
+      chart === 'chappe' ? 'chappe' : 'dev',
+      chartFolder(chart),
+      '--kube-version',
+      kubeVersion,
+      '--namespace',
+      'messages',
+      ...settings,
+    ],
     {
       maxBuffer: 16 * 2 ** 20,
     },
@@ -95,13 +111,16 @@ async function template(settings: readonly string[]): Promise<string> {
 }
 
 /** @throws Error with what helm says */
-export function render(values: readonly string[]): Promise<KubernetesObject[]> {
-  return renderWith(values.flatMap((value) => ['--set', value]));
+export function render(values: readonly string[], chart: Chart = 'chappe'): Promise<KubernetesObject[]> {
+  return renderWith(
+    values.flatMap((value) => ['--set', value]),
+    chart,
+  );
 }
 
 /** @param settings of helm: `--set`, `--values` @throws Error with what helm says */
-export async function renderWith(settings: readonly string[]): Promise<KubernetesObject[]> {
-  return parseAllDocuments(await template(settings))
+export async function renderWith(settings: readonly string[], chart: Chart = 'chappe'): Promise<KubernetesObject[]> {
+  return parseAllDocuments(await template(settings, chart))
     .map((document): unknown => document.toJS())
     .filter((object): object is KubernetesObject => object !== null);
 }

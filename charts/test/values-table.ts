@@ -1,26 +1,25 @@
 /**
- * The table of the chart's README from the comments of values.yaml: `node charts/test/values-table.ts --write` renews it.
+ * The table of a chart's README from the comments of values.yaml: `node charts/test/values-table.ts --write` renews them.
  *
  * `# -- text` above a line `key: value` says what the value is; keys without it are folders.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { chartFolder, type Chart } from './render.ts';
 
-const folder = join(import.meta.dirname, '..', 'chappe');
-const readmePath = join(folder, 'README.md');
 const [begin, end] = ['<!-- values: made by `make chart-docs` -->', '<!-- /values -->'];
 
 /** The README as it is, and as it should be. */
-export function readmeWithTable(): { readonly now: string; readonly wanted: string } {
-  const now = readFileSync(readmePath, 'utf8');
+export function readmeWithTable(chart: Chart): { readonly now: string; readonly wanted: string } {
+  const now = readFileSync(readmeOf(chart), 'utf8');
   const [before = '', rest = ''] = now.split(begin);
   const after = rest.split(end)[1] ?? '';
-  return { now, wanted: `${before}${begin}\n\n${valuesTable()}\n\n${end}${after}` };
+  return { now, wanted: `${before}${begin}\n\n${valuesTable(chart)}\n\n${end}${after}` };
 }
 
-function valuesTable(): string {
-  const text = readFileSync(join(folder, 'values.yaml'), 'utf8');
+function valuesTable(chart: Chart): string {
+  const text = readFileSync(join(chartFolder(chart), 'values.yaml'), 'utf8');
   const values: unknown = parse(text);
   const rows: string[] = [];
   const path: { readonly indent: number; readonly key: string }[] = [];
@@ -41,4 +40,9 @@ function valuesTable(): string {
   return ['| value | unless set | |', '|---|---|---|', ...rows].join('\n');
 }
 
-if (process.argv.includes('--write')) writeFileSync(readmePath, readmeWithTable().wanted);
+function readmeOf(chart: Chart): string {
+  return join(chartFolder(chart), 'README.md');
+}
+
+if (process.argv.includes('--write'))
+  for (const chart of ['chappe', 'chappe-dev'] as const) writeFileSync(readmeOf(chart), readmeWithTable(chart).wanted);

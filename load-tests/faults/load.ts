@@ -16,10 +16,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { CiphertextType } from '@chappe/proto/device/device_service';
 import { messageKeyOf } from '../checker/message-keys.ts';
 import { Tally, type State } from '../checker/tally.ts';
-import { addressesOf } from '../cluster/layout.ts';
 import type { People } from './people.ts';
 
 export interface LoadSettings {
+  /** Of the gateways: `host:port`, several with commas between. */
+  readonly gateway: string;
   /** Of the business, `+` and digits; new for each row. */
   readonly number: string;
   readonly perSecond: number;
@@ -82,9 +83,9 @@ export class Load implements AsyncDisposable {
 
   /** Makes the business, its template and everybody's opt-in. */
   static async prepare(admin: AdminClient, people: People, settings: LoadSettings): Promise<Load> {
-    const { number } = settings;
+    const { number, gateway } = settings;
     const { apiKey } = await admin.businesses.create({ name: `Faults ${number}`, number, settings: settings.business });
-    const client = new ChappeClient({ address: addressesOf('gateway'), apiKey });
+    const client = new ChappeClient({ address: gateway, apiKey });
     await client.templates.create({ template: { name: 'note', language: 'en', category: 1, body: '{{text}}' } });
     const optIns = people.contacts.map((contact) => ({ contact, source: 'faults', wording: 'send me messages' }));
     for (const { error } of (await client.contacts.optIn({ optIns })).results) {
@@ -149,8 +150,8 @@ export class Load implements AsyncDisposable {
 
   /** One message outside of the client library, which would try again. @returns why it was refused, if it was */
   async probe(): Promise<ChappeError | undefined> {
-    const { number, marker } = this.#settings;
-    using channel = new Channel({ address: addressesOf('gateway') });
+    const { gateway, number, marker } = this.#settings;
+    using channel = new Channel({ address: gateway });
     this.#probes += 1;
     const key = `${number.slice(-3)}-probe-${this.#probes}`;
     // To somebody whom nobody else writes to: it waits behind nothing, and ends in a failure if it is accepted.

@@ -2,7 +2,6 @@
  * The people of a fault run: two in nearly every range of the layout, each with a handset, two of them with a
  * second one. They stay for all rows; what they are shown goes to whoever watches that business number.
  */
-import { findCode } from '@chappe/cli/phone/registration-code';
 import { Handset } from '@chappe/handset/handset';
 import { memoryState } from '@chappe/handset/handset-state';
 import type { HandsetState } from '@chappe/handset/handset-state';
@@ -12,7 +11,6 @@ import { Channel } from '@chappe/rpc/client';
 import type { Envelope } from '@chappe/proto/device/device_service';
 import { mangledChannel } from './mangled-channel.ts';
 import { overheardChannel } from './overheard-channel.ts';
-import { addressesOf, dataFolder } from '../cluster/layout.ts';
 
 export interface Watcher {
   /** On a device of a person; the handset may answer. */
@@ -70,14 +68,25 @@ const registrationsAtATime = 4;
 
 export const handsetCount = numbers.length + linkedPeople;
 
+export interface PeopleOptions {
+  /** Of the relays: `host:port`, several with commas between. */
+  readonly relay: string;
+  /** The one-time code that was sent to a number. */
+  readonly codeOf: (number: string) => Promise<string>;
+  /** Handsets do not know what they have shown: a broken rule, for a control. Absent: they do. */
+  readonly areForgetful?: boolean;
+}
+
 export class People implements AsyncDisposable {
-  readonly #channel = new Channel({ address: addressesOf('relay') });
+  readonly #channel: Channel;
+  readonly #codeOf: PeopleOptions['codeOf'];
   readonly #areForgetful: boolean;
   readonly #phones: Phone[] = [];
   readonly #watchers = new Set<Watcher>();
 
-  /** @param areForgetful handsets do not know what they have shown: a broken rule, for a control */
-  constructor(areForgetful = false) {
+  constructor({ relay, codeOf, areForgetful = false }: PeopleOptions) {
+    this.#channel = new Channel({ address: relay });
+    this.#codeOf = codeOf;
     this.#areForgetful = areForgetful;
   }
 
@@ -111,7 +120,7 @@ export class People implements AsyncDisposable {
     let proof: Parameters<typeof registerHandset>[0]['proof'];
     if (linkCode === undefined) {
       await requestCode(this.#channel, contact);
-      proof = { code: await findCode(dataFolder, contact) };
+      proof = { code: await this.#codeOf(contact) };
     } else proof = { linkCode };
     await registerHandset({ channel: this.#channel, number: contact, state, preKeyCount, proof });
     return this.open(contact, device, state);

@@ -1,4 +1,6 @@
 /** A whole run: the cluster, its people, one row after the other, the controls, the report. */
+import { findCode } from '@chappe/cli/phone/registration-code';
+import { addressesOf } from '../cluster/layout.ts';
 import { FaultCluster } from './fault-cluster.ts';
 import { handsetCount, People } from './people.ts';
 import { formatControl, formatRow, writeReport } from './report.ts';
@@ -108,7 +110,8 @@ export async function runFaults(options: FaultRunOptions): Promise<number> {
 async function gatherIn(cluster: FaultCluster, say: (text: string) => void, areForgetful = false): Promise<People> {
   await cluster.startNew();
   say('a new cluster is ready');
-  const people = new People(areForgetful);
+  const codeOf = (number: string): Promise<string> => findCode(cluster.dataFolder, number);
+  const people = new People({ relay: addressesOf('relay'), codeOf, areForgetful });
   await people.gather();
   say(`${people.phones.length} handsets are registered`);
   return people;

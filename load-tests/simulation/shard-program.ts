@@ -132,6 +132,7 @@ function eventsOf({ trace, alarms }: Site, { label }: Life): SenderEvents {
       say(`commits ${commands} commands and ${envelopes.length} envelopes of ${range}`),
     turnRefused: (range, error) => say(`makes a turn of ${range} again: ${textOf(error)}`),
     clocksApart: (range, aheadMs) => say(`clocks are ${aheadMs} ms apart, by ${range}`),
+    acknowledged: () => undefined,
     deadRecord: (range, offset, reason) => alarms.push(`${label} passed over record ${offset} of ${range}: ${reason}`),
     commandHeld: (range, offset, reason) => alarms.push(`${label} holds record ${offset} of ${range}: ${reason}`),
     undecryptable: (range, reason) => say(`hears of an unreadable envelope of ${range}: ${reason}`),

@@ -280,6 +280,9 @@ metadata:
   {{- end }}
 spec:
   type: {{ $service.type }}
+  {{- if ne $service.type "ClusterIP" }}
+  externalTrafficPolicy: {{ $service.externalTrafficPolicy }}
+  {{- end }}
   selector: {{- include "chappe.selectorLabels" . | nindent 4 }}
   ports:
     - name: grpc

@@ -10,7 +10,7 @@ import {
 import type { Command } from 'commander';
 import { setTimeout as pause } from 'node:timers/promises';
 import { withOperator } from '../connect.ts';
-import { ExitCode } from '../failure.ts';
+import { ExitCode } from '../exit-code.ts';
 import { asOperator, examples, readWholeNumber, type OperatorOptions } from '../options.ts';
 import { note, printMessage } from '../output.ts';
 import { formatTable } from '../table.ts';

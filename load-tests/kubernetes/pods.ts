@@ -1,0 +1,69 @@
+/** What runs where, as Kubernetes says. */
+import { kubectl } from '../../charts/lab/kubectl.ts';
+import { namespace } from './releases.ts';
+
+export interface Pod {
+  readonly name: string;
+  /** Of the chart: `gateway`, `sender`, ... */
+  readonly component: string;
+  /** Absent: it has none yet. */
+  readonly node: string | undefined;
+  readonly image: string;
+  readonly isReady: boolean;
+  /** Why a container waits, e.g. `ErrImagePull: ...`; or why it has no node. */
+  readonly problem: string;
+}
+
+interface PodObject {
+  readonly metadata: {
+    readonly name: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly deletionTimestamp?: string;
+  };
+  readonly spec: { readonly nodeName?: string; readonly containers: readonly { readonly image: string }[] };
+  readonly status: {
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly message?: string;
+    }[];
+    readonly containerStatuses?: readonly {
+      readonly state?: { readonly waiting?: { readonly reason?: string; readonly message?: string } };
+    }[];
+  };
+}
+
+/** Those that are not asked to go. @param at absent: the namespace of the run */
+export async function podsOf(release: string, at = namespace): Promise<Pod[]> {
+  const selector = `--selector=app.kubernetes.io/instance=${release}`;
+  const text = await kubectl(['--namespace', at, 'get', 'pods', selector, '--output=json']);
+  const { items } = JSON.parse(text) as { readonly items: readonly PodObject[] };
+  return items
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    .map(({ metadata, spec, status }) => {
+      const waiting = status.containerStatuses?.[0]?.state?.waiting;
+      const unscheduled = status.conditions?.find(({ type, status: is }) => type === 'PodScheduled' && is === 'False');
+      return {
+        name: metadata.name,
+        component: metadata.labels?.['app.kubernetes.io/component'] ?? '',
+        node: spec.nodeName,
+        image: spec.containers[0]?.image ?? '',
+        isReady: status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false,
+        problem:
+          waiting === undefined ? (unscheduled?.message ?? '') : `${waiting.reason ?? ''}: ${waiting.message ?? ''}`,
+      };
+    });
+}
+
+/** How many of a service are on each node, in words: `gateway 1+1`. */
+export function spreadOf(pods: readonly Pod[], nodeNames: readonly string[]): string {
+  const components = [...new Set(pods.map(({ component }) => component))].toSorted();
+  return components
+    .map((component) => {
+      const counts = nodeNames.map(
+        (node) => pods.filter((pod) => pod.component === component && pod.node === node).length,
+      );
+      return `${component} ${counts.join('+')}`;
+    })
+    .join(', ');
+}
