@@ -3,9 +3,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { installMissing, type Program } from '../../load-tests/stack/debian-packages.ts';
 
-export const prometheusPrograms: readonly Program[] = [
-  { check: ['promtool', '--version'], debianPackage: 'prometheus' },
-];
+const prometheusPrograms: readonly Program[] = [{ check: ['promtool', '--version'], debianPackage: 'prometheus' }];
 
 const run = promisify(execFile);
 

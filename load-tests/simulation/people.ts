@@ -22,7 +22,7 @@ const businessOfNumber: ReadonlyMap<string, string> = new Map([
   ['4930123456', 'business-b'],
 ]);
 
-export const numbers: readonly string[] = [...businessOfNumber.keys()];
+const numbers: readonly string[] = [...businessOfNumber.keys()];
 export const businesses: readonly string[] = [...new Set(businessOfNumber.values())];
 
 export function businessOf(number: string): string {

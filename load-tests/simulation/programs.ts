@@ -16,7 +16,7 @@ import { coordinationOf, logOf, storeOf, type Site } from './site.ts';
 import { recordOf, type Answer, type Submission } from './submissions.ts';
 
 /** Where the ranges are cut at the beginning. */
-export const initialBounds = ['2', '4', '6'];
+const initialBounds = ['2', '4', '6'];
 export const eventBuckets = 2;
 
 /** Says nothing: the trace is told by the services' own events. */
