@@ -483,10 +483,12 @@ const services: Dashboard = {
       'max by (pod) (process_resident_memory_bytes{@})',
       '{{pod}}',
     ]),
-    lines('Event loop', 's', 'How late it is, 99 of 100 times. Above 0.1 s a process has too much to do.', [
-      'max by (pod) (nodejs_eventloop_lag_p99_seconds{@})',
-      '{{pod}}',
-    ]),
+    lines(
+      'Event loop',
+      's',
+      'How late it is, 99 of 100 times; 0.1 s of it is how often it is looked. Above 0.5 s a process has too much to do.',
+      ['max by (pod) (nodejs_eventloop_lag_p99_seconds{@})', '{{pod}}'],
+    ),
     lines('Calls', 'cps', 'That servers have ended, by service.', ofKind('chappe_rpc_server_seconds_count', 'service')),
     lines('Calls, one in a hundred takes over', 's', 'By method, of those that ended; streams end late.', [
       'histogram_quantile(0.99, sum by (method, le) (rate(chappe_rpc_server_seconds_bucket{@,method!~".*Stream|Attach|Connect|Subscribe|Watch"}[$__rate_interval])))',

@@ -13,7 +13,7 @@ interface Named {
   readonly points: readonly (readonly [x: number, y: number])[];
 }
 
-const [width, height] = [390, 130];
+const [width, height] = [390, 158];
 const margin = { left: 48, right: 6, top: 8, bottom: 18 };
 const legendMax = 8;
 

@@ -96,6 +96,7 @@ export function openSenderEvents(shard: string, logger: Logger, metrics: Registr
   });
   // At 0 from the start on: what is first seen at 1 is no increase to Prometheus.
   for (const kind of alarmKinds) alarms.inc({ shard, alarm: kind }, 0);
+  refused.inc({ shard }, 0);
   const alarm = (kind: (typeof alarmKinds)[number], fields: object, message: string): void => {
     alarms.inc({ shard, alarm: kind });
     logger.error({ shard, ...fields }, message);
