@@ -36,3 +36,6 @@ export const appenderLimits: AppenderLimits = {
   lagRecordsMax: 100_000,
   reportAgeMsMax: 15_000,
 };
+
+/** Three write a shard's drain, each now and then: the second try has it. */
+export const drainTriesMax = 5;

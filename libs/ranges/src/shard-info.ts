@@ -21,6 +21,7 @@ export interface ShardInfo {
   readonly instance: string;
   /** `host:port` or `unix:/path` of its gRPC server. */
   readonly address: string;
+  /** Where it runs; empty: it is not known yet. */
   readonly zone: string;
   /** Commands a second that it can take. */
   readonly capacity: number;
@@ -36,9 +37,6 @@ export interface ShardInfo {
 }
 
 export const shardPrefix = 'shards/';
-
-/** `drains/<shard id>`: the operator wants this shard without ranges. Written by gateways, read by the coordinator. */
-export const drainPrefix = 'drains/';
 
 export function formatShardInfo(info: ShardInfo): string {
   return JSON.stringify(info);

@@ -10,11 +10,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Coordination, KeyValue, Operation } from '@chappe/coordination/coordination';
 import { eventTopic } from '@chappe/event-consumer/bucket';
 import type { Log } from '@chappe/log/log';
+import { drainPrefix } from '@chappe/ranges/drain';
 import { formatRange, parseRange, rangePrefix, type Range } from '@chappe/ranges/range';
 import { parseRefusedClaim, refusedClaimPrefix, type RefusedClaim } from '@chappe/ranges/refused-claim';
 import { pinPrefix } from '@chappe/ranges/pin';
 import { reshapePrefix } from '@chappe/ranges/reshape';
-import { drainPrefix, parseShardInfo, shardPrefix, type ShardInfo } from '@chappe/ranges/shard-info';
+import { parseShardInfo, shardPrefix, type ShardInfo } from '@chappe/ranges/shard-info';
 import type { Telemetry } from '@chappe/telemetry/telemetry';
 import { clusterFigures } from './cluster-figures.ts';
 import { openCoordinatorEvents, type CoordinatorEvents } from './events.ts';
@@ -42,6 +43,8 @@ export interface CoordinatorDependencies {
   readonly eventBuckets: number;
   /** The id of the store that new ranges use. */
   readonly storeId: string;
+  /** What else a leader does: begun when this process leads, ended when it leads no more. */
+  readonly besides?: (leadership: Leadership) => AsyncDisposable;
   /** A monotonic clock in ms. Absent: the process's. */
   readonly monotonicMs?: () => number;
   /** Milliseconds since 1970, for the journal and for what is kept for a while. Absent: the system's clock. */
@@ -104,6 +107,7 @@ class CoordinatorLoop implements Coordinator {
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     let leadership: Leadership | undefined;
+    let besides: AsyncDisposable | undefined;
     let waitMs: number = retryMs.first;
     while (!signal.aborted) {
       const woken = this.#wake.promise;
@@ -111,9 +115,12 @@ class CoordinatorLoop implements Coordinator {
         if (leadership?.lost.aborted === true) {
           await this.#endReshaper();
           leadership = undefined;
+          await besides?.[Symbol.asyncDispose]();
+          besides = undefined;
           this.#events.stoodDown();
         }
         leadership ??= await this.#tryToLead();
+        if (leadership !== undefined) besides ??= this.#dependencies.besides?.(leadership);
         if (leadership !== undefined) await this.#reconcile(leadership);
         this.#problem = undefined;
         waitMs = retryMs.first;
@@ -129,6 +136,7 @@ class CoordinatorLoop implements Coordinator {
       this.#wake = Promise.withResolvers<void>();
     }
     await this.#endReshaper();
+    await besides?.[Symbol.asyncDispose]();
     await leadership?.[Symbol.asyncDispose]();
   }
 

@@ -2,19 +2,24 @@
 import { openCoordination } from '@chappe/drivers/coordination-driver';
 import { openLog } from '@chappe/drivers/log-driver';
 import { runService } from '@chappe/service-process/run-service';
-import { readConfig } from './config.ts';
+import { placementOf, readConfig } from './config.ts';
 import { startCoordinator } from './coordinator.ts';
+import { openPlacement } from './placement.ts';
 
 await runService({
   service: 'coordinator',
   readConfig,
-  start: async (config, { opened, ...own }) =>
-    startCoordinator({
+  start: async (config, { opened, ...own }) => {
+    const coordination = opened.use(await openCoordination(config));
+    const log = opened.use(await openLog(config, 'chappe-coordinator'));
+    return startCoordinator({
       ...own,
-      coordination: opened.use(await openCoordination(config)),
-      log: opened.use(await openLog(config, 'chappe-coordinator')),
+      coordination,
+      log,
       initialBounds: config.CHAPPE_INITIAL_BOUNDS.split(',').filter((bound) => bound !== ''),
       eventBuckets: config.CHAPPE_EVENT_BUCKETS,
       storeId: config.CHAPPE_STORE_ID,
-    }),
+      besides: openPlacement({ coordination, log, telemetry: own.telemetry, ...placementOf(config) }),
+    });
+  },
 });

@@ -3,12 +3,13 @@ import type { Coordination } from '@chappe/coordination/coordination';
 import { ChappeError } from '@chappe/errors/chappe-error';
 import { endOfNumbers } from '@chappe/numbers/phone-number';
 import { ClusterService } from '@chappe/proto/v1/cluster_service';
+import { changeDrain, drainersOf, drainPrefix, parseDrain } from '@chappe/ranges/drain';
 import type { CommandAppender } from '@chappe/ranges/command-appender';
 import type { TableWatcher } from '@chappe/ranges/table-watcher';
 import { implement, type Implementation } from '@chappe/rpc/server';
 import type { Log } from '@chappe/log/log';
 import type { Range } from '@chappe/ranges/range';
-import { drainPrefix, type RangeLoad, type ShardInfo } from '@chappe/ranges/shard-info';
+import type { RangeLoad, ShardInfo } from '@chappe/ranges/shard-info';
 import type { Callers } from './callers.ts';
 import { rangeProblem, shardProblem } from './cluster-problems.ts';
 import { answeringOutages } from './coordination-outage.ts';
@@ -59,7 +60,9 @@ export function clusterService({
       await callers.operator(bearer);
       const ranges = table.current()?.ranges ?? [];
       const drains = await answeringOutages(() => coordination.list(drainPrefix));
-      const drained = new Set(drains.entries.map(({ key }) => key.slice(drainPrefix.length)));
+      const drainedBy = new Map(
+        drains.entries.map(({ key, value }) => [key.slice(drainPrefix.length), drainersOf(parseDrain(value))]),
+      );
       // By the table: a shard's own report may be some seconds old.
       const heldBy = Map.groupBy(ranges, ({ owner }) => owner ?? '');
       const known = table.shards();
@@ -73,7 +76,8 @@ export function clusterService({
           capacity: shard.capacity,
           rate: shard.rate,
           attachedDevices: shard.attachedDevices,
-          draining: shard.isLeaving === true || drained.has(shard.id),
+          draining: shard.isLeaving === true || drainedBy.has(shard.id),
+          drainedBy: drainedBy.get(shard.id) ?? [],
           ranges: held.length,
           problem: shardProblem(shard.id, held, known) ?? '',
         };
@@ -85,11 +89,10 @@ export function clusterService({
       await callers.operator(bearer);
       if (!undo && !table.shards().has(shard))
         throw new ChappeError('notFound', 'shard: there is none with this id now');
-      const key = drainPrefix + shard;
-      await answeringOutages(() =>
-        coordination.transact([], [undo ? { kind: 'delete', key } : { kind: 'put', key, value: '{}' }]),
+      const drain = await answeringOutages(() =>
+        changeDrain(coordination, shard, 'operator', undo ? undefined : now()),
       );
-      return {};
+      return { drainedBy: drainersOf(drain) };
     },
   });
 

@@ -10,6 +10,7 @@ import { z } from 'zod';
 const schema = z.object({
   /** The shard's name: it stays the same over restarts. */
   CHAPPE_SHARD_ID: z.string().regex(/^[A-Za-z0-9._-]+$/, 'letters, digits, `.`, `_` and `-`'),
+  /** Where it runs. Empty, as where Kubernetes gives no such label to pods: the coordinator looks it up. */
   CHAPPE_ZONE: z.string().default('local'),
   /** Where it listens, for relays and gateways: `host:port`. */
   CHAPPE_SENDER_ADDRESS: z.string().default('127.0.0.1:7403'),

@@ -15,6 +15,7 @@ import { phoneNumberFromDigits, type PhoneNumber } from '@chappe/numbers/phone-n
 import type { Range } from '@chappe/ranges/range';
 import { formatRefusedClaim, refusedClaimPrefix } from '@chappe/ranges/refused-claim';
 import { formatShardInfo, shardPrefix, type RangeLoad, type ShardInfo } from '@chappe/ranges/shard-info';
+import { parseToldZone, toldZonePrefix } from '@chappe/ranges/told-zone';
 import type { TableWatcher } from '@chappe/ranges/table-watcher';
 import { refuseDeviceWork, type DeviceWork } from './device-work.ts';
 import { claimRange, type Progress } from './fence.ts';
@@ -38,6 +39,7 @@ export interface ShardOptions {
   readonly id: string;
   /** Made anew with every start of the process. */
   readonly instance: string;
+  /** Empty: its environment does not tell it; the coordinator may. */
   readonly zone: string;
   readonly address: string;
   readonly coordination: Coordination;
@@ -73,6 +75,8 @@ export class Shard implements AsyncDisposable {
   readonly #tickedTo = new Map<string, string>();
   readonly #stopping = new AbortController();
   readonly #tableChange: Disposable;
+  readonly #toldZoneChange: Disposable | undefined;
+  #toldZone = '';
   #lease: Lease | undefined;
   #isLeaving = false;
   #problem: string | undefined = 'not registered yet';
@@ -86,6 +90,10 @@ export class Shard implements AsyncDisposable {
   constructor(options: ShardOptions) {
     this.#options = options;
     this.#tableChange = options.table.onChange(() => this.#wake.resolve());
+    if (options.zone === '') {
+      const key = toldZonePrefix + options.id;
+      this.#toldZoneChange = options.coordination.watch(key, () => this.#wake.resolve());
+    }
   }
 
   start(): void {
@@ -151,6 +159,7 @@ export class Shard implements AsyncDisposable {
     this.#stopping.abort();
     this.#report.resolve();
     this.#tableChange[Symbol.dispose]();
+    this.#toldZoneChange?.[Symbol.dispose]();
     this.#wake.resolve();
     await this.#loops;
     await Promise.all(this.#taking.values());
@@ -185,6 +194,7 @@ export class Shard implements AsyncDisposable {
     while (!signal.aborted) {
       const woken = this.#wake.promise;
       try {
+        await this.#learnZone();
         await this.#register();
         this.#reconcile();
         this.#problem = undefined;
@@ -196,6 +206,16 @@ export class Shard implements AsyncDisposable {
       }
       this.#wake = Promise.withResolvers<void>();
     }
+  }
+
+  async #learnZone(): Promise<void> {
+    const { coordination, id, zone } = this.#options;
+    if (zone !== '') return;
+    const told = await coordination.get(toldZonePrefix + id);
+    const toldZone = told === undefined ? '' : parseToldZone(told.value);
+    if (toldZone === this.#toldZone) return;
+    this.#toldZone = toldZone;
+    this.#report.resolve();
   }
 
   async #register(): Promise<void> {
@@ -375,7 +395,8 @@ export class Shard implements AsyncDisposable {
   }
 
   #info(): ShardInfo {
-    const { id, instance, address, zone } = this.#options;
+    const { id, instance, address } = this.#options;
+    const zone = this.#options.zone || this.#toldZone;
     const load = this.#load();
     return {
       id,

@@ -4,6 +4,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { openPlacementEvents } from '@chappe/coordinator/placement-events';
 import { processMetrics } from '@chappe/telemetry/process-metrics';
 import { openTelemetry } from '@chappe/telemetry/telemetry';
 import { startTestNode } from './test-node.ts';
@@ -15,6 +16,8 @@ interface Described {
 
 test('docs/metrics.md has exactly the metrics of a node, with their types and labels', async () => {
   const telemetry = openTelemetry({ service: 'test', level: 'error' });
+  // Which a node has no use for, and a coordinator process of its own does.
+  openPlacementEvents(telemetry);
   // With a clock of the caller's, crypto runs in this thread and shares the registry.
   await using node = await startTestNode(undefined, { now: Date.now, telemetry: () => telemetry });
   // What belongs to the process and not to the node.

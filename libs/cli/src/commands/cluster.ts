@@ -19,6 +19,12 @@ import { formatTable } from '../table.ts';
 const drainMsMax = 15_000;
 const drainLookMs = 100;
 
+/** What else wants a shard without ranges, and how that ends. */
+const stillDrained = new Map([
+  ['node', 'its node is about to be emptied; `kubectl uncordon` ends that'],
+  ['scaling', 'there are to be fewer senders, and it is the one that goes'],
+]);
+
 interface RangeOptions extends OperatorOptions {
   readonly problems?: boolean;
   readonly check?: boolean;
@@ -46,9 +52,13 @@ export function clusterCommands(program: Command): void {
 
 async function drain(shard: string, options: OperatorOptions & { readonly undo?: boolean }): Promise<void> {
   await withOperator(options, async ({ cluster }) => {
-    await cluster.drainShard({ shard, undo: options.undo === true });
+    const { drainedBy } = await cluster.drainShard({ shard, undo: options.undo === true });
     if (options.undo === true) {
-      note(`${shard} gets its share of the ranges again`);
+      note(
+        drainedBy.length === 0
+          ? `${shard} gets its share of the ranges again`
+          : `${shard} gets none yet: ${drainedBy.map((drainer) => stillDrained.get(drainer) ?? drainer).join('; ')}`,
+      );
       return;
     }
     const endMs = performance.now() + drainMsMax;
@@ -155,9 +165,13 @@ function shardTable(all: readonly Shard[]): string {
       shard.rate.toFixed(1),
       formatCount(shard.capacity),
       formatCount(shard.attachedDevices),
-      [shard.draining ? 'draining' : '', shard.problem].filter(Boolean).join(', ') || 'active',
+      [shard.draining ? drainingState(shard) : '', shard.problem].filter(Boolean).join(', ') || 'active',
     ]),
   );
+}
+
+function drainingState({ drainedBy }: Shard): string {
+  return drainedBy.length === 0 ? 'draining' : `draining (${drainedBy.join(', ')})`;
 }
 
 /** A line for each zone: whether one of them alone could carry the load is read off here. */
