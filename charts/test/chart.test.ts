@@ -60,6 +60,11 @@ test('a value that is missing is named, with what to write', async () => {
     await assert.rejects(render(least.filter((each) => !each.startsWith(value))), hint);
   await assert.rejects(render([...least, 'store.tls.enabled=true']), /store\.tls\.secret is empty/u);
   await assert.rejects(render([...least, 'peers.certManager.enabled=true']), /certManager\.issuer is empty/u);
+  await assert.rejects(render([...least, 'sender.scaling.apply=true']), /sender\.scaling\.most is 0.*--set/u);
+  const apply = ['sender.scaling.apply=true', 'sender.scaling.most=4'];
+  await assert.rejects(render([...least, ...apply]), /set coordinator\.kubernetes\.enabled=true/u);
+  await assert.rejects(render([...most, 'sender.scaling.external=true']), /only one may set the number/u);
+  await assert.rejects(render([...most, 'sender.scaling.least=13']), /most is below sender\.scaling\.least/u);
   await assert.rejects(render([...least, 'log.minInSync=5']), /minInSync is above log\.replication/u);
 });
 
@@ -104,11 +109,12 @@ test('callers find the replicas that there are: each address is a service of the
     );
 });
 
-test('pods are restricted: no root, no rights, nothing to write on, no token', async () => {
+test("pods are restricted: no root, no rights, nothing to write on, no token but the coordinator's", async () => {
   for (const { kind, spec } of await render(most)) {
     const pod = spec?.template?.spec;
     if (pod === undefined) continue;
-    assert.equal(pod.automountServiceAccountToken, false, kind);
+    const isAllowedToAsk = pod.serviceAccountName === 'chappe-coordinator';
+    assert.equal(pod.automountServiceAccountToken, isAllowedToAsk, kind);
     assert.equal(pod.securityContext?.['runAsNonRoot'], true);
     assert.deepEqual(pod.securityContext?.['seccompProfile'], { type: 'RuntimeDefault' });
     for (const { securityContext } of pod.containers) {
@@ -119,6 +125,28 @@ test('pods are restricted: no root, no rights, nothing to write on, no token', a
     const mounted = pod.containers.flatMap(({ volumeMounts = [] }) => volumeMounts.map(({ name }) => name));
     const there = (pod.volumes ?? []).map(({ name }) => String(name));
     assert.deepEqual(new Set(mounted), new Set(there), `${kind}: what is mounted is there, and is used`);
+  }
+});
+
+test('nobody may ask Kubernetes anything, unless the coordinator is to: then it reads pods and nodes, and scales the senders alone', async () => {
+  const rights = async (values: readonly string[]) =>
+    (await render(values)).flatMap(({ kind, rules = [] }) =>
+      rules.map(({ resources, resourceNames, verbs }) =>
+        [kind, ...resources, ...(resourceNames ?? []), '-', ...verbs].join(' '),
+      ),
+    );
+  assert.deepEqual(await rights(least), []);
+  const reading = ['Role pods - get list watch', 'ClusterRole nodes - get list watch'];
+  const scale = 'Role statefulsets/scale chappe-sender -';
+  assert.deepEqual(
+    (await rights([...least, 'coordinator.kubernetes.enabled=true'])).toSorted(),
+    [...reading, `${scale} get`].toSorted(),
+  );
+  assert.deepEqual((await rights(most)).toSorted(), [...reading, `${scale} get patch`].toSorted());
+  const objects = await render(most);
+  for (const service of services) {
+    const account = workloadOf(objects, service).spec?.template?.spec.serviceAccountName;
+    assert.equal(account, service === 'coordinator' ? 'chappe-coordinator' : 'chappe');
   }
 });
 

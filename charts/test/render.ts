@@ -50,6 +50,9 @@ export const most: readonly string[] = [
   'gateway.service.annotations.a/b=c',
   'gateway.countedBusinesses={b-1,b-2}',
   'metrics.dashboards.enabled=true',
+  'coordinator.kubernetes.enabled=true',
+  'sender.scaling.apply=true',
+  'sender.scaling.most=12',
   'networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.name=monitoring',
 ];
 
@@ -66,13 +69,21 @@ interface PodSpec {
   readonly containers: readonly Container[];
   readonly volumes?: readonly Readonly<Record<string, unknown>>[];
   readonly securityContext?: Readonly<Record<string, unknown>>;
+  readonly serviceAccountName?: string;
   readonly automountServiceAccountToken?: boolean;
   readonly terminationGracePeriodSeconds?: number;
   readonly topologySpreadConstraints?: readonly Readonly<Record<string, unknown>>[];
 }
 
+interface Rule {
+  readonly resources: readonly string[];
+  readonly resourceNames?: readonly string[];
+  readonly verbs: readonly string[];
+}
+
 export interface KubernetesObject {
   readonly kind: string;
+  readonly rules?: readonly Rule[];
   readonly metadata: { readonly name: string; readonly annotations?: Readonly<Record<string, string>> };
   readonly spec?: Readonly<Record<string, unknown>> & {
     readonly template?: {

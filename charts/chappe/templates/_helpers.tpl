@@ -40,6 +40,12 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- if not .Values.crypto.keysSecret }}{{ fail "crypto.keysSecret is empty: name the secret with the key-encryption keys, and keep a copy of it elsewhere. Make it with: kubectl create secret generic chappe-keys --from-literal=key-encryption-keys=\"kek-1 $(openssl rand -base64 32)\"" }}{{ end -}}
 {{- if and (not .Values.relay.codes.url) (not .Values.relay.codes.toFile) }}{{ fail "relay.codes.url is empty: give the address that sends one-time codes to phones, or for trials --set relay.codes.toFile=true" }}{{ end -}}
 {{- if and .Values.peers.certManager.enabled (not .Values.peers.certManager.issuer) }}{{ fail "peers.certManager.issuer is empty: name the issuer that makes the certificate of the services, or set peers.certManager.enabled=false" }}{{ end -}}
+{{- with .Values.sender.scaling }}
+{{- if and .apply .external }}{{ fail "sender.scaling.apply and sender.scaling.external are both true: only one may set the number of senders" }}{{ end -}}
+{{- if and .apply (not .most) }}{{ fail "sender.scaling.most is 0: say how many senders there may be, e.g. --set sender.scaling.most=12, or set sender.scaling.apply=false" }}{{ end -}}
+{{- if and .apply (not $.Values.coordinator.kubernetes.enabled) }}{{ fail "sender.scaling.apply needs the API of Kubernetes: set coordinator.kubernetes.enabled=true" }}{{ end -}}
+{{- if and .most (lt (int .most) (int .least)) }}{{ fail "sender.scaling.most is below sender.scaling.least" }}{{ end -}}
+{{- end }}
 {{- if gt (int .Values.log.minInSync) (int .Values.log.replication) }}{{ fail "log.minInSync is above log.replication: no append would ever be answered" }}{{ end -}}
 {{- end }}
 
@@ -145,7 +151,8 @@ securityContext:
 
 {{- /*
 The pod of a service. `env`, `volumes`, `mounts`: YAML lists; `ports`: name to number; `servers`: whose TLS it needs;
-`revisionLabel`: what tells the pods of one version from those of another; `leaves`: seconds in which callers hear that it goes.
+`revisionLabel`: what tells the pods of one version from those of another; `leaves`: seconds in which callers hear that it goes;
+`account`: the service account whose token it is given, absent: none.
 */ -}}
 {{- define "chappe.pod" -}}
 {{- $root := .root }}
@@ -159,8 +166,8 @@ metadata:
     prometheus.io/port: '7490'
     {{- with $root.Values.podAnnotations }}{{ toYaml . | nindent 4 }}{{ end }}
 spec:
-  serviceAccountName: {{ include "chappe.fullname" $root }}
-  automountServiceAccountToken: false
+  serviceAccountName: {{ .account | default (include "chappe.fullname" $root) }}
+  automountServiceAccountToken: {{ not (empty .account) }}
   enableServiceLinks: false
   {{- include "chappe.podSecurity" . | nindent 2 }}
   {{- with $root.Values.imagePullSecrets }}
