@@ -10,6 +10,9 @@ export interface LogLine {
   readonly range: string | undefined;
   /** Of a range that was given up: why. */
   readonly end: string | undefined;
+  /** Of a reshape: the step that it came to, and how long that took. */
+  readonly step: string | undefined;
+  readonly tookMs: number | undefined;
 }
 
 /** The lines of a log file that are whole; none if it is not there. */
@@ -17,7 +20,8 @@ export async function readLog(process: string, path: string): Promise<readonly L
   const text = await readFile(path, 'utf8').catch(() => '');
   return text.split('\n').flatMap((line) => {
     if (!line.startsWith('{') || !line.endsWith('}')) return [];
-    const { time, msg, range, end } = JSON.parse(line) as Record<string, string | undefined>;
-    return [{ process, timeMs: new Date(time ?? 0).getTime(), msg: msg ?? '', range, end }];
+    const { time, msg, range, end, step, tookMs } = JSON.parse(line) as Record<string, string | undefined>;
+    const took = tookMs === undefined ? undefined : Number(tookMs);
+    return [{ process, timeMs: new Date(time ?? 0).getTime(), msg: msg ?? '', range, end, step, tookMs: took }];
   });
 }

@@ -13,6 +13,7 @@ import { kafkaDiskFull, kafkaHangs, tooFewReplicas } from './kafka-refuses.ts';
 import { databaseRestored, kafkaRestored } from './restored-servers.ts';
 import { frozenInside } from './transactions.ts';
 import { framesRepeated, handsetRestored, preKeysDrained, reinstalledHeld, reinstalledResent } from './handsets.ts';
+import { leaderKilledOpen, leaderKilledPrepared, ownerKilledOpen, producerFrozen, reshaped } from './reshapes.ts';
 import { databaseBursts, databaseKilled, databaseSlow, etcdPaused, etcdPausedLong, kafkaKilled } from './servers.ts';
 import {
   billingKilled,
@@ -60,6 +61,11 @@ const rows: readonly Row[] = [
   kafkaHangs,
   databaseRestored,
   kafkaRestored,
+  reshaped,
+  leaderKilledPrepared,
+  leaderKilledOpen,
+  ownerKilledOpen,
+  producerFrozen,
 ].toSorted((a, b) => a.no - b.no);
 
 /** Of each kind of fault one, in some minutes. */

@@ -1,0 +1,165 @@
+/** Rows 23 and 30: ranges are split, merged and moved under load, and whoever takes part dies or stands still meanwhile. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Reshape } from '@chappe/proto/v1/cluster_service';
+import type { FaultCluster } from '../fault-cluster.ts';
+import { quantile } from '../quantile.ts';
+import { bothOf, noNoteSaysNo, recoversWithin, refusesNothing } from '../row.ts';
+import type { Row, RowContext } from '../row.ts';
+
+const pollMs = 20;
+const askMsMax = 2_000;
+const endedWithinMs = 30_000;
+/** What the appends of a range wait at most, at the 99th percentile. */
+const pauseMsMax = 250;
+
+type Request = Parameters<FaultCluster['admin']['cluster']['reshapeRanges']>[0];
+
+/** Ids of the active ranges, in the order of their numbers. */
+async function active(cluster: FaultCluster): Promise<string[]> {
+  return (await cluster.ranges()).filter(({ state }) => state === 'active').map(({ id }) => id);
+}
+
+/** Asked again while the gateway that was asked stands still or is starting. */
+async function ask(cluster: FaultCluster, request: Request): Promise<string> {
+  const endMs = performance.now() + endedWithinMs;
+  for (;;) {
+    try {
+      const { reshape } = await cluster.admin.cluster.reshapeRanges(request, { deadlineMs: askMsMax });
+      return reshape?.id ?? '';
+    } catch (error) {
+      if (performance.now() > endMs) throw error;
+      await pause(askMsMax / 4);
+    }
+  }
+}
+
+async function find(cluster: FaultCluster, id: string): Promise<Reshape | undefined> {
+  return (await cluster.admin.cluster.listReshapes({})).reshapes.find((reshape) => reshape.id === id);
+}
+
+/** Waits until a reshape has come to a step, or beyond it. */
+async function until(
+  cluster: FaultCluster,
+  id: string,
+  isSo: (reshape: Reshape) => boolean,
+): Promise<Reshape | undefined> {
+  const endMs = performance.now() + endedWithinMs;
+  for (;;) {
+    const found = await find(cluster, id);
+    if (found !== undefined && isSo(found)) return found;
+    if (performance.now() > endMs) return undefined;
+    await pause(pollMs);
+  }
+}
+
+const isEnded = ({ step }: Reshape): boolean => step === 'active' || step === 'refused' || step === 'undone';
+
+async function ended({ cluster, note }: RowContext, ids: readonly string[], wanted: RegExp): Promise<void> {
+  for (const id of ids) {
+    const found = await until(cluster, id, isEnded);
+    if (found === undefined) note(`NO end of reshape ${id} within ${endedWithinMs} ms`);
+    else if (!wanted.test(found.step)) note(`NO ${wanted.source}: reshape ${id} is ${found.step}, ${found.problem}`);
+  }
+}
+
+/** From the seal to the moment in which the new ranges take appends, by what the leader logged; and until they are worked on. */
+async function notePauses({ cluster, note }: RowContext, sinceMs: number): Promise<void> {
+  const lines = (await cluster.said(sinceMs)).filter(({ msg }) => msg === 'reshape');
+  const took = (step: string): number[] => lines.filter((line) => line.step === step).map(({ tookMs = 0 }) => tookMs);
+  const [sealed, open, worked] = [took('sealed'), took('open'), took('active')];
+  const pauses = sealed.map((ms, index) => ms + (open[index] ?? 0));
+  if (pauses.length === 0) return;
+  const p99 = Math.round(quantile(pauses, 0.99));
+  note(
+    `${pauses.length} reshapes: appends waited ${Math.round(quantile(pauses, 0.5))} ms at the median, ${p99} ms at p99; ` +
+      `worked on ${Math.round(quantile(worked, 0.5))} ms later, ${Math.round(quantile(worked, 1))} ms at most`,
+  );
+  if (p99 > pauseMsMax) note(`NO pause below ${pauseMsMax} ms at p99`);
+}
+
+let begunMs = 0;
+
+/** Every second range is split, one goes to another zone, and what was split becomes one again. */
+export const reshaped: Row = {
+  no: 23,
+  name: 'ranges are split, moved and merged',
+  injection: '4 splits, 2 moves, 4 merges',
+  inject: async (context) => {
+    const { cluster } = context;
+    begunMs = Date.now();
+    const ids = (await active(cluster)).filter((_, index) => index % 4 === 1).slice(0, 4);
+    const split = [];
+    for (const id of ids) split.push(await ask(cluster, { ranges: [id], atMiddle: true }));
+    await ended(context, split, /active/);
+    const made: string[][] = [];
+    for (const id of split) made.push((await find(cluster, id))?.newRanges ?? []);
+    for (const [range] of made.slice(0, 2))
+      await cluster.admin.cluster.moveRange({ range: range ?? '', shard: 'sender-b2' });
+    await pause(2_000);
+    const merged = [];
+    for (const ranges of made) merged.push(await ask(cluster, { ranges }));
+    await ended(context, merged, /active/);
+  },
+  heal: (context) => notePauses(context, begunMs),
+  acceptance: bothOf(recoversWithin(5_000), refusesNothing, noNoteSaysNo),
+};
+
+/** Kills somebody as soon as a split has come to a step. */
+function killedAt(
+  no: number,
+  who: string,
+  step: string,
+  victim: (cluster: FaultCluster, owner: string) => Promise<string>,
+): Row {
+  let killed = '';
+  let split = '';
+  return {
+    no,
+    name: `${who} dies while a range is split`,
+    injection: `kill -9 of ${who} once the split is ${step}`,
+    faultMs: 12_000,
+    inject: async ({ cluster, note }) => {
+      const range = (await cluster.ranges()).find(({ state, rate }) => state === 'active' && rate > 0);
+      if (range === undefined) throw new Error('no range has messages');
+      split = await ask(cluster, { ranges: [range.id], atMiddle: true });
+      killed = await victim(cluster, range.owner);
+      const steps = ['requested', 'prepared', 'sealed', 'open', 'active'];
+      await until(cluster, split, (reshape) => steps.indexOf(reshape.step) >= steps.indexOf(step) || isEnded(reshape));
+      await cluster.kill(killed);
+      note(`${killed} was killed when the split was ${(await find(cluster, split))?.step ?? 'gone'}`);
+    },
+    heal: async (context) => {
+      await context.cluster.start(killed);
+      await ended(context, [split], /active|undone/);
+    },
+    acceptance: bothOf(recoversWithin(8_000), noNoteSaysNo),
+  };
+}
+
+export const leaderKilledPrepared = killedAt(23.1, 'the leading coordinator', 'prepared', (cluster) =>
+  cluster.leader(),
+);
+export const leaderKilledOpen = killedAt(23.2, 'the leading coordinator', 'open', (cluster) => cluster.leader());
+export const ownerKilledOpen = killedAt(23.3, 'the owner of old and new ranges', 'open', async (_, owner) => owner);
+
+/** A producer that heard nothing of it comes back with what it had in hand. */
+export const producerFrozen: Row = {
+  no: 30,
+  name: 'producer frozen across a reshape, another one starting in the middle',
+  injection: 'SIGSTOP gateway-a for two splits, kill -9 and start of gateway-b between them',
+  faultMs: 1_000,
+  inject: async (context) => {
+    const { cluster } = context;
+    begunMs = Date.now();
+    await cluster.freeze('gateway-a');
+    const [first, second] = (await active(cluster)).filter((_, index) => index % 5 === 1);
+    const split = [await ask(cluster, { ranges: [first ?? ''], atMiddle: true })];
+    await cluster.kill('gateway-b');
+    await cluster.start('gateway-b');
+    await pause(3_000);
+    split.push(await ask(cluster, { ranges: [second ?? ''], atMiddle: true }));
+    await ended(context, split, /active/);
+  },
+  heal: ({ cluster }) => cluster.thaw('gateway-a'),
+  acceptance: noNoteSaysNo,
+};
