@@ -57,12 +57,12 @@ export class ScalingLook {
     const replicas = await kubernetes?.replicas();
     const look = await readLook(coordination);
     const isMeasured = monotonicMs() - this.#measuredAtMs >= loadLookMs;
-    if (isMeasured) await this.#measure(look, replicas?.count ?? look.shards.size);
+    if (isMeasured) await this.#measure(look, replicas?.count ?? look.shards.size, kubernetes?.statefulSet);
     if (kubernetes === undefined || replicas === undefined || !isApplied) return loadLookMs;
     return this.#step(kubernetes, look, replicas);
   }
 
-  async #measure({ ranges, shards }: Look, replicas: number): Promise<void> {
+  async #measure({ ranges, shards, drainEntries }: Look, replicas: number, statefulSet = ''): Promise<void> {
     const { log, events, settings, monotonicMs } = this.#dependencies;
     const topics = new Set(ranges.filter(({ state }) => state !== 'sealed').map(({ topic }) => topic));
     const ends = await endsOf(log, [...topics]);
@@ -71,7 +71,10 @@ export class ScalingLook {
     this.#ends = noteEnds(this.#ends, topics, ends, atMs);
     const load = loadOf(this.#ends, ranges, [...shards.values()], atMs);
     const areAllAlive = shards.size >= replicas;
-    const { desired, reason, state } = decideScaling(this.#state, { atMs, replicas, areAllAlive, load }, settings);
+    const last = drainEntries.get(`${statefulSet}-${replicas - 1}`);
+    const aimedAt = last === undefined || parseDrain(last.value).scaling === undefined ? replicas : replicas - 1;
+    const seen = { atMs, replicas, aimedAt, areAllAlive, load };
+    const { desired, reason, state } = decideScaling(this.#state, seen, settings);
     this.#state = state;
     this.#desired = desired;
     events.decided(desired, replicas, reason, load);

@@ -33,6 +33,8 @@ export interface Seen {
   readonly atMs: number;
   /** How many senders are asked for at present. */
   readonly replicas: number;
+  /** How many a leader before this one was about to have. Absent: no step of it is under way. */
+  readonly aimedAt?: number;
   /** Whether each of them is alive: otherwise there are never fewer. */
   readonly areAllAlive: boolean;
   readonly load: Load;
@@ -82,7 +84,9 @@ export function decideScaling(
   const measured = measuredCapacity(before, seen);
   const begun = { measured, sinceMs: atMs, changedAtMs: atMs, wanted: [] };
   const isAnew = before === undefined || isScaledByOthers(before, replicas);
-  const state = isAnew ? { ...begun, replicas, desired: replicas } : { ...before, measured };
+  const state = isAnew
+    ? { ...begun, replicas, desired: (before === undefined ? seen.aimedAt : undefined) ?? replicas }
+    : { ...before, measured };
   const capacity = measured?.capacity ?? seen.load.capacity;
   const { count, reason } = wantedSenders(state.desired, { ...seen.load, capacity }, settings);
   // The long window begins anew: what was not measured must not count as quiet.
@@ -147,6 +151,8 @@ function stepped(
 ): number {
   const { atMs, replicas, areAllAlive } = seen;
   if (desired < settings.least) return settings.least;
+  // Not for the load's sake, so no window of it is waited for; one goes after the other all the same.
+  if (desired > settings.most) return replicas > desired ? desired : desired - 1;
   const countsSince = (ms: number): number[] => wanted.filter((each) => each.atMs >= ms).map(({ count }) => count);
   if (atMs - sinceMs >= scaleUpWindowMs) {
     const up = Math.min(...countsSince(atMs - scaleUpWindowMs));

@@ -144,6 +144,19 @@ test('each zone alone carries the load when that is asked for', () => {
   assert.deepEqual(wantedSenders(2, load(4_000), settings), { count: 4, reason: 'load' });
 });
 
+test('what is beyond the most goes one by one, without a quiet window', () => {
+  assert.deepEqual(
+    follow(13, 25, settings, () => load(6_000)),
+    [12, 11, 10, 10, 10, 10],
+  );
+});
+
+test('a leader goes on with what the one before it was about', () => {
+  const seen = { atMs: 0, replicas: 6, areAllAlive: true, load: load(undefined) };
+  assert.equal(decideScaling(undefined, { ...seen, aimedAt: 5 }, settings).desired, 5);
+  assert.equal(decideScaling(undefined, seen, settings).desired, 6);
+});
+
 test('a number that somebody else has set is where it goes on from', () => {
   let state: ScalingState | undefined;
   const decide = (atMs: number, replicas: number) => {
