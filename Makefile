@@ -161,6 +161,7 @@ k8s-status: setup
 K8S_STEPS ?= all
 k8s-test: setup
 	@node load-tests/kubernetes/main.ts --steps $(K8S_STEPS) $(if $(REPORTS),--reports $(REPORTS)) $(if $(KEEP),--keep)
+	@node --test charts/test/kubernetes-api.test.ts
 
 BUILD ?= docker build
 image:

@@ -10,18 +10,17 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { labFolder, versions } from './tools.ts';
 
 const run = promisify(execFile);
 const programs = ['etcd', 'kube-apiserver', 'kube-controller-manager'] as const;
 const startMsMax = 90_000;
 
-const folder =
-  process.env['CHAPPE_LAB_BIN'] ??
-  join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'chappe-lab', 'bin');
+const folder = join(labFolder, 'programs', `kubernetes-${versions.kubernetes}`);
 
 /** Why there can be no API server; undefined: there can. */
 export function whyNoApiServer(): string | undefined {

@@ -4,6 +4,7 @@ import { setCable } from '../../../charts/lab/node.ts';
 import { kubectl, until } from '../../../charts/lab/kubectl.ts';
 import { nodes } from '../../../charts/lab/layout.ts';
 import { podsOf } from '../pods.ts';
+import { namespace } from '../releases.ts';
 import { secondsText, type Step } from '../step.ts';
 import { complaintsAbout, underLoad } from '../under-load.ts';
 import { allReady } from './changes.ts';
@@ -13,6 +14,13 @@ const lostMsMax = 120_000;
 /** From the loss until every range serves again, with what a message takes without it on top. */
 const recoveryMsMax = 30_000;
 
+/** `Local`: a node to its own pods, as behind a balancer that asks nodes for their health, which a lost one does not answer. */
+async function handConnections(policy: 'Local' | 'Cluster'): Promise<void> {
+  const patch = JSON.stringify({ spec: { externalTrafficPolicy: policy } });
+  for (const service of ['chappe-gateway', 'chappe-relay'])
+    await kubectl(['--namespace', namespace, 'patch', 'service', service, `--patch=${patch}`]);
+}
+
 export const zoneLoss: Step = {
   name: 'zone-loss',
   what: 'zone b is cut off under load, for as long as Kubernetes takes to call its node lost, and comes back',
@@ -21,6 +29,7 @@ export const zoneLoss: Step = {
     if (lost === undefined) throw new Error('the lab has one node only');
     const { signal } = context;
     let calledLostMs = 0;
+    await handConnections('Local');
     const load = await underLoad({ ...context, ...context.installed() }, async () => {
       const startedAt = performance.now();
       await setCable(lost, 'down');
@@ -33,6 +42,7 @@ export const zoneLoss: Step = {
         await pause(5_000, undefined, { signal });
       } finally {
         await setCable(lost, 'up');
+        await handConnections('Cluster');
       }
       await kubectl(['wait', '--for=condition=Ready', `node/${lost.name}`, '--timeout=120s']);
       await allReady(12);
