@@ -25,6 +25,7 @@ import { Changes } from './changes.ts';
 import { closeRange } from './close-range.ts';
 import { ContactCache } from './contact-cache.ts';
 import { loadContacts } from './contact-store.ts';
+import { ContactSample } from './contact-sample.ts';
 import { cutBatch } from './cut-batch.ts';
 import { refuseDeviceWork, type DeviceSink, type DeviceWork } from './device-work.ts';
 import type { SenderEvents } from './events.ts';
@@ -93,6 +94,7 @@ export class RangeWorker {
   readonly #attachments: Attachments;
   readonly #publisher: OutboxPublisher;
   readonly #clock: LogClock;
+  readonly #sample = new ContactSample();
   #clocksAreApart = false;
   #progress: Progress;
   #commands: ReadCommand[] = [];
@@ -139,6 +141,11 @@ export class RangeWorker {
 
   get nextOffset(): number {
     return this.#progress.nextOffset;
+  }
+
+  /** Half of its commands are of numbers below; undefined: it has done too few to say. */
+  get median(): string | undefined {
+    return this.#sample.median();
   }
 
   get attachedDevices(): number {
@@ -484,6 +491,7 @@ export class RangeWorker {
     this.#progress = outcome.progress;
     this.#problem = undefined;
     this.#commands = this.#commands.slice(commands.length);
+    for (const command of commands) this.#sample.add(command.record.key);
     for (const state of states.values()) this.#cache.set(state);
     this.#room.resolve();
     this.#room = Promise.withResolvers<void>();

@@ -423,11 +423,12 @@ export class Shard implements AsyncDisposable {
     for (const [id, { reason, nextOffset }] of this.#alarms)
       load[id] = { nextOffset, rate: 0, problem: `stopped: ${reason}`.slice(0, problemCharactersMax), isStopped: true };
     for (const worker of this.#workers.values()) {
-      const { nextOffset } = worker;
+      const { nextOffset, median } = worker;
       const own = worker.problem?.slice(0, problemCharactersMax);
       load[worker.range.id] = {
         nextOffset,
         rate: this.#rateOf(worker),
+        ...(median === undefined ? {} : { median }),
         ...(own === undefined ? {} : { problem: own }),
       };
     }
