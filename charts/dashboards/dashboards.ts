@@ -169,6 +169,32 @@ const ranges: Dashboard = {
       ['sum by (outcome) (increase(chappe_coordinator_reshapes_total{@}[1h]))', '{{outcome}}'],
       ['sum (increase(chappe_coordinator_late_records_total{@}[1h]))', 'late records'],
     ),
+    lines(
+      'How many senders there should be',
+      'none',
+      'With sender.scaling: what the leader wants, and why; senders that are alive.',
+      ['max by (reason) (chappe_coordinator_desired_senders{@})', 'wanted: {{reason}}'],
+      ['sum (chappe_coordinator_zone_shards{@})', 'alive'],
+    ),
+    lines('Commands that come in', 'cps', 'With sender.scaling: by the ends of the topics, over 30 s.', [
+      'max (chappe_coordinator_arrivals_commands{@})',
+      'come in',
+    ]),
+    lines(
+      'Backlog and the sender that goes',
+      's',
+      'With sender.scaling: age of the oldest command; how long a sender that is to go has kept ranges, of which 300 s are the most.',
+      ['max (chappe_coordinator_backlog_age_seconds{@})', 'oldest command'],
+      ['max (chappe_coordinator_scale_down_drain_seconds{@})', 'keeps ranges'],
+    ),
+    stacked(
+      'Senders added, removed and emptied',
+      'short',
+      'In the last hour, by what was done and because of what; looks at the load or Kubernetes that failed.',
+      ['sum by (step) (increase(chappe_coordinator_scale_steps_total{@}[1h]))', 'sender {{step}}'],
+      ['sum by (by, change) (increase(chappe_coordinator_drains_total{@}[1h]))', '{{by}}: {{change}}'],
+      ['sum (increase(chappe_coordinator_placement_failures_total{@}[1h]))', 'looks failed'],
+    ),
   ],
 };
 

@@ -25,9 +25,7 @@ const folder = join(labFolder, 'programs', `kubernetes-${versions.kubernetes}`);
 /** Why there can be no API server; undefined: there can. */
 export function whyNoApiServer(): string | undefined {
   const missing = programs.filter((program) => !existsSync(join(folder, program)));
-  return missing.length === 0
-    ? undefined
-    : `${missing.join(', ')} not in ${folder}: the lab of \`make k8s-test\` builds them`;
+  return missing.length === 0 ? undefined : `${missing.join(', ')} not in ${folder}: \`make k8s-up\` builds them`;
 }
 
 export interface ApiServer extends AsyncDisposable {
