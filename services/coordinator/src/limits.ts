@@ -33,7 +33,7 @@ export const lateRecordsLookMs = 60_000;
 /** Of those, so many at a time. */
 export const lateRecordsMax = 1_000;
 
-/** Reshapes that go on at once: each holds the appends of its ranges for some 100 ms. */
+/** Reshapes that go on at once; of these one at a time holds the appends of its ranges, for some 200 ms. */
 export const reshapesAtOnceMax = 4;
 
 /** The journal is cut back after so many new lines: it may be longer by these. */

@@ -92,18 +92,24 @@ export class Reshaper implements AsyncDisposable {
     if (found === undefined) return;
     // Of two wishes for one range the second sees what the first has made of it.
     let isBeginning = found.reshapes.some(({ id, step }) => step === 'requested' && this.#running.has(id));
+    // Brokers seal one after the other anyway: side by side, appends would wait for all of them.
+    let isHolding = found.reshapes.some(
+      ({ id, step }) => step === 'sealed' || (step === 'prepared' && this.#running.has(id)),
+    );
     for (const reshape of found.reshapes) {
       if (this.#running.has(reshape.id)) continue;
       const action = nextAction(reshape, found);
       if (action.kind === 'wait') continue;
       // One that has begun goes on whatever else there is: it may hold appends.
       if (reshape.step === 'requested' && (isBeginning || this.#running.size >= reshapesAtOnceMax)) continue;
+      if (action.kind === 'seal' && isHolding) continue;
       const done = this.#act(reshape, action, found).finally(() => {
         this.#running.delete(reshape.id);
         this.#wake.resolve();
       });
       this.#running.set(reshape.id, done);
       isBeginning ||= reshape.step === 'requested';
+      isHolding ||= action.kind === 'seal';
     }
     if (performance.now() < this.#lateLookAtMs) return;
     this.#lateLookAtMs = performance.now() + lateRecordsLookMs;
@@ -128,7 +134,7 @@ export class Reshaper implements AsyncDisposable {
   }
 
   async #act(reshape: Reshape, action: ReshapeAction, found: Found): Promise<void> {
-    const { log, events, journal } = this.#dependencies;
+    const { log, events, journal, now } = this.#dependencies;
     const name = `${reshape.id} of ${reshape.old.join(' and ')}`;
     try {
       switch (action.kind) {
@@ -141,8 +147,9 @@ export class Reshaper implements AsyncDisposable {
           await this.#prepare(reshape, action.old, action.cuts, found);
           return;
         case 'seal': {
+          const startedMs = now();
           const ends = await Promise.all(action.old.map(async ({ id, topic }) => [id, await log.seal(topic)] as const));
-          await this.#step(reshape, { step: 'sealed', ends: Object.fromEntries(ends) }, found);
+          await this.#step(reshape, { step: 'sealed', ends: Object.fromEntries(ends) }, found, [], [], startedMs);
           return;
         }
         case 'open':
@@ -261,19 +268,24 @@ export class Reshaper implements AsyncDisposable {
     return { key: reshapePrefix + id, modRevision: entries.get(reshapePrefix + id)?.modRevision ?? 0 };
   }
 
-  /** Writes the record with a change. Nothing happens if anything is not as it was read: the next look sees it. */
+  /**
+   * Writes the record with a change. Nothing happens if anything is not as it was read: the next look sees it.
+   *
+   * @param startedMs when the step began, if it had to wait for its turn first
+   */
   async #step(
     reshape: Reshape,
     change: Partial<Reshape>,
     found: Found,
     operations: readonly Operation[] = [],
     compares: readonly Compare[] = [],
+    startedMs = reshape.sinceMs,
   ): Promise<void> {
     const { events, now } = this.#dependencies;
     const next: Reshape = { ...reshape, ...change, ...(change.step === undefined ? {} : { sinceMs: now() }) };
     const put: Operation = { kind: 'put', key: reshapePrefix + reshape.id, value: formatReshape(next) };
     const isWritten = await this.#write([this.#compareRecord(reshape, found), ...compares], [put, ...operations]);
-    if (isWritten && change.step !== undefined) events.reshaped(next, next.sinceMs - reshape.sinceMs);
+    if (isWritten && change.step !== undefined) events.reshaped(next, next.sinceMs - startedMs);
     if (isWritten && isEnded(next))
       await this.#dependencies.journal.trim(this.#dependencies.coordination, this.#leadership);
   }
