@@ -17,6 +17,7 @@ import type { Journal } from './journal.ts';
 import { moveLateRecords } from './late-records.ts';
 import type { Leadership } from './leadership.ts';
 import { lateRecordsLookMs, lookIntervalMs, reshapesAtOnceMax, retryMs } from './limits.ts';
+import { lookRepeatedly, type RepeatedLook } from './repeated-look.ts';
 import { nextAction, type ClusterView, type ReshapeAction } from './reshape-steps.ts';
 
 export interface ReshaperDependencies {
@@ -42,52 +43,33 @@ export class Reshaper implements AsyncDisposable {
   readonly #stopping = new AbortController();
   /** By reshape: what is being done. */
   readonly #running = new Map<string, Promise<void>>();
-  #wake = Promise.withResolvers<void>();
   #lateLookAtMs = 0;
-  readonly #loop: Promise<void>;
+  readonly #looks: RepeatedLook;
 
   constructor(dependencies: ReshaperDependencies, leadership: Leadership) {
     this.#dependencies = dependencies;
     this.#leadership = leadership;
-    leadership.lost.addEventListener('abort', () => this.#wake.resolve(), { once: true });
-    this.#loop = this.#run();
+    const look = async (): Promise<number> => {
+      await this.#look();
+      return lookIntervalMs;
+    };
+    this.#looks = lookRepeatedly(look, (error) => dependencies.events.failed(error));
   }
 
   /** Something changed in coordination. */
   wake(): void {
-    this.#wake.resolve();
+    this.#looks.wake();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort();
-    this.#wake.resolve();
-    await this.#loop;
+    await this.#looks[Symbol.asyncDispose]();
     await Promise.all(this.#running.values());
-  }
-
-  async #run(): Promise<void> {
-    let waitMs: number = retryMs.first;
-    while (!this.#hasEnded()) {
-      const woken = this.#wake.promise;
-      try {
-        await this.#look();
-        waitMs = retryMs.first;
-        await Promise.race([woken, sleep(lookIntervalMs, undefined, { ref: false })]);
-      } catch (error) {
-        this.#dependencies.events.failed(error);
-        await sleep(waitMs, undefined, { signal: this.#stopping.signal, ref: false }).catch(() => undefined);
-        waitMs = Math.min(waitMs * 2, retryMs.longest);
-      }
-      this.#wake = Promise.withResolvers<void>();
-    }
-  }
-
-  #hasEnded(): boolean {
-    return this.#stopping.signal.aborted || this.#leadership.lost.aborted;
   }
 
   /** Begins the next step of every reshape that has none going on. */
   async #look(): Promise<void> {
+    if (this.#leadership.lost.aborted) return;
     const found = await this.#read();
     if (found === undefined) return;
     // Of two wishes for one range the second sees what the first has made of it.
@@ -105,7 +87,7 @@ export class Reshaper implements AsyncDisposable {
       if (action.kind === 'seal' && isHolding) continue;
       const done = this.#act(reshape, action, found).finally(() => {
         this.#running.delete(reshape.id);
-        this.#wake.resolve();
+        this.#looks.wake();
       });
       this.#running.set(reshape.id, done);
       isBeginning ||= reshape.step === 'requested';
