@@ -162,6 +162,12 @@ const ranges: Dashboard = {
       'chappe_coordinator_reshape_step_seconds',
       'step',
     ),
+    percentiles(
+      'Appends that waited for a reshape',
+      'In gateways; senders wait as long for their answers. Nothing: no range was replaced.',
+      'chappe_gateway_append_held_seconds',
+      'pod',
+    ),
     stacked(
       'Reshapes',
       'short',

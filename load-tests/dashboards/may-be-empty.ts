@@ -6,6 +6,7 @@ export const mayBeEmpty: Readonly<Record<string, string>> = {
   'message/Envelopes that devices cannot read': 'all can be read',
   'message/Commands without effect': 'no repeat and no tick in a short run',
   'ranges/Steps of reshapes': 'there is none',
+  'ranges/Appends that waited for a reshape': 'there is none',
   'ranges/Reshapes': 'there is none',
   'ranges/How many senders there should be': 'the local cluster does not scale',
   'ranges/Commands that come in': 'the local cluster does not scale',

@@ -13,6 +13,7 @@ export interface LogLine {
   /** Of a reshape: the step that it came to, and how long that took. */
   readonly step: string | undefined;
   readonly tookMs: number | undefined;
+  readonly heldMs: number | undefined;
 }
 
 /** The lines of a log file that are whole; none if it is not there. */
@@ -20,8 +21,9 @@ export async function readLog(process: string, path: string): Promise<readonly L
   const text = await readFile(path, 'utf8').catch(() => '');
   return text.split('\n').flatMap((line) => {
     if (!line.startsWith('{') || !line.endsWith('}')) return [];
-    const { time, msg, range, end, step, tookMs } = JSON.parse(line) as Record<string, string | undefined>;
-    const took = tookMs === undefined ? undefined : Number(tookMs);
-    return [{ process, timeMs: new Date(time ?? 0).getTime(), msg: msg ?? '', range, end, step, tookMs: took }];
+    const { time, msg, range, end, step, tookMs, heldMs } = JSON.parse(line) as Record<string, string | undefined>;
+    const [took, held] = [tookMs, heldMs].map((ms) => (ms === undefined ? undefined : Number(ms)));
+    const timeMs = new Date(time ?? 0).getTime();
+    return [{ process, timeMs, msg: msg ?? '', range, end, step, tookMs: took, heldMs: held }];
   });
 }

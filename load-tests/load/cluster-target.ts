@@ -5,7 +5,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { environmentOf, identityOfCluster, makeDatabase } from '../cluster/environment.ts';
-import { addressesOf, dataFolder, initialBounds, members, type Member } from '../cluster/layout.ts';
+import { addressesOf, adminPortOf, dataFolder, initialBounds, members, type Member } from '../cluster/layout.ts';
 import { nodeEnvironment } from '../cluster/node-settings.ts';
 import { startMember, untilReady, type MemberOptions } from '../cluster/member-process.ts';
 import { etcd } from '../stack/etcd.ts';
@@ -27,6 +27,8 @@ export interface ClusterTarget extends Target {
   stop(name: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   /** Resolves when every process says that it is ready. */
   ready(): Promise<void>;
+  /** What each process of a service tells Prometheus. */
+  metrics(service: Member['service']): Promise<readonly string[]>;
   /** The names of Chappe's own processes. */
   readonly services: readonly string[];
 }
@@ -96,6 +98,12 @@ export async function startClusterTarget({ profiled }: TargetOptions, folder: st
     },
     stop: (name, signal) => stopServer(dataFolder, name, signal),
     ready: () => untilReady(members),
+    metrics: (service) =>
+      Promise.all(
+        members
+          .filter((member) => member.service === service)
+          .map(async (member) => (await fetch(`http://127.0.0.1:${adminPortOf(member)}/metrics`)).text()),
+      ),
     services: members.map(({ name }) => name),
     [Symbol.asyncDispose]: () => endAll('SIGKILL'),
   };

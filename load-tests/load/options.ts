@@ -16,6 +16,7 @@ export const scenarioNames = [
   'soak',
   'floor',
   'scaling',
+  'reshape',
   'bench',
 ] as const;
 

@@ -2,14 +2,15 @@
 import { benchCluster } from './bench-cluster.ts';
 import { benchStandalone } from './bench-standalone.ts';
 import { cpuByPart } from './cpu-by-part.ts';
-import { startClusterTarget, type ClusterTarget } from './cluster-target.ts';
+import { startClusterTarget } from './cluster-target.ts';
 import { boundsFor } from './contacts.ts';
 import { withValue, type Figure } from './figures.ts';
 import { formatFigures, formatParts, formatProcesses, formatWindow, windowHeader } from './format.ts';
-import type { Options } from './options.ts';
+import type { Options, ScenarioName } from './options.ts';
+import { measureReshape } from './reshape.ts';
 import { describeRun } from './run-report.ts';
 import type { WindowResult } from './run-window.ts';
-import { businessesFor, scenarios, warmUpName, type Scene } from './scenarios.ts';
+import { businessesFor, scenarios, warmUpName, type PlayedName, type Scene } from './scenarios.ts';
 import { measureScaling, type ScalingCurve } from './scaling.ts';
 import { Stage } from './stage.ts';
 import { startStandaloneTarget } from './standalone-target.ts';
@@ -23,19 +24,29 @@ export async function runLoad(options: Options, folder: string, reportsFolder: s
   const targetOptions = options.profiled === undefined ? {} : { profiled: options.profiled };
   if (options.mode === 'cluster') {
     await using target = await startClusterTarget(targetOptions, `${folder}/stack`);
-    const ofCluster = options.scenario === 'scaling' ? measureScaling : benchCluster;
-    return await runOn(target, options, reportsFolder, (scene) => ofCluster(scene, target));
+    const ofCluster = { scaling: measureScaling, reshape: measureReshape, bench: benchCluster };
+    return await runOn(target, options, reportsFolder, (scene) => {
+      const { scenario } = options;
+      return isPlayed(scenario) ? scenarios[scenario](scene) : ofCluster[scenario](scene, target);
+    });
   }
-  if (options.scenario === 'scaling') throw new Error('scaling is of a cluster: MODE=cluster');
+  if (options.scenario === 'scaling' || options.scenario === 'reshape')
+    throw new Error(`${options.scenario} is of a cluster: MODE=cluster`);
   await using target = await startStandaloneTarget(targetOptions, boundsFor(options.ranges));
-  return await runOn(target, options, reportsFolder, benchStandalone);
+  return await runOn(target, options, reportsFolder, (scene) =>
+    isPlayed(options.scenario) ? scenarios[options.scenario](scene) : benchStandalone(scene),
+  );
+}
+
+function isPlayed(scenario: ScenarioName): scenario is PlayedName {
+  return scenario in scenarios;
 }
 
 async function runOn(
-  target: Target | ClusterTarget,
+  target: Target,
   options: Options,
   reportsFolder: string,
-  ofMode: (scene: Scene) => Promise<void>,
+  playOn: (scene: Scene) => Promise<void>,
 ): Promise<number> {
   print(`${target.mode} is ready after ${(target.startMs / 1_000).toFixed(1)} s: ${target.shape}`);
   const windows: WindowResult[] = [];
@@ -59,8 +70,7 @@ async function runOn(
         scaled: (curve) => (scaling = curve),
         print,
       };
-      const { scenario } = options;
-      await (scenario === 'bench' || scenario === 'scaling' ? ofMode(scene) : scenarios[scenario](scene));
+      await playOn(scene);
     }
   }
   const measured = windows.filter(({ name }) => name !== warmUpName);

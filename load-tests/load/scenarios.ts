@@ -18,8 +18,8 @@ export interface Scene {
   readonly print: (line: string) => void;
 }
 
-/** The bench has a form of its own for each mode, and only a cluster has shards. */
-export type PlayedName = Exclude<ScenarioName, 'bench' | 'scaling'>;
+/** The bench has a form of its own for each mode, and only a cluster has shards and changes its ranges. */
+export type PlayedName = Exclude<ScenarioName, 'bench' | 'scaling' | 'reshape'>;
 
 export const scenarios: Readonly<Record<PlayedName, (scene: Scene) => Promise<void>>> = {
   steady,

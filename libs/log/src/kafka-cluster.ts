@@ -18,11 +18,16 @@ import { LogError } from './log-error.ts';
 /** Appends wait for replicas; questions must not wait behind them. */
 type Purpose = 'append' | 'ask';
 
+/** Who leads a topic, since which leader epoch. */
+export interface LeaderAddress extends BrokerAddress {
+  readonly epoch: number;
+}
+
 export class KafkaCluster {
   readonly #access: KafkaAccess;
   readonly #seeds: readonly BrokerAddress[];
   readonly #connections = new Map<string, Promise<KafkaConnection>>();
-  readonly #leaders = new Map<string, BrokerAddress>();
+  readonly #leaders = new Map<string, LeaderAddress>();
   #brokers = new Map<number, BrokerAddress>();
   #closed = false;
 
@@ -88,14 +93,15 @@ export class KafkaCluster {
   }
 
   /** @throws LogError `no_topic`; `invalid` if it has several partitions; `ElsewhereError` while a leader is elected. */
-  async leaderOf(topic: string): Promise<BrokerAddress> {
+  async leaderOf(topic: string): Promise<LeaderAddress> {
     const known = this.#leaders.get(topic);
     if (known !== undefined) return known;
-    const { nodeId } = chooseLeader(topic, await this.#opinions(topic));
+    const { nodeId, epoch } = chooseLeader(topic, await this.#opinions(topic));
     const address = this.#brokers.get(nodeId);
     if (address === undefined) throw new ElsewhereError(topic, codes.leaderNotAvailable);
-    this.#leaders.set(topic, address);
-    return address;
+    const leader = { ...address, epoch };
+    this.#leaders.set(topic, leader);
+    return leader;
   }
 
   /** What the brokers know of a topic: one of them for certain, the others if they answer soon. */
@@ -132,7 +138,7 @@ export class KafkaCluster {
    */
   async atLeader<T>(
     topic: string,
-    work: (connection: KafkaConnection, leader: BrokerAddress) => Promise<T>,
+    work: (connection: KafkaConnection, leader: LeaderAddress) => Promise<T>,
   ): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -148,9 +154,12 @@ export class KafkaCluster {
   }
 
   /** As `atLeader`, but the answer counts only if the brokers say afterwards that the leader was one. */
-  atConfirmedLeader<T>(topic: string, work: (connection: KafkaConnection) => Promise<T>): Promise<T> {
+  atConfirmedLeader<T>(
+    topic: string,
+    work: (connection: KafkaConnection, leader: LeaderAddress) => Promise<T>,
+  ): Promise<T> {
     return this.atLeader(topic, async (connection, leader) => {
-      const answer = await work(connection);
+      const answer = await work(connection, leader);
       this.forgetLeader(topic);
       if (nameOf(await this.leaderOf(topic)) !== nameOf(leader)) throw new ElsewhereError(topic, codes.notLeader);
       return answer;

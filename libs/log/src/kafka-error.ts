@@ -14,6 +14,7 @@ export const codes = {
   invalidConfig: 40,
   policyViolation: 44,
   fencedLeaderEpoch: 74,
+  unknownLeaderEpoch: 75,
   invalidRecord: 87,
 } as const;
 
@@ -23,7 +24,8 @@ export function isElsewhere(code: number): boolean {
     code === codes.unknownTopic ||
     code === codes.leaderNotAvailable ||
     code === codes.notLeader ||
-    code === codes.fencedLeaderEpoch
+    code === codes.fencedLeaderEpoch ||
+    code === codes.unknownLeaderEpoch
   );
 }
 

@@ -47,4 +47,6 @@ export const propagationPollMs = 20;
 
 /** A seal stands once two looks at the leader so far apart agree (protocol: seal). */
 export const sealSettleMs = 100;
+/** It reaches the leader some milliseconds after it is made. */
+export const sealPollMs = 10;
 export const sealTimeoutMs = 20_000;

@@ -335,10 +335,9 @@ export function alterTopicRequest(
   };
 }
 
-/** Where a leader's own log ends, replicated or not, under a leader epoch; -1 if that epoch is none of its own. */
-export function epochEndRequest(topic: string, leaderEpoch: number): KafkaRequest<{ errorCode: number; end: number }> {
-  const anyCurrentEpoch = -1;
-  const partition = new newEncoder().writeInt32(0).writeInt32(anyCurrentEpoch).writeInt32(leaderEpoch);
+/** Where a leader's own log ends, replicated or not, if it leads since this leader epoch; else its answer is an error. */
+export function leaderEndRequest(topic: string, leaderEpoch: number): KafkaRequest<{ errorCode: number; end: number }> {
+  const partition = new newEncoder().writeInt32(0).writeInt32(leaderEpoch).writeInt32(leaderEpoch);
   const body = new newEncoder().writeString(topic).writeArray([partition]);
   return {
     request: {

@@ -3,24 +3,37 @@
  *
  * The setting reaches leaders a moment after it is made, so the leader is probed with a batch that no
  * leader ever appends, an empty one: it is refused as too large once the seal is in force and as empty
- * before. Then the end is read, and read again after a pause with the same leader and a second probe:
- * a leader that died in between begins the whole anew.
+ * before. Then the end is read, and after a pause everything is asked again: an append that had passed the leader's
+ * check of sizes before the seal is in the log by then. The end stands if nothing has changed, the leader epoch
+ * neither; a leader that died in between begins the whole anew.
  *
  * Replicated end and the leader's own end must agree too: what the leader took before the seal and has
  * not replicated yet would otherwise move the end later.
+ *
+ * Producers wait meanwhile, so the questions of one look travel together. Their order does not count: the ends that
+ * are returned were read after the probe of the look before.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { encodeBatch } from './kafka-batch.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
+import type { LeaderAddress } from './kafka-cluster.ts';
 import { nameOf } from './kafka-connection.ts';
 import type { KafkaConnection } from './kafka-connection.ts';
 import { checkCode, codes } from './kafka-error.ts';
-import { batchBytesMax, produceTimeoutMs, sealedBatchBytesMax, sealSettleMs, sealTimeoutMs } from './kafka-limits.ts';
-import { alterTopicRequest, epochEndRequest, listOffsetsRequest, produceRequest } from './kafka-protocol.ts';
+import {
+  batchBytesMax,
+  produceTimeoutMs,
+  sealedBatchBytesMax,
+  sealPollMs,
+  sealSettleMs,
+  sealTimeoutMs,
+} from './kafka-limits.ts';
+import { alterTopicRequest, leaderEndRequest, listOffsetsRequest, produceRequest } from './kafka-protocol.ts';
 import { LogError } from './log-error.ts';
 
 /** One look at a topic's leader. */
 interface Look {
+  /** With its leader epoch. */
   readonly leader: string;
   readonly isSealed: boolean;
   readonly replicatedEnd: number;
@@ -31,26 +44,26 @@ export async function sealTopic(cluster: KafkaCluster, topic: string): Promise<n
   await setBatchBytesMax(cluster, topic, sealedBatchBytesMax);
   const deadline = performance.now() + sealTimeoutMs;
   for (;;) {
-    const first = await look(cluster, topic);
+    const first = await cluster.atLeader(topic, lookAt(topic));
     if (isSettled(first)) {
       await pause(sealSettleMs);
-      const second = await look(cluster, topic);
+      const second = await cluster.atConfirmedLeader(topic, lookAt(topic));
       const isSame = second.leader === first.leader && second.replicatedEnd === first.replicatedEnd;
       if (isSame && isSettled(second)) return second.replicatedEnd;
     }
     if (performance.now() > deadline) {
       throw new LogError('unavailable', `${topic}: the seal is not in force everywhere yet; seal again`);
     }
-    await pause(sealSettleMs / 4);
+    await pause(sealPollMs);
   }
 }
 
 export async function unsealTopic(cluster: KafkaCluster, topic: string): Promise<void> {
   await setBatchBytesMax(cluster, topic, batchBytesMax);
   const deadline = performance.now() + sealTimeoutMs;
-  while ((await look(cluster, topic)).isSealed) {
+  while ((await cluster.atConfirmedLeader(topic, lookAt(topic))).isSealed) {
     if (performance.now() > deadline) throw new LogError('unavailable', `${topic} is still sealed; unseal again`);
-    await pause(sealSettleMs / 4);
+    await pause(sealPollMs);
   }
 }
 
@@ -71,43 +84,25 @@ async function setBatchBytesMax(cluster: KafkaCluster, topic: string, bytes: num
   }
 }
 
-function look(cluster: KafkaCluster, topic: string): Promise<Look> {
-  return cluster.atConfirmedLeader(topic, async (connection) => {
+function lookAt(topic: string): (connection: KafkaConnection, leader: LeaderAddress) => Promise<Look> {
+  return async (connection, leader) => {
     // By the leader alone: asked for all, it says that replicas are missing before it looks at sizes.
     const probe = produceRequest([{ topic, batch: encodeBatch([]) }], produceTimeoutMs, 'leader');
-    const code = (await connection.send(probe)).get(topic)?.errorCode;
+    const [probed, own, replicated] = await Promise.all([
+      connection.send(probe),
+      connection.send(leaderEndRequest(topic, leader.epoch)),
+      connection.send(listOffsetsRequest(topic, 'latest')),
+    ]);
+    const code = probed.get(topic)?.errorCode;
     if (code !== codes.messageTooLarge && code !== codes.invalidRecord) checkCode(topic, code, 'probing');
-    const leaderEnd = await leaderEndOf(connection, topic);
-    const { responses } = await connection.send(listOffsetsRequest(topic, 'latest'));
-    const partition = responses[0]?.partitions[0];
+    checkCode(topic, own.errorCode, 'reading the own end of the leader of');
+    const partition = replicated.responses[0]?.partitions[0];
     checkCode(topic, partition?.errorCode, 'reading the end of');
     return {
-      leader: nameOf(connection.address),
+      leader: `${nameOf(leader)} since epoch ${leader.epoch}`,
       isSealed: code === codes.messageTooLarge,
       replicatedEnd: Number(partition?.offset),
-      leaderEnd,
+      leaderEnd: own.end,
     };
-  });
-}
-
-/** The end of the leader's log is that of its highest epoch: epochs count changes of leader, so few questions find it. */
-async function leaderEndOf(connection: KafkaConnection, topic: string): Promise<number> {
-  const endOf = async (epoch: number): Promise<number> => {
-    const { errorCode, end } = await connection.send(epochEndRequest(topic, epoch));
-    checkCode(topic, errorCode, 'reading the leader epochs of');
-    return end;
   };
-  let [known, end] = [0, await endOf(0)];
-  let beyond = 1;
-  for (let at = await endOf(beyond); at >= 0; at = await endOf(beyond)) {
-    [known, end] = [beyond, at];
-    beyond *= 2;
-  }
-  while (beyond - known > 1) {
-    const middle = Math.floor((known + beyond) / 2);
-    const at = await endOf(middle);
-    if (at >= 0) [known, end] = [middle, at];
-    else beyond = middle;
-  }
-  return end;
 }

@@ -23,12 +23,15 @@ export interface CommandAppenderDependencies {
   readonly log: Pick<Log, 'append'>;
   readonly table: TableWatcher;
   readonly limits?: Partial<AppenderLimits>;
+  /** Told how long the appends of a range waited because its topic was sealed: until they could go on. */
+  readonly onHeld?: (rangeId: string, ms: number) => void;
 }
 
 export class CommandAppender implements AsyncDisposable {
   readonly #log: Pick<Log, 'append'>;
   readonly #watcher: TableWatcher;
   readonly #limits: AppenderLimits;
+  readonly #onHeld: ((rangeId: string, ms: number) => void) | undefined;
   /** Of appendable ranges, by range id. */
   readonly #lanes = new Map<string, Lane>();
   /** Of replaced ranges, until they are empty. A contact has records in one lane at a time. */
@@ -41,6 +44,7 @@ export class CommandAppender implements AsyncDisposable {
     this.#log = dependencies.log;
     this.#watcher = dependencies.table;
     this.#limits = { ...appenderLimits, ...dependencies.limits };
+    this.#onHeld = dependencies.onHeld;
     this.#subscription = this.#watcher.onChange(() => this.#adopt());
     this.#adopt();
   }
@@ -169,6 +173,7 @@ export class CommandAppender implements AsyncDisposable {
     for (;;) {
       const result = await this.#try(lane.range.topic, records);
       if (result.kind === 'appended') {
+        if (sealedSinceMs !== undefined) this.#onHeld?.(lane.range.id, performance.now() - sealedSinceMs);
         lane.appended(result.firstOffset, result.appendTimeMs);
         return;
       }
@@ -177,11 +182,12 @@ export class CommandAppender implements AsyncDisposable {
         case 'sealed':
         case 'no_topic':
           // Nothing was written and the topic takes nothing more: it is being replaced.
+          sealedSinceMs ??= nowMs;
           if (lane.retired) {
+            this.#onHeld?.(lane.range.id, nowMs - sealedSinceMs);
             lane.takeBack();
             return;
           }
-          sealedSinceMs ??= nowMs;
           awaySinceMs = undefined;
           if (nowMs - sealedSinceMs >= this.#limits.newerTableMs) {
             lane.refuseAll(unavailable(`range ${lane.range.id} is being replaced and no newer routing table came`));

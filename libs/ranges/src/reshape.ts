@@ -3,22 +3,19 @@
  * (docs/protocols.md, section 5). Requested by gateways or by the coordinator itself; every later step is the
  * leading coordinator's.
  *
- *     requested -> prepared -> sealed -> open -> active        (then it is deleted, with the old topics)
- *         |           |          |
- *         v           +----+-----+
- *      refused             v
- *                       undoing -> undone
+ *     requested -> prepared -> open -> active        (then it is deleted, with the old topics)
+ *         |           |
+ *         v           v
+ *      refused     undoing -> undone
  */
 export type ReshapeStep =
   /** Wanted; nothing was done. */
   | 'requested'
   /** Not possible: `problem` says why. */
   | 'refused'
-  /** The new ranges have their ids and their topics. */
+  /** The new ranges have their ids and their topics; those of the old ranges are being sealed. */
   | 'prepared'
-  /** The topics of the old ranges take nothing more, and where they end is written down. */
-  | 'sealed'
-  /** The new ranges are filled, the old ones worked off. There is no way back. */
+  /** The old topics take nothing more and where they end is written down; the new ranges are filled, the old ones worked off. There is no way back. */
   | 'open'
   /** The new ranges are worked on; the old topics stay for a while. */
   | 'active'
@@ -36,7 +33,7 @@ export interface Reshape {
   readonly cuts?: readonly string[];
   /** Ids of the new ranges, from `prepared` on: one more than cuts. */
   readonly made: readonly string[];
-  /** Where the topics of the old ranges end, by id, from `sealed` on. */
+  /** Where the topics of the old ranges end, by id, from `open` on. */
   readonly ends: Readonly<Record<string, number>>;
   /** Who wanted it and why, in words. */
   readonly reason: string;
@@ -57,7 +54,7 @@ export function isEnded({ step }: Reshape): boolean {
 
 /** Whether everything can still be as it was before. */
 export function canBeUndone({ step }: Reshape): boolean {
-  return step === 'requested' || step === 'prepared' || step === 'sealed';
+  return step === 'requested' || step === 'prepared';
 }
 
 export function formatReshape(reshape: Reshape): string {
@@ -75,7 +72,6 @@ const steps: ReadonlySet<unknown> = new Set<ReshapeStep>([
   'requested',
   'refused',
   'prepared',
-  'sealed',
   'open',
   'active',
   'undoing',

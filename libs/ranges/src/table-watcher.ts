@@ -160,17 +160,19 @@ class Watcher implements TableWatcher {
 
   /** Whether it is another one than before. */
   async #readTable(): Promise<boolean> {
-    const before = await this.#coordination.get('generation');
-    const ranges = await this.#coordination.list(rangePrefix);
-    const after = await this.#coordination.get('generation');
-    if (before?.modRevision !== after?.modRevision) {
-      // Bounds changed between the reads: what was read may be half of each.
+    const [generations, ranges] = await Promise.all([
+      this.#coordination.list('generation'),
+      this.#coordination.list(rangePrefix),
+    ]);
+    if (latestOf(generations) > ranges.revision || latestOf(ranges) > generations.revision) {
+      // One of them changed before the other was read: they may not belong together.
       this.#isTableDue = true;
       return false;
     }
-    const seen = JSON.stringify([after?.value, ranges.entries.map(({ value }) => value)]);
+    const [generation] = generations.entries;
+    const seen = JSON.stringify([generation?.value, ranges.entries.map(({ value }) => value)]);
     if (seen === this.#seenTable) return false;
-    if (after !== undefined) this.#table = tableOf(ranges, after.value);
+    if (generation !== undefined) this.#table = tableOf(ranges, generation.value);
     this.#seenTable = seen;
     return true;
   }
@@ -203,6 +205,11 @@ class Watcher implements TableWatcher {
     for (const listener of this.#listeners) listener();
     resolve();
   }
+}
+
+/** The revision of the last change that is in it. */
+function latestOf({ entries }: Snapshot): number {
+  return entries.reduce((latest, { modRevision }) => Math.max(latest, modRevision), 0);
 }
 
 function tableOf({ entries }: Snapshot, generation: string): RoutingTable {

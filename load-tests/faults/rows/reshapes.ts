@@ -62,17 +62,22 @@ async function ended({ cluster, note }: RowContext, ids: readonly string[], want
   }
 }
 
-/** From the seal to the moment in which the new ranges take appends, by what the leader logged; and until they are worked on. */
+const ms = (values: number[], part: number): string => `${Math.round(quantile(values, part))} ms`;
+
+/**
+ * How long appends waited, as the gateways say: from the first that a sealed topic refused to the moment in which the
+ * gateway knew the new ranges. And by what the leader says, until these were worked on.
+ */
 async function notePauses({ cluster, note }: RowContext, sinceMs: number): Promise<void> {
-  const lines = (await cluster.said(sinceMs)).filter(({ msg }) => msg === 'reshape');
-  const took = (step: string): number[] => lines.filter((line) => line.step === step).map(({ tookMs = 0 }) => tookMs);
-  const [sealed, open, worked] = [took('sealed'), took('open'), took('active')];
-  const pauses = sealed.map((ms, index) => ms + (open[index] ?? 0));
-  if (pauses.length === 0) return;
-  const p99 = Math.round(quantile(pauses, 0.99));
+  const said = await cluster.said(sinceMs);
+  const took = (step: string): number[] =>
+    said.filter((line) => line.msg === 'reshape' && line.step === step).map(({ tookMs = 0 }) => tookMs);
+  const [open, worked, held] = [took('open'), took('active'), said.flatMap(({ heldMs }) => heldMs ?? [])];
+  if (open.length === 0) return;
+  const p99 = Math.round(quantile(held, 0.99));
   note(
-    `${pauses.length} reshapes: appends waited ${Math.round(quantile(pauses, 0.5))} ms at the median, ${p99} ms at p99; ` +
-      `worked on ${Math.round(quantile(worked, 0.5))} ms later, ${Math.round(quantile(worked, 1))} ms at most`,
+    `${open.length} reshapes held appends ${held.length} times, ${ms(held, 0.5)} at the median, ${p99} ms at p99; ` +
+      `sealed and opened in ${ms(open, 0.5)}; worked on ${ms(worked, 0.5)} later, ${ms(worked, 1)} at most`,
   );
   if (p99 > pauseMsMax) note(`NO pause below ${pauseMsMax} ms at p99`);
 }
@@ -123,7 +128,7 @@ function killedAt(
       if (range === undefined) throw new Error('no range has messages');
       split = await ask(cluster, { ranges: [range.id], atMiddle: true });
       killed = await victim(cluster, range.owner);
-      const steps = ['requested', 'prepared', 'sealed', 'open', 'active'];
+      const steps = ['requested', 'prepared', 'open', 'active'];
       await until(cluster, split, (reshape) => steps.indexOf(reshape.step) >= steps.indexOf(step) || isEnded(reshape));
       await cluster.kill(killed);
       note(`${killed} was killed when the split was ${(await find(cluster, split))?.step ?? 'gone'}`);

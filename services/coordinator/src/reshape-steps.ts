@@ -5,9 +5,8 @@
  * | step      | what is true                                                    | next                                   |
  * |-----------|-----------------------------------------------------------------|----------------------------------------|
  * | requested | nothing was done                                                | prepare, or refuse                     |
- * | prepared  | the new topics exist, the record has the new ids                | seal; undo if cancelled                |
- * | sealed    | the old topics take nothing, the record has their ends          | open; undo if cancelled                |
- * | open      | producers append to the new ranges, owners work off the old     | activate each new range that is worked on |
+ * | prepared  | the new topics exist, the record has the new ids; the old topics may be sealed | seal and open; undo if cancelled |
+ * | open      | the record has the ends of the old topics; producers append to the new ranges, owners work off the old | activate each new range that is worked on |
  * | active    | the old ranges are drained in the store                         | delete the old topics, after the margin |
  * | undoing   | the old topics are opened again                                 | unseal                                 |
  */
@@ -33,9 +32,8 @@ export type ReshapeAction =
   | { readonly kind: 'refuse'; readonly problem: string }
   /** Make the topics of so many new ranges, with ids that were never used. */
   | { readonly kind: 'prepare'; readonly old: readonly Range[]; readonly cuts: readonly string[] }
+  /** The old topics take nothing more; then what `opened` says, in one transaction. Appends wait meanwhile. */
   | { readonly kind: 'seal'; readonly old: readonly Range[] }
-  /** In one transaction: the old ranges drain, the new ones fill. */
-  | { readonly kind: 'open'; readonly old: readonly Range[]; readonly made: readonly Range[] }
   | { readonly kind: 'undo'; readonly problem: string }
   | { readonly kind: 'unseal'; readonly old: readonly Range[] }
   /** New ranges that are worked on. If they are the last ones, the old ranges are closed as well. */
@@ -54,9 +52,6 @@ export function nextAction(reshape: Reshape, view: ClusterView): ReshapeAction {
       return reshape.isCancelled === true
         ? { kind: 'undo', problem: 'taken back by the operator' }
         : { kind: 'seal', old };
-    case 'sealed':
-      if (reshape.isCancelled === true) return { kind: 'undo', problem: 'taken back by the operator' };
-      return { kind: 'open', old: drainingTo(reshape, old), made: recut(old, reshape.cuts ?? [], reshape.made) };
     case 'open':
       return activate(reshape, old, view);
     case 'undoing':
@@ -85,8 +80,16 @@ function begin(reshape: Reshape, old: readonly Range[], view: ClusterView): Resh
   return { kind: 'prepare', old: sorted, cuts: reshape.cuts ?? (middle === undefined ? [] : [middle]) };
 }
 
-function drainingTo({ ends }: Reshape, old: readonly Range[]): Range[] {
-  return old.map((range) => ({ ...range, state: 'draining', sealedAt: ends[range.id] ?? 0 }));
+/** Once the old topics are sealed: the old ranges drain to their ends, the new ones fill. */
+export function opened(
+  reshape: Reshape,
+  old: readonly Range[],
+  ends: Readonly<Record<string, number>>,
+): { readonly old: readonly Range[]; readonly made: readonly Range[] } {
+  return {
+    old: old.map((range) => ({ ...range, state: 'draining', sealedAt: ends[range.id] ?? 0 })),
+    made: recut(old, reshape.cuts ?? [], reshape.made),
+  };
 }
 
 /** A new range is worked on once its owner reports how far it is: the claim has found the old ones drained. */

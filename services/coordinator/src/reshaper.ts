@@ -18,7 +18,7 @@ import { moveLateRecords } from './late-records.ts';
 import type { Leadership } from './leadership.ts';
 import { lateRecordsLookMs, lookIntervalMs, reshapesAtOnceMax, retryMs } from './limits.ts';
 import { lookRepeatedly, type RepeatedLook } from './repeated-look.ts';
-import { nextAction, type ClusterView, type ReshapeAction } from './reshape-steps.ts';
+import { nextAction, opened, type ClusterView, type ReshapeAction } from './reshape-steps.ts';
 
 export interface ReshaperDependencies {
   readonly coordination: Coordination;
@@ -75,9 +75,7 @@ export class Reshaper implements AsyncDisposable {
     // Of two wishes for one range the second sees what the first has made of it.
     let isBeginning = found.reshapes.some(({ id, step }) => step === 'requested' && this.#running.has(id));
     // Brokers seal one after the other anyway: side by side, appends would wait for all of them.
-    let isHolding = found.reshapes.some(
-      ({ id, step }) => step === 'sealed' || (step === 'prepared' && this.#running.has(id)),
-    );
+    let isHolding = found.reshapes.some(({ id, step }) => step === 'prepared' && this.#running.has(id));
     for (const reshape of found.reshapes) {
       if (this.#running.has(reshape.id)) continue;
       const action = nextAction(reshape, found);
@@ -103,8 +101,11 @@ export class Reshaper implements AsyncDisposable {
     const { coordination, now } = this.#dependencies;
     const records = (await coordination.list(reshapePrefix)).entries;
     if (records.length === 0) return undefined;
-    const ranges = (await coordination.list(rangePrefix)).entries;
-    const shards = (await coordination.list(shardPrefix)).entries.map(({ value }) => parseShardInfo(value));
+    const [{ entries: ranges }, { entries: shardEntries }] = await Promise.all([
+      coordination.list(rangePrefix),
+      coordination.list(shardPrefix),
+    ]);
+    const shards = shardEntries.map(({ value }) => parseShardInfo(value));
     const parsed = ranges.map(({ value }) => parseRange(value));
     return {
       reshapes: records.map(({ value }) => parseReshape(value)).toSorted((a, b) => a.sinceMs - b.sinceMs),
@@ -116,7 +117,7 @@ export class Reshaper implements AsyncDisposable {
   }
 
   async #act(reshape: Reshape, action: ReshapeAction, found: Found): Promise<void> {
-    const { log, events, journal, now } = this.#dependencies;
+    const { log, events, journal } = this.#dependencies;
     const name = `${reshape.id} of ${reshape.old.join(' and ')}`;
     try {
       switch (action.kind) {
@@ -128,14 +129,8 @@ export class Reshaper implements AsyncDisposable {
         case 'prepare':
           await this.#prepare(reshape, action.old, action.cuts, found);
           return;
-        case 'seal': {
-          const startedMs = now();
-          const ends = await Promise.all(action.old.map(async ({ id, topic }) => [id, await log.seal(topic)] as const));
-          await this.#step(reshape, { step: 'sealed', ends: Object.fromEntries(ends) }, found, [], [], startedMs);
-          return;
-        }
-        case 'open':
-          await this.#open(reshape, action.old, action.made, found);
+        case 'seal':
+          await this.#sealAndOpen(reshape, action.old, found);
           return;
         case 'undo':
           await this.#step(reshape, { step: 'undoing', problem: action.problem }, found);
@@ -191,25 +186,60 @@ export class Reshaper implements AsyncDisposable {
     );
   }
 
-  async #open(reshape: Reshape, old: readonly Range[], made: readonly Range[], found: Found): Promise<void> {
-    const { coordination, journal } = this.#dependencies;
-    const generation = await coordination.get('generation');
+  /**
+   * Producers of the old ranges wait from here to its end, so it asks for as little as it can: the record and the
+   * ranges are read anew only if they are not as they were. A successor finds it prepared, and seals again.
+   */
+  async #sealAndOpen(reshape: Reshape, old: readonly Range[], found: Found): Promise<void> {
+    const { coordination, log, now } = this.#dependencies;
+    const startedMs = now();
+    const [generation, ...sealed] = await Promise.all([
+      coordination.get('generation'),
+      ...old.map(async ({ id, topic }) => [id, await log.seal(topic)] as const),
+    ]);
+    const ends = Object.fromEntries(sealed);
+    let [current, known, seen] = [reshape, generation, found];
+    while (!(await this.#open(current, ends, known, seen, startedMs))) {
+      const again = await this.#read();
+      const next = again?.reshapes.find(({ id }) => id === reshape.id);
+      if (this.#leadership.lost.aborted || again === undefined || next === undefined) return;
+      if (nextAction(next, again).kind !== 'seal') return;
+      [current, known, seen] = [next, await coordination.get('generation'), again];
+    }
+  }
+
+  /** @returns whether all was as it was read */
+  async #open(
+    reshape: Reshape,
+    ends: Readonly<Record<string, number>>,
+    generation: KeyValue | undefined,
+    found: Found,
+    startedMs: number,
+  ): Promise<boolean> {
     if (generation === undefined) throw new Error('there is no generation of the routing table');
-    const cut = reshape.cuts?.length === 0 ? 'merged' : `cut at ${reshape.cuts?.join(', ')}`;
-    await this.#step(
+    const { old, made } = opened(
       reshape,
-      { step: 'open' },
+      reshape.old.flatMap((id) => found.ranges.get(id) ?? []),
+      ends,
+    );
+    const cut = reshape.cuts?.length === 0 ? 'merged' : `cut at ${reshape.cuts?.join(', ')}`;
+    return this.#step(
+      reshape,
+      { step: 'open', ends },
       found,
       [
         ...[...old, ...made].map(putRange),
         { kind: 'put', key: 'generation', value: String(Number(generation.value) + 1) },
-        journal.line(`${reshape.old.join(' and ')} ${cut} into ${reshape.made.join(' and ')}: ${reshape.reason}`),
+        this.#dependencies.journal.line(
+          `${reshape.old.join(' and ')} ${cut} into ${reshape.made.join(' and ')}: ${reshape.reason}`,
+        ),
       ],
       [
         ...old.map((range) => compareRange(range, found)),
         ...made.map(({ id }): Compare => ({ key: rangePrefix + id, absent: true })),
         { key: 'generation', modRevision: generation.modRevision },
       ],
+      startedMs,
     );
   }
 
@@ -262,7 +292,7 @@ export class Reshaper implements AsyncDisposable {
     operations: readonly Operation[] = [],
     compares: readonly Compare[] = [],
     startedMs = reshape.sinceMs,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { events, now } = this.#dependencies;
     const next: Reshape = { ...reshape, ...change, ...(change.step === undefined ? {} : { sinceMs: now() }) };
     const put: Operation = { kind: 'put', key: reshapePrefix + reshape.id, value: formatReshape(next) };
@@ -270,6 +300,7 @@ export class Reshaper implements AsyncDisposable {
     if (isWritten && change.step !== undefined) events.reshaped(next, next.sinceMs - startedMs);
     if (isWritten && isEnded(next))
       await this.#dependencies.journal.trim(this.#dependencies.coordination, this.#leadership);
+    return isWritten;
   }
 
   async #write(compares: readonly Compare[], operations: readonly Operation[]): Promise<boolean> {

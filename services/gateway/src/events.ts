@@ -9,6 +9,8 @@ export interface GatewayEvents {
   sent(business: string, outcome: SendOutcome): void;
   /** A batch's idempotency keys are committed. */
   keysClaimed(messages: number, startedAt: number): void;
+  /** Appends of a range waited for the range that replaces it. */
+  held(range: string, ms: number): void;
   /** A message is in the log. */
   appended(startedAt: number): void;
   subscribers(change: 1 | -1): void;
@@ -52,6 +54,12 @@ export function gatewayEvents({ log, metrics }: Telemetry, named: readonly strin
   });
   const keys = stages.labels('keys');
   const append = stages.labels('append');
+  const held = new Histogram({
+    name: 'chappe_gateway_append_held_seconds',
+    help: 'How long the appends of a range waited because its topic was sealed, for the range that replaces it',
+    buckets: [0.05, 0.1, 0.15, 0.25, 0.5, 1, 2, 5],
+    registers,
+  });
   const subscribers = new Gauge({ name: 'chappe_gateway_subscribers', help: 'Open event streams', registers });
   const stored = new Counter({
     name: 'chappe_gateway_events_total',
@@ -99,6 +107,10 @@ export function gatewayEvents({ log, metrics }: Telemetry, named: readonly strin
     keysClaimed(messages, startedAt) {
       batch.observe(messages);
       keys.observe((performance.now() - startedAt) / 1_000);
+    },
+    held: (range, ms) => {
+      held.observe(ms / 1_000);
+      log.info({ range, heldMs: Math.round(ms) }, 'appends of a range that is replaced go on');
     },
     appended: (startedAt) => append.observe((performance.now() - startedAt) / 1_000),
     subscribers: (change) => subscribers.inc(change),

@@ -100,7 +100,7 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
   );
   const crypto = cryptoChannel.client(CryptoService);
   const table = resources.use(await watchRoutingTable(coordination));
-  const appender = resources.use(new CommandAppender({ log, table }));
+  const appender = resources.use(new CommandAppender({ log, table, onHeld: (range, ms) => events.held(range, ms) }));
   const commands = new Commands(appender);
   const shards = resources.use(new Shards(table, commands, dependencies.peers?.channel));
   const callers = new Callers(store, dependencies.adminKey);

@@ -141,8 +141,6 @@ function sentenceOf({ id, step, oldRanges, newRanges, problem }: Reshape): strin
       return `${id}: wanted`;
     case 'prepared':
       return `${id}: ${made} are to replace ${old}`;
-    case 'sealed':
-      return `${id}: ${old} takes nothing more`;
     case 'open':
       return `${id}: messages go to ${made}; ${old} is worked off`;
     case 'active':
