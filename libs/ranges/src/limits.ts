@@ -4,6 +4,9 @@
 export const rereadBackoffMinMs = 100;
 export const rereadBackoffMaxMs = 2_000;
 
+/** A shard reports its load once a second: read more often, 500 of them fill a process's time (`make scale`). */
+export const shardsReadEveryMs = 1_000;
+
 export interface AppenderLimits {
   /** At most this many records in one append: beyond about 500 the cost for each no longer falls. */
   readonly batchRecordsMax: number;

@@ -3,13 +3,13 @@
  * coordination.
  *
  * The watch only says what is to be read; one loop reads the state as it is. Shards report their load
- * each second, so the table is not read for them. While coordination cannot be
+ * each second, so the table is not read for them, and they are read once a second unless the table changes. While coordination cannot be
  * reached, or holds a table that is not one, the last good table stays in use and `stale` says so:
  * nothing stops, nothing can be moved.
  */
 import type { Coordination, Snapshot } from '@chappe/coordination/coordination';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { rereadBackoffMaxMs, rereadBackoffMinMs } from './limits.ts';
+import { rereadBackoffMaxMs, rereadBackoffMinMs, shardsReadEveryMs } from './limits.ts';
 import { parseRange, rangePrefix } from './range.ts';
 import { RoutingTable } from './routing-table.ts';
 import { parseShardInfo, shardPrefix, type ShardInfo } from './shard-info.ts';
@@ -134,9 +134,17 @@ class Watcher implements TableWatcher {
     }
   }
 
+  /** Reports of shards alone wait for others: in a large cluster some come in every millisecond. */
   async #marked(): Promise<void> {
-    if (this.#isTableDue || this.#areShardsDue || this.#ending.signal.aborted) return;
-    await new Promise<void>((resolve) => (this.#wake = resolve));
+    while (!this.#isTableDue && !this.#ending.signal.aborted) {
+      const restMs = this.#areShardsDue ? shardsReadEveryMs - this.shardsAgeMs() : undefined;
+      if (restMs !== undefined && restMs <= 0) return;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      const timer = restMs === undefined ? undefined : setTimeout(() => resolve(), restMs);
+      await promise;
+      clearTimeout(timer);
+    }
     this.#wake = undefined;
   }
 
@@ -148,7 +156,8 @@ class Watcher implements TableWatcher {
     let isNew = false;
     try {
       isNew = isTableDue && (await this.#readTable());
-      isNew = (areShardsDue && this.#takeShards(await this.#coordination.list(shardPrefix))) || isNew;
+      // A new owner may be one that has just come.
+      isNew = ((areShardsDue || isNew) && this.#takeShards(await this.#coordination.list(shardPrefix))) || isNew;
       this.#problem = this.#shardProblem;
     } catch (error) {
       this.#isTableDue = true;
