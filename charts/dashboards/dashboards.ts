@@ -175,6 +175,18 @@ const ranges: Dashboard = {
       ['sum by (outcome) (increase(chappe_coordinator_reshapes_total{@}[1h]))', '{{outcome}}'],
       ['sum (increase(chappe_coordinator_late_records_total{@}[1h]))', 'late records'],
     ),
+    stacked(
+      'Decisions by load',
+      'short',
+      'Splits, merges and moves of the last hour that nobody asked for; `chappe journal` has each with its reason.',
+      ['sum by (kind) (increase(chappe_coordinator_decisions_total{@}[1h]))', '{{kind}}'],
+    ),
+    lines(
+      'How uneven the load is',
+      'none',
+      'What the fullest shard has of its capacity, by what all have of theirs. 1: even; `chappe plan` says why it is not.',
+      ['max (chappe_coordinator_imbalance_ratio{@})', 'fullest shard'],
+    ),
     lines(
       'How many senders there should be',
       'none',

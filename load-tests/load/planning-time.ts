@@ -39,7 +39,7 @@ function timeOf(name: string, ranges: readonly Range[], shards: readonly ShardIn
   let assignments = 0;
   for (let round = 0; round < warmRounds + rounds; round += 1) {
     const startedMs = performance.now();
-    assignments = planAssignments(ranges, shards, new Set()).length;
+    assignments = planAssignments(ranges, shards, new Set()).assignments.length;
     if (round >= warmRounds) times.push(performance.now() - startedMs);
   }
   const sorted = times.toSorted((a, b) => a - b);

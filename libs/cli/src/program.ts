@@ -9,6 +9,7 @@ import { demoCommand } from './commands/demo.ts';
 import { eventsCommand } from './commands/events.ts';
 import { messageCommands } from './commands/message.ts';
 import { phoneCommand } from './commands/phone.ts';
+import { planCommand } from './commands/plan.ts';
 import { sendCommand } from './commands/send.ts';
 import { templateCommand } from './commands/template.ts';
 import { upCommand } from './commands/up.ts';
@@ -37,6 +38,7 @@ const commands = [
   billingCommands,
   clusterCommands,
   rangeCommands,
+  planCommand,
   demoCommand,
 ];
 

@@ -30,6 +30,7 @@ export class AdminClient implements Disposable {
       'cancelReshape',
       'listReshapes',
       'moveRange',
+      'getPlan',
       'listJournal',
     ]);
   }

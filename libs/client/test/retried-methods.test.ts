@@ -37,6 +37,7 @@ async function refusing(t: TestContext, refusals: number): Promise<Gateway> {
         cancelReshape: async () => ({}),
         listReshapes: async () => ({}),
         moveRange: async () => ({}),
+        getPlan: async () => ({}),
         listJournal: async () => ({}),
       }),
       implement(BusinessService, {

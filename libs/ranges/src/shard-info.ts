@@ -3,6 +3,8 @@
 export interface RangeLoad {
   /** The lowest offset that is not done. Absent: the shard has not come to read it. */
   readonly nextOffset?: number;
+  /** Where its log ended when the shard last looked, some seconds ago. Absent: it has not looked. */
+  readonly end?: number;
   /** Commands a second. */
   readonly rate: number;
   /** Half of its commands are of numbers below: a prefix as short as tells the halves apart. Absent: too few to say. */
@@ -63,6 +65,7 @@ function assertShardInfo(value: unknown): asserts value is ShardInfo {
     if (!isObject(entry) || typeof entry['rate'] !== 'number' || !isOptional(entry['nextOffset'], 'number')) {
       throw new Error(`a shard's load of range ${rangeId} has no rate, or a nextOffset that is no number`);
     }
+    if (!isOptional(entry['end'], 'number')) throw new Error(`a shard's end of range ${rangeId} is not a number`);
     if (!isOptional(entry['problem'], 'string')) throw new Error(`a shard's problem of range ${rangeId} is not a text`);
   }
 }

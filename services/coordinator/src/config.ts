@@ -22,6 +22,8 @@ const schema = z.object({
     .default('3,4,5'),
   /** The store that new ranges use. */
   CHAPPE_STORE_ID: z.string().default('main'),
+  /** `true`: ranges that are hot are split and cold ones merged; `false`: only operators do that. */
+  CHAPPE_RESHAPE_BY_LOAD: z.enum(['true', 'false']).default('true'),
   /** Between so many senders the load decides; CHAPPE_SENDERS_MOST absent: nothing is said of their number. */
   CHAPPE_SENDERS_LEAST: wholeNumber(1),
   CHAPPE_SENDERS_MOST: z.coerce.number().int().positive().optional(),

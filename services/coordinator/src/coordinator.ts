@@ -13,15 +13,18 @@ import type { Log } from '@chappe/log/log';
 import { drainPrefix } from '@chappe/ranges/drain';
 import { formatRange, parseRange, rangePrefix, type Range } from '@chappe/ranges/range';
 import { parseRefusedClaim, refusedClaimPrefix, type RefusedClaim } from '@chappe/ranges/refused-claim';
+import { leaderKey } from '@chappe/ranges/leader';
 import { pinPrefix } from '@chappe/ranges/pin';
 import { reshapePrefix } from '@chappe/ranges/reshape';
 import { parseShardInfo, shardPrefix, type ShardInfo } from '@chappe/ranges/shard-info';
 import type { Telemetry } from '@chappe/telemetry/telemetry';
 import { clusterFigures } from './cluster-figures.ts';
 import { openCoordinatorEvents, type CoordinatorEvents } from './events.ts';
+import { Decider } from './decider.ts';
+import { usualDecisions, type DecisionSettings } from './decision-settings.ts';
 import { initialRanges } from './initial-ranges.ts';
 import { Journal } from './journal.ts';
-import { leaderKey, tryToLead, type Leadership } from './leadership.ts';
+import { tryToLead, type Leadership } from './leadership.ts';
 import {
   assignmentsPerTransaction,
   leaseTtlMs,
@@ -30,7 +33,7 @@ import {
   retryMs,
   topicsAtATime,
 } from './limits.ts';
-import { planAssignments, type Assignment } from './plan.ts';
+import type { Assignment } from './plan.ts';
 import { Reshaper } from './reshaper.ts';
 
 export interface CoordinatorDependencies {
@@ -43,6 +46,8 @@ export interface CoordinatorDependencies {
   readonly eventBuckets: number;
   /** The id of the store that new ranges use. */
   readonly storeId: string;
+  /** What decisions by load go by. Absent: as usual. */
+  readonly decisions?: Partial<DecisionSettings>;
   /** What else a leader does: begun when this process leads, ended when it leads no more. */
   readonly besides?: (leadership: Leadership) => AsyncDisposable;
   /** A monotonic clock in ms. Absent: the process's. */
@@ -67,6 +72,7 @@ class CoordinatorLoop implements Coordinator {
   readonly #journal: Journal;
   readonly #stopping = new AbortController();
   #reshaper: Reshaper | undefined;
+  #decider: Decider | undefined;
   #wake = Promise.withResolvers<void>();
   #watches: Disposable[] = [];
   #running: Promise<void> | undefined;
@@ -161,6 +167,13 @@ class CoordinatorLoop implements Coordinator {
     const { coordination, log } = this.#dependencies;
     const by = { coordination, log, events: this.#events, journal: this.#journal, now: this.#now };
     this.#reshaper = new Reshaper(by, leadership);
+    const { instance, initialBounds, decisions } = this.#dependencies;
+    const settings = { ...usualDecisions, ...decisions };
+    const monotonicMs = (): number => this.#nowMs();
+    this.#decider = new Decider(
+      { ...by, instance, settings, rangesLeast: initialBounds.length + 1, monotonicMs },
+      leadership,
+    );
     return leadership;
   }
 
@@ -186,6 +199,8 @@ class CoordinatorLoop implements Coordinator {
 
   async #reconcile(leadership: Leadership): Promise<void> {
     const { coordination } = this.#dependencies;
+    const decider = this.#decider;
+    if (decider === undefined) throw new Error('who leads has somebody who decides');
     const [rangeEntries, shardEntries] = [await coordination.list(rangePrefix), await coordination.list(shardPrefix)];
     const entryOf = new Map<string, KeyValue>();
     const ranges = rangeEntries.entries.map((entry) => {
@@ -205,15 +220,16 @@ class CoordinatorLoop implements Coordinator {
       .map((shard) => (drained.has(shard.id) ? { ...shard, isLeaving: true } : shard));
     this.#events.looked(clusterFigures(ranges, shards));
     const missing = this.#missingShards(shards, new Set(ranges.flatMap(({ owner }) => owner ?? [])));
-    const assignments = planAssignments(
-      ranges.map((range) => afterRefusal(range, refusals.get(range.id))),
-      shards,
-      missing,
-      pins,
-    );
+    const look = { ranges: ranges.map((range) => afterRefusal(range, refusals.get(range.id))), shards, missing, pins };
+    const placement = decider.place(look);
+    const { assignments } = placement;
+    const forBalance = new Set(placement.moves.map(({ range }) => range.id));
     for (let from = 0; from < assignments.length; from += assignmentsPerTransaction) {
-      await this.#assign(leadership, assignments.slice(from, from + assignmentsPerTransaction), entryOf, refusals);
+      const some = assignments.slice(from, from + assignmentsPerTransaction);
+      if (!(await this.#assign(leadership, some, entryOf, refusals))) continue;
+      for (const { range } of some) if (forBalance.has(range.id)) decider.moved(range.id);
     }
+    await decider.shape(look, placement);
   }
 
   /** What shards said about refused claims; what the table has overtaken is deleted. */
@@ -268,7 +284,7 @@ class CoordinatorLoop implements Coordinator {
     assignments: readonly Assignment[],
     entryOf: ReadonlyMap<string, KeyValue>,
     refusals: ReadonlyMap<string, RefusedClaim>,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const puts = assignments.map(({ range, shard }): Operation => ({
       kind: 'put',
       key: rangePrefix + range.id,
@@ -291,6 +307,7 @@ class CoordinatorLoop implements Coordinator {
     if (succeeded)
       for (const { range, shard } of assignments) this.#events.assigned(range.id, shard.id, range.epoch + 1);
     await this.#journal.trim(this.#dependencies.coordination, leadership);
+    return succeeded;
   }
 }
 

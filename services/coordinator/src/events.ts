@@ -14,6 +14,10 @@ export interface CoordinatorEvents {
   reshaped(reshape: Reshape, tookMs: number): void;
   /** Records lay beyond the seal of a topic. A person must look how they came there. */
   lateRecords(range: string, count: number): void;
+  /** Of its own accord, by load. */
+  decided(kind: 'split' | 'merge' | 'move'): void;
+  /** What the fullest shard has, by what it should have; undefined: there is none. */
+  planned(imbalance: number | undefined): void;
   /** A look at everything has ended. */
   looked(figures: ClusterFigures): void;
   failed(error: unknown): void;
@@ -50,6 +54,17 @@ export function openCoordinatorEvents({ log, metrics }: Telemetry): CoordinatorE
     help: 'Records beyond the seal of a replaced range, moved to the new one',
     registers: [metrics],
   });
+  const decisions = new Counter({
+    name: 'chappe_coordinator_decisions_total',
+    help: 'Splits, merges and moves that the coordinator decided on by load',
+    labelNames: ['kind'],
+    registers,
+  });
+  const imbalance = new Gauge({
+    name: 'chappe_coordinator_imbalance_ratio',
+    help: 'What the fullest shard has of its capacity, by what all shards have of theirs; of the leader alone',
+    registers,
+  });
   const lookedAt = new Gauge({
     name: 'chappe_coordinator_looked_timestamp_seconds',
     help: 'When the leader last saw everything, in seconds since 1970',
@@ -76,6 +91,8 @@ export function openCoordinatorEvents({ log, metrics }: Telemetry): CoordinatorE
     // A gauge without labels shows 0 from its making on; of a standby it says nothing.
     lookedAt.remove();
   };
+  for (const kind of ['split', 'merge', 'move']) decisions.inc({ kind }, 0);
+  imbalance.remove();
   leading.set(0);
   forget();
   return {
@@ -86,6 +103,7 @@ export function openCoordinatorEvents({ log, metrics }: Telemetry): CoordinatorE
     stoodDown: () => {
       leading.set(0);
       forget();
+      imbalance.remove();
       log.warn('leads no more');
     },
     clusterMade: (count) => log.info({ ranges: count }, 'made the routing table of a new cluster'),
@@ -102,6 +120,8 @@ export function openCoordinatorEvents({ log, metrics }: Telemetry): CoordinatorE
       late.inc(count);
       log.error({ range, count }, 'records beyond the seal of a replaced range were moved to the new one');
     },
+    decided: (kind) => decisions.inc({ kind }),
+    planned: (ratio) => (ratio === undefined ? imbalance.remove() : imbalance.set(ratio)),
     looked: (figures) => {
       forget();
       lookedAt.setToCurrentTime();

@@ -4,9 +4,8 @@
  * what a former leader still has in hand counts for nothing.
  */
 import type { Compare, Coordination, Lease } from '@chappe/coordination/coordination';
+import { formatLeader, leaderKey } from '@chappe/ranges/leader';
 import { leaseTtlMs } from './limits.ts';
-
-export const leaderKey = 'leader';
 
 export interface Leadership extends AsyncDisposable {
   /** To be compared by every write. */
@@ -21,7 +20,7 @@ export async function tryToLead(coordination: Coordination, instance: string): P
   try {
     const { succeeded } = await coordination.transact(
       [{ key: leaderKey, absent: true }],
-      [{ kind: 'put', key: leaderKey, value: JSON.stringify({ instance }), lease }],
+      [{ kind: 'put', key: leaderKey, value: formatLeader(instance), lease }],
     );
     const mine = succeeded ? await coordination.get(leaderKey) : undefined;
     if (mine !== undefined) {

@@ -96,3 +96,66 @@ export const scaleStepMs = 500;
 
 /** One call of the API of Kubernetes. */
 export const kubernetesCallMs = 10_000;
+
+/** What comes in is averaged over so long before ranges are moved or split by it: a call of a campaign is over in a second. */
+export const averageMs = 30_000;
+
+/** Ranges are merged that were cold so long: the pause between two campaigns is no reason. */
+export const peakMs = 3_600_000;
+
+/** The highest averages are kept for so many parts of that time. */
+export const peakSpans = 12;
+
+/** Loads are noted at most so often, however many shards wake the coordinator. */
+export const loadNoteMs = 500;
+
+/**
+ * What a range costs by itself, as commands a second: it is read, ticked, reported. A part in 150 of what a shard takes,
+ * so that ranges without load are spread by their number, and 20 of them weigh an eighth of a busy shard.
+ */
+export const idleRangeCost = 10;
+
+/** A range that takes half of a shard is split, whatever the others have. */
+export const hotShare = 0.5;
+/** So is one with a fourth, if no shard would have less on average: wherever it is, that shard has too much. */
+export const hotterThanMeanShare = 0.25;
+/** A fourth of the lower of those: what is merged must grow fourfold before it is split. */
+export const coldShare = hotterThanMeanShare / 4;
+
+/** As many for each shard at least: with fewer a dead shard's load cannot be spread over the others. */
+export const rangesPerShardMin = 4;
+/** Planning was measured with so many. */
+export const rangesMax = 10_000;
+
+/** A moved range is silent for some 200 ms, so of all ranges, and of the load, a twentieth is at once: half of a cluster takes ten rounds of a second. */
+export const movesShareMax = 0.05;
+/** Further moves that a plan tells of. */
+export const movesToldMax = 20;
+
+/**
+ * A shard that has a fifth more than another gives ranges, down to a tenth: what averages swing by stays below the gap.
+ * Both are parts of its load, so that without load it goes by the number of ranges alone.
+ */
+export const balanceMargins = { begin: 0.2, goOn: 0.1 } as const;
+/** After the last move so long counts as going on. */
+export const balanceSettleMs = 10_000;
+/** The part of a moved range's load by which the fullest must be relieved: it would have to lose as much before it came back. */
+export const moveGainMin = 0.5;
+/** Besides, a range that was moved for balance stays so long. */
+export const moveRestMs = 300_000;
+
+/** A range that was made by a reshape shows what it has in four averages before it is split again. */
+export const splitRestMs = 120_000;
+/** A split or merge that was taken back, as when a broker was away, is not decided on again for so long. */
+export const refusedRestMs = 600_000;
+/** Between two merges: nothing hurries. */
+export const mergeGapMs = 60_000;
+/** Reshapes that go on while another one is decided on: operators' always find a place among `reshapesAtOnceMax`. */
+export const reshapesByLoadMax = 2;
+/** A shard whose range has so much to catch up with does all that it can. */
+export const behindMs = backlogAgeMsMax;
+
+/** Splits and merges are decided on so often, and the plan is written as often if it is another one. */
+export const shapeLookMs = 5_000;
+/** Actions and reasons of each kind in a written plan. */
+export const planLinesMax = 50;

@@ -19,6 +19,7 @@ await runService({
       initialBounds: config.CHAPPE_INITIAL_BOUNDS.split(',').filter((bound) => bound !== ''),
       eventBuckets: config.CHAPPE_EVENT_BUCKETS,
       storeId: config.CHAPPE_STORE_ID,
+      decisions: { isReshaping: config.CHAPPE_RESHAPE_BY_LOAD === 'true' },
       besides: openPlacement({ coordination, log, telemetry: own.telemetry, ...placementOf(config) }),
     });
   },

@@ -8,12 +8,13 @@ import { openEmbeddedCoordination, type EmbeddedCoordination } from '@chappe/coo
 import type { Log } from '@chappe/log/log';
 import { LogError } from '@chappe/log/log-error';
 import { openSqliteLog } from '@chappe/log/sqlite-log';
+import { leaderKey } from '@chappe/ranges/leader';
 import { parseRange, rangePrefix, type Range } from '@chappe/ranges/range';
 import { formatRefusedClaim, refusedClaimPrefix } from '@chappe/ranges/refused-claim';
 import { formatShardInfo, shardPrefix } from '@chappe/ranges/shard-info';
 import { openTelemetry } from '@chappe/telemetry/telemetry';
 import { startCoordinator, type Coordinator } from '../src/coordinator.ts';
-import { leaderKey, tryToLead } from '../src/leadership.ts';
+import { tryToLead } from '../src/leadership.ts';
 import { leaseTtlMs, lookGapMsMax } from '../src/limits.ts';
 
 const telemetry = () => openTelemetry({ service: 'coordinator', level: 'silent' });

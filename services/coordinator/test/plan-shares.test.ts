@@ -26,7 +26,7 @@ function ranges(...owners: readonly string[]): Range[] {
 
 const none = new Set<string>();
 const planned = (...parameters: Parameters<typeof planAssignments>): string[] =>
-  planAssignments(...parameters).map(({ range, shard: { id } }) => `${range.id} -> ${id}`);
+  planAssignments(...parameters).assignments.map(({ range, shard: { id } }) => `${range.id} -> ${id}`);
 
 test('ranges without an owner are spread over zones first, then over the shards in each', () => {
   const shards = [shard('a1'), shard('a2'), shard('a3'), shard('b1', { zone: 'b', capacity: 3_000 })];
@@ -89,7 +89,7 @@ test('10,000 ranges over 500 shards are spread evenly by capacity', () => {
   const counts = new Map<string, number>();
   for (const {
     shard: { id },
-  } of planAssignments(many, shards, none))
+  } of planAssignments(many, shards, none).assignments)
     counts.set(id, (counts.get(id) ?? 0) + 1);
   assert.deepEqual(
     [...new Set(counts.values())].toSorted((a, b) => a - b),

@@ -4,7 +4,19 @@ import { endOfNumbers } from '@chappe/numbers/phone-number';
 import type { Range } from '@chappe/ranges/range';
 import type { ShardInfo } from '@chappe/ranges/shard-info';
 import fc from 'fast-check';
-import { planAssignments, type Assignment } from '../src/plan.ts';
+import { movesShareMax } from '../src/limits.ts';
+import { planAssignments as plan, type Assignment } from '../src/plan.ts';
+import type { RangeLoads } from '../src/range-loads.ts';
+
+/** Watched for long, and nothing came in. */
+const watched: RangeLoads = { sinceMs: -3_600_000, atMs: 0, byRange: new Map() };
+
+/** What is to be done now. */
+const planAssignments = (
+  ranges: readonly Range[],
+  shards: readonly ShardInfo[],
+  missing: ReadonlySet<string>,
+): readonly Assignment[] => plan(ranges, shards, missing, { loads: watched }).assignments;
 
 function shardOf(id: string, options: Partial<ShardInfo> = {}): ShardInfo {
   const counts = { capacity: 1_000, ranges: 0, rate: 0, attachedDevices: 0, load: {} };
@@ -116,13 +128,14 @@ test('every range gets a living owner as soon as there is a shard, but those of 
   );
 });
 
-test('no range is moved without need: of living owners that stay one at most, and none while others are without', () => {
+test('no range is moved without need: of living owners that stay a share at once, and none while others are without', () => {
   fc.assert(
     fc.property(cluster, ({ shards, ranges, missing }) => {
       const staying = shards.filter(({ isLeaving }) => isLeaving !== true);
       const assignments = planAssignments(ranges, reporting(shards, ranges), missing);
       const moved = assignments.filter(({ range }) => isHeld(range, staying));
-      assert.ok(moved.length === 0 || assignments.length === 1);
+      assert.ok(moved.length === 0 || assignments.length === moved.length);
+      assert.ok(moved.length <= Math.max(1, ranges.length * movesShareMax));
       if (moved.length > 0) assert.ok(missing.size === 0 || ranges.every(({ owner }) => !missing.has(owner ?? '')));
       for (const { shard } of assignments) assert.notEqual(shard.isLeaving, true);
     }),
@@ -176,21 +189,6 @@ test('nothing is balanced while a shard is silent, or while a range was given an
   assert.equal(planAssignments(table, reporting(both, table), new Set()).length, 1);
   assert.deepEqual(planAssignments(table, reporting(both, table), new Set(['s3'])), []);
   assert.deepEqual(planAssignments(table, reporting(both, table.slice(1)), new Set()), []);
-});
-
-test('of shards that are equal by count the one that works less gets a range, and the one that works more gives it', () => {
-  const busy = shardOf('s1', { rate: 900 });
-  const idle = shardOf('s2', { rate: 10 });
-  assert.deepEqual(
-    planAssignments([rangeOf('r1')], [busy, idle], new Set()).map(({ shard }) => shard.id),
-    ['s2'],
-  );
-  const table = ['s1', 's1', 's2', 's2'].map((owner, index) => rangeOf(`r${index}`, owner));
-  const shards = reporting([busy, idle, shardOf('s3')], table);
-  assert.deepEqual(
-    planAssignments(table, shards, new Set()).map(({ range, shard }) => [range.owner, shard.id]),
-    [['s1', 's3']],
-  );
 });
 
 test('a shard that was restarted gets its ranges back, under the next epoch', () => {

@@ -13,6 +13,7 @@ import type { RangeLoad, ShardInfo } from '@chappe/ranges/shard-info';
 import type { Callers } from './callers.ts';
 import { rangeProblem, shardProblem } from './cluster-problems.ts';
 import { answeringOutages } from './coordination-outage.ts';
+import { planning } from './planning.ts';
 import { reshaping } from './reshaping.ts';
 
 export interface ClusterServiceDependencies {
@@ -35,6 +36,7 @@ export function clusterService({
 }: ClusterServiceDependencies): Implementation {
   return implement(ClusterService, {
     ...reshaping({ callers, table, coordination, now }),
+    ...planning({ callers, coordination }),
 
     listRanges: async (_request, { bearer }) => {
       await callers.operator(bearer);

@@ -7,17 +7,16 @@ import { ChappeError } from '@chappe/errors/chappe-error';
 import type { ClusterService, ReshapeSchema } from '@chappe/proto/v1/cluster_service';
 import { journalPrefix, parseJournalLine } from '@chappe/ranges/journal';
 import { pinPrefix } from '@chappe/ranges/pin';
-import type { Range } from '@chappe/ranges/range';
 import { canBeUndone, formatReshape, isEnded, parseReshape, reshapePrefix, type Reshape } from '@chappe/ranges/reshape';
 import type { RoutingTable } from '@chappe/ranges/routing-table';
 import { drainPrefix } from '@chappe/ranges/drain';
-import type { ShardInfo } from '@chappe/ranges/shard-info';
 import type { TableWatcher } from '@chappe/ranges/table-watcher';
 import { whyNotReshaped } from '@chappe/ranges/why-not-reshaped';
 import type { Handlers as HandlersOf } from '@chappe/rpc/server';
 import type { Callers } from './callers.ts';
 import { answeringOutages } from './coordination-outage.ts';
 import { cancelAttemptsMax, reasonCharactersMax, reshapesWaitingMax } from './limits.ts';
+import { whyNotMoved } from './why-not-moved.ts';
 
 export interface ReshapingDependencies {
   readonly callers: Callers;
@@ -121,26 +120,6 @@ export function reshaping({ callers, table, coordination, now }: ReshapingDepend
       return { lines: lines.map(({ timeMs, text }) => ({ time: timestampFromMs(timeMs), text })) };
     },
   };
-}
-
-/** Why a range should not go to a shard, in words; undefined: it may. */
-function whyNotMoved(
-  range: Range,
-  shardId: string,
-  shards: ReadonlyMap<string, ShardInfo>,
-  drained: ReadonlySet<string>,
-): string | undefined {
-  const shard = shards.get(shardId);
-  if (shard === undefined) return 'there is none with this id now';
-  if (shard.isLeaving === true || drained.has(shardId)) return `${shardId} is being emptied`;
-  const owner = shards.get(range.owner ?? '');
-  const rate = owner?.load[range.id]?.rate ?? 0;
-  if (owner?.zone === shard.zone) return undefined;
-  const zone = [...shards.values()].filter((one) => one.zone === shard.zone && one.isLeaving !== true);
-  const total = zone.reduce((sum, one) => sum + one.rate, rate);
-  const capacity = zone.reduce((sum, one) => sum + one.capacity, 0);
-  if (total <= capacity) return undefined;
-  return `zone ${shard.zone} would have ${Math.round(total)} commands a second, and can take ${capacity}`;
 }
 
 async function listReshapes(coordination: Coordination): Promise<Reshape[]> {

@@ -36,6 +36,11 @@ export class BacklogWatch implements AsyncDisposable {
     return this.#sum(({ end }, { nextOffset }) => Math.max(0, end - nextOffset));
   }
 
+  /** Where a range's log ended at the last look; undefined: it was not looked at. */
+  endOf(rangeId: string): number | undefined {
+    return this.#seen?.get(rangeId)?.end;
+  }
+
   /** Commands that wait until a person has looked, and those behind them. */
   get heldCommands(): number | undefined {
     return this.#sum(({ held }) => held);

@@ -134,6 +134,7 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
     table,
     tickIntervalMs: dependencies.tickIntervalMs ?? tickIntervalMs,
     handOverMs: dependencies.handOverMs ?? handOverMsMax,
+    endOf: (rangeId) => running.backlog?.endOf(rangeId),
     worker: {
       log,
       store,

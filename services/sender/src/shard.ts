@@ -47,6 +47,8 @@ export interface ShardOptions {
   readonly tickIntervalMs: number;
   /** How long it waits at its end until others have its ranges; 0: not at all. */
   readonly handOverMs: number;
+  /** Where a range's log ended when it was last looked at. Absent: nobody looks. */
+  readonly endOf?: (rangeId: string) => number | undefined;
   readonly worker: Omit<RangeWorkerDependencies, 'cacheBytesMax'>;
 }
 
@@ -425,8 +427,11 @@ export class Shard implements AsyncDisposable {
     for (const worker of this.#workers.values()) {
       const { nextOffset, median } = worker;
       const own = worker.problem?.slice(0, problemCharactersMax);
+      const end = this.#options.endOf?.(worker.range.id);
       load[worker.range.id] = {
         nextOffset,
+        // Not said when it is there: an idle shard reports nothing new.
+        ...(end === undefined || end <= nextOffset ? {} : { end }),
         rate: this.#rateOf(worker),
         ...(median === undefined ? {} : { median }),
         ...(own === undefined ? {} : { problem: own }),

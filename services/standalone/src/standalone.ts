@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { startBilling } from '@chappe/billing/billing';
 import { openFolderBlobs } from '@chappe/blobs/folder-blobs';
 import { openEmbeddedCoordination } from '@chappe/coordination/embedded-coordination';
-import { startCoordinator } from '@chappe/coordinator/coordinator';
+import { startCoordinator, type CoordinatorDependencies } from '@chappe/coordinator/coordinator';
 import { startCrypto } from '@chappe/crypto/crypto-service';
 import { openOrCreateKeyFile } from '@chappe/crypto/first-start';
 import { ChappeError } from '@chappe/errors/chappe-error';
@@ -41,6 +41,8 @@ export interface StandaloneOptions {
   readonly codes?: CodeSender;
   /** Milliseconds since 1970: the clock of the log's append times and of every service. Absent: the system's. */
   readonly now?: () => number;
+  /** What the coordinator's decisions by load go by. Absent: as usual, without splits and merges. */
+  readonly decisions?: CoordinatorDependencies['decisions'];
   /** How often due contacts are looked for. Absent: the sender's own interval. */
   readonly tickIntervalMs?: number;
 }
@@ -76,7 +78,14 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
   const ports = { coordination, log, store, instance, eventBuckets, ...clock };
 
   const coordinator = resources.use(
-    startCoordinator({ ...ports, telemetry: of('coordinator'), initialBounds: options.initialBounds, storeId: 'main' }),
+    startCoordinator({
+      ...ports,
+      telemetry: of('coordinator'),
+      initialBounds: options.initialBounds,
+      storeId: 'main',
+      // The shards of one process share its processor: nothing is won by more ranges.
+      decisions: { isReshaping: false, ...options.decisions },
+    }),
   );
   const crypto = resources.use(await startCryptoOf(options, sockets.addressOf('crypto'), files));
   const billing = resources.use(

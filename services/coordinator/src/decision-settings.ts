@@ -1,0 +1,47 @@
+/** What the coordinator's decisions by load go by. Absent in what starts it: as here, whose numbers `limits.ts` explains. */
+import {
+  averageMs,
+  balanceMargins,
+  coldShare,
+  hotShare,
+  hotterThanMeanShare,
+  moveRestMs,
+  movesShareMax,
+  peakMs,
+  splitRestMs,
+} from './limits.ts';
+
+export interface DecisionSettings {
+  /** Whether ranges are split and merged by load; that they are placed by it is no choice. */
+  readonly isReshaping: boolean;
+  /** What comes in is averaged over this long. */
+  readonly averageMs: number;
+  /** A range is cold if it was so all through this. */
+  readonly peakMs: number;
+  /** Parts of what a shard takes: above the first a range is split; above the second if it has more than the mean shard. */
+  readonly hotShare: number;
+  readonly hotterThanMeanShare: number;
+  /** Two neighbours that have less together are merged. */
+  readonly coldShare: number;
+  /** Of all ranges, and of all load, so much is on its way at once. */
+  readonly movesShareMax: number;
+  /** A range that was moved for balance stays for so long. */
+  readonly moveRestMs: number;
+  /** A range that a reshape has made is not split for so long. */
+  readonly splitRestMs: number;
+  /** How far a shard may be fuller than another, as a part of its load: before anything is moved, and once it is. */
+  readonly balanceMargins: { readonly begin: number; readonly goOn: number };
+}
+
+export const usualDecisions: DecisionSettings = {
+  isReshaping: true,
+  averageMs,
+  peakMs,
+  hotShare,
+  hotterThanMeanShare,
+  coldShare,
+  movesShareMax,
+  moveRestMs,
+  splitRestMs,
+  balanceMargins,
+};
