@@ -2,6 +2,7 @@
  * What a seed does to the cluster, and when: which processes are killed, stopped, paused and cut off, which ranges are
  * to be split, merged and moved. Pure.
  */
+import type { CoordinatorDependencies } from '@chappe/coordinator/coordinator';
 import { hashOf, type FaultRates } from './faults.ts';
 
 export type PlannedKind = 'kill' | 'stop' | 'pause' | 'cut';
@@ -62,6 +63,26 @@ const faultsMax = 9;
 const wishesMax = 4;
 const burstMessagesMax = 4;
 const burstsOfLaneMax = 3;
+
+/**
+ * In half of the seeds the coordinator decides by a load of some messages as it does elsewhere by hundreds a second, and
+ * within seconds; in the others its usual windows are longer than a run.
+ */
+export function decisionsOf(seed: number): NonNullable<CoordinatorDependencies['decisions']> {
+  if (hashOf(seed, 'decisions by load') < 0.5) return {};
+  return {
+    shapeLookMs: 1_000,
+    rangesPerShardMin: 1,
+    averageMs: 1_500,
+    peakMs: 1_500,
+    hotShare: 0.0008,
+    hotterThanMeanShare: 0.0004,
+    coldShare: 0.0003,
+    moveRestMs: 3_000,
+    splitRestMs: 2_000,
+    balanceMargins: { begin: 0, goOn: 0 },
+  };
+}
 
 export function planOf(seed: number, { machines, servers, shards, lanes }: Cast): Plan {
   const number = (name: string): number => hashOf(seed, `plan ${name}`);

@@ -32,6 +32,7 @@ export function coordinatorProgram(site: Site): Program {
       initialBounds,
       eventBuckets,
       storeId: 'main',
+      decisions: site.decisions,
     });
 }
 

@@ -22,7 +22,7 @@ import { Network } from './network.ts';
 import { resetChance } from './patch-time.ts';
 import { devices, laneCount } from './people.ts';
 import { Operator } from './operator.ts';
-import { loadMs, planOf, type Plan, type PlannedFault, type PlannedKind, type Wish } from './plan.ts';
+import { decisionsOf, loadMs, planOf, type Plan, type PlannedFault, type PlannedKind, type Wish } from './plan.ts';
 import { consumerProgram, coordinatorProgram, eventTables, gatewayProgram } from './programs.ts';
 import { Promises } from './promises.ts';
 import { relayProgram } from './relay-program.ts';
@@ -67,7 +67,7 @@ export async function simulate({ seed, only, broken = {} }: Settings): Promise<R
   const faults = new Faults(seed, only, () => time.nowMs);
   const promises = new Promises();
   const network = new Network(time, faults, noFaults);
-  const run = new Run(await openSite(folder, network, trace, promises, broken), promises, seed);
+  const run = new Run(await openSite(folder, network, trace, promises, broken, decisionsOf(seed)), promises, seed);
   const rejected = (error: Error): void =>
     promises.note(`ALARM: a promise was rejected and nobody heard: ${error.stack ?? ''}`);
   process.on('unhandledRejection', rejected);
@@ -104,6 +104,7 @@ async function openSite(
   trace: Trace,
   promises: Promises,
   broken: Broken,
+  decisions: Site['decisions'],
 ): Promise<Site> {
   const { time } = network;
   const coordination = await openEmbeddedCoordination({ now: () => time.nowMs });
@@ -127,6 +128,7 @@ async function openSite(
     relays: new Map(),
     gateways: new Map(),
     alarms: [],
+    decisions,
     broken,
   };
 }

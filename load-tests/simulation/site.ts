@@ -1,4 +1,5 @@
 /** What the processes of one simulated cluster share: the network between them and the servers behind it. */
+import type { CoordinatorDependencies } from '@chappe/coordinator/coordinator';
 import type { Coordination } from '@chappe/coordination/coordination';
 import type { Log } from '@chappe/log/log';
 import type { AttachRequest, AttachResponse } from '@chappe/proto/internal/sender_service';
@@ -31,6 +32,8 @@ export interface Site {
   readonly shards: Map<string, ServedBy<AttachResponse, AttachRequest>>;
   readonly relays: Map<string, ServedBy<ConnectResponse, ConnectRequest>>;
   readonly gateways: Map<string, Gateway>;
+  /** What coordinators' decisions by load go by. */
+  readonly decisions: NonNullable<CoordinatorDependencies['decisions']>;
   /** What the product says that a person must look at: nothing in here is such a thing. */
   readonly alarms: string[];
   /** The drivers as the broken rule has them; else as they are. */

@@ -17,7 +17,6 @@ import {
   measuredCapacityShareMin,
   mergeGapMs,
   rangesMax,
-  rangesPerShardMin,
   refusedRestMs,
   reshapesByLoadMax,
 } from './limits.ts';
@@ -154,7 +153,7 @@ function mergesOf(
   capacity: number,
   { ranges, loads, reshapes, pins, rangesLeast, nowMs, settings }: ShapeView,
 ): { readonly actions: ShapeAction[]; readonly held: Held[] } {
-  const least = Math.max(rangesLeast, rangesPerShardMin * shardCount);
+  const least = Math.max(rangesLeast, settings.rangesPerShardMin * shardCount);
   const there = ranges.filter(({ state }) => state === 'active' || state === 'filling').length;
   if (there <= least)
     return none(

@@ -3,7 +3,6 @@
  * and the plan that says so. What was done is read from coordination wherever it rests there; what is only here are
  * measurements, and which ranges were moved lately.
  */
-import { randomUUID } from 'node:crypto';
 import type { Coordination, Operation } from '@chappe/coordination/coordination';
 import { formatPlan, planKey, type ClusterPlan, type PlanAction } from '@chappe/ranges/cluster-plan';
 import type { Range } from '@chappe/ranges/range';
@@ -16,7 +15,7 @@ import type { CoordinatorEvents } from './events.ts';
 import { imbalanceOf } from './imbalance.ts';
 import type { Journal } from './journal.ts';
 import type { Leadership } from './leadership.ts';
-import { loadNoteMs, planLinesMax, shapeLookMs } from './limits.ts';
+import { loadNoteMs, planLinesMax } from './limits.ts';
 import { planAssignments, type Placement } from './plan.ts';
 import { noLoads, noteLoads, rateOf, type RangeLoads } from './range-loads.ts';
 
@@ -85,7 +84,7 @@ export class Decider {
   /** Now and then: asks for splits and merges, and writes down what is planned. */
   async shape(look: Look, placement: Placement): Promise<void> {
     const { coordination, settings, rangesLeast, now, monotonicMs, events } = this.#dependencies;
-    if (monotonicMs() - this.#shapedAtMs < shapeLookMs) return;
+    if (monotonicMs() - this.#shapedAtMs < settings.shapeLookMs) return;
     this.#shapedAtMs = monotonicMs();
     const { entries } = await coordination.list(reshapePrefix);
     this.#reshapes = entries.map(({ value }) => parseReshape(value));
@@ -93,15 +92,15 @@ export class Decider {
     const view = { ranges, shards, pins, loads: this.#loads, reshapes: this.#reshapes, rangesLeast, settings };
     // While a shard may be dead its ranges come first.
     const shape = look.missing.size > 0 ? { actions: [], later: [], held: [] } : decideShape({ ...view, nowMs: now() });
-    for (const action of shape.actions) await this.#ask(action);
+    for (const [index, action] of shape.actions.entries()) await this.#ask(action, index);
     events.planned(imbalanceOf(ranges, shards, this.#loads));
     await this.#write(this.#planOf(look, placement, shape));
   }
 
-  /** As an operator does, in the record that the reshaper goes by. */
-  async #ask({ kind, ranges, cuts, why }: ShapeAction): Promise<void> {
+  /** As an operator does, in the record that the reshaper goes by. @param no tells those of one look apart */
+  async #ask({ kind, ranges, cuts, why }: ShapeAction, no: number): Promise<void> {
     const { coordination, journal, events, now } = this.#dependencies;
-    const id = randomUUID().slice(0, 8);
+    const id = `load-${now().toString(36)}-${no}`;
     const reshape: Reshape = {
       id,
       step: 'requested',

@@ -8,12 +8,18 @@ import {
   moveRestMs,
   movesShareMax,
   peakMs,
+  rangesPerShardMin,
+  shapeLookMs,
   splitRestMs,
 } from './limits.ts';
 
 export interface DecisionSettings {
   /** Whether ranges are split and merged by load; that they are placed by it is no choice. */
   readonly isReshaping: boolean;
+  /** Splits and merges are decided on so often, and the plan is written as often if it is another one. */
+  readonly shapeLookMs: number;
+  /** Nothing is merged with fewer ranges for each shard that stays. */
+  readonly rangesPerShardMin: number;
   /** What comes in is averaged over this long. */
   readonly averageMs: number;
   /** A range is cold if it was so all through this. */
@@ -35,6 +41,8 @@ export interface DecisionSettings {
 
 export const usualDecisions: DecisionSettings = {
   isReshaping: true,
+  shapeLookMs,
+  rangesPerShardMin,
   averageMs,
   peakMs,
   hotShare,

@@ -122,7 +122,7 @@ export const hotterThanMeanShare = 0.25;
 /** A fourth of the lower of those: what is merged must grow fourfold before it is split. */
 export const coldShare = hotterThanMeanShare / 4;
 
-/** As many for each shard at least: with fewer a dead shard's load cannot be spread over the others. */
+/** Nothing is merged with fewer for each shard: with fewer a dead shard's load cannot be spread over the others. */
 export const rangesPerShardMin = 4;
 /** Planning was measured with so many. */
 export const rangesMax = 10_000;

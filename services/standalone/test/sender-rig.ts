@@ -12,7 +12,7 @@ import { AdminClient } from '@chappe/client/admin-client';
 import { ChappeClient } from '@chappe/client/chappe-client';
 import { openEmbeddedCoordination } from '@chappe/coordination/embedded-coordination';
 import type { Coordination } from '@chappe/coordination/coordination';
-import { startCoordinator } from '@chappe/coordinator/coordinator';
+import { startCoordinator, type CoordinatorDependencies } from '@chappe/coordinator/coordinator';
 import { startCrypto } from '@chappe/crypto/crypto-service';
 import { openOrCreateKeyFile } from '@chappe/crypto/first-start';
 import { startGateway } from '@chappe/gateway/gateway';
@@ -66,7 +66,7 @@ export class Rig implements AsyncDisposable {
   }
 
   /** Two ranges: r1 up to the numbers that begin with 4, r2 from there on. No shard runs yet. */
-  static async start(): Promise<Rig> {
+  static async start(decisions: CoordinatorDependencies['decisions'] = {}): Promise<Rig> {
     await using resources = new AsyncDisposableStack();
     const folder = await mkdtemp(join(tmpdir(), 'chappe-rig-'));
     resources.defer(() => rm(folder, { recursive: true, force: true }));
@@ -76,7 +76,13 @@ export class Rig implements AsyncDisposable {
     const store = resources.use(await openSqliteStore({ path: join(folder, 'store.sqlite') }));
     const ports = { coordination, log, store, instance: randomUUID(), eventBuckets };
     resources.use(
-      startCoordinator({ ...ports, telemetry: telemetry('coordinator'), initialBounds: ['4'], storeId: 'main' }),
+      startCoordinator({
+        ...ports,
+        telemetry: telemetry('coordinator'),
+        initialBounds: ['4'],
+        storeId: 'main',
+        decisions,
+      }),
     );
     const keyEncryptionKeys = await openOrCreateKeyFile(join(folder, 'keys'), store);
     const crypto = resources.use(
