@@ -64,23 +64,26 @@ const wishesMax = 4;
 const burstMessagesMax = 4;
 const burstsOfLaneMax = 3;
 
+const noMargin = { ofLoad: 0, ofCapacity: 0 };
+
 /**
- * In half of the seeds the coordinator decides by a load of some messages as it does elsewhere by hundreds a second, and
- * within seconds; in the others its usual windows are longer than a run.
+ * In half of the seeds the coordinator decides by a load of some messages as it does elsewhere by hundreds a second, within
+ * seconds, and without the gap between hot and cold: here it matters what is done and not how often. In the others its
+ * usual windows are longer than a run.
  */
 export function decisionsOf(seed: number): NonNullable<CoordinatorDependencies['decisions']> {
   if (hashOf(seed, 'decisions by load') < 0.5) return {};
   return {
-    shapeLookMs: 1_000,
+    shapeLookMs: 2_000,
     rangesPerShardMin: 1,
     averageMs: 1_500,
     peakMs: 1_500,
     hotShare: 0.0008,
     hotterThanMeanShare: 0.0004,
-    coldShare: 0.0003,
+    coldShare: 0.001,
     moveRestMs: 3_000,
     splitRestMs: 2_000,
-    balanceMargins: { begin: 0, goOn: 0 },
+    balanceMargins: { begin: noMargin, goOn: noMargin },
   };
 }
 

@@ -11,7 +11,7 @@
 import type { Range } from '@chappe/ranges/range';
 import type { ShardInfo } from '@chappe/ranges/shard-info';
 import type { DecisionSettings } from './decision-settings.ts';
-import { moveGainMin } from './limits.ts';
+import { idleRangeCost, moveGainMin } from './limits.ts';
 
 export interface Move {
   readonly range: Range;
@@ -19,6 +19,12 @@ export interface Move {
   /** Commands a second that go along. */
   readonly load: number;
   readonly why: string;
+}
+
+/** Parts of what the fuller place has to do and of what it can do, of which the larger one counts. */
+export interface Margin {
+  readonly ofLoad: number;
+  readonly ofCapacity: number;
 }
 
 /** What is not done, and why, in words. */
@@ -108,11 +114,11 @@ export function emptiest<P extends Place>(places: readonly P[], cost: number): P
 
 /**
  * @param zones with what they have; it is changed as if the moves were done
- * @param margin how far a place may be fuller than another, as a part of its load
+ * @param margin how far a place may be fuller than another
  */
 export function balance(
   zones: readonly Zone[],
-  { margin, movesMax }: { readonly margin: number; readonly movesMax: number },
+  { margin, movesMax }: { readonly margin: Margin; readonly movesMax: number },
 ): { readonly moves: readonly Move[]; readonly held: readonly Held[] } {
   const moves: Move[] = [];
   while (moves.length < movesMax) {
@@ -136,7 +142,7 @@ interface Candidate {
   readonly why: string;
 }
 
-function moveBetweenZones(zones: readonly Zone[], margin: number): Candidate | undefined {
+function moveBetweenZones(zones: readonly Zone[], margin: Margin): Candidate | undefined {
   const descending = fullestFirst(zones);
   const highest = Math.max(...zones.flatMap(({ seats }) => seats.map(fullness)));
   for (const from of descending) {
@@ -156,7 +162,7 @@ function moveBetweenZones(zones: readonly Zone[], margin: number): Candidate | u
   return undefined;
 }
 
-function moveWithinAZone(zones: readonly Zone[], margin: number): Candidate | undefined {
+function moveWithinAZone(zones: readonly Zone[], margin: Margin): Candidate | undefined {
   let best: Candidate | undefined;
   for (const zone of zones) {
     const found = moveWithin(zone, margin);
@@ -166,7 +172,7 @@ function moveWithinAZone(zones: readonly Zone[], margin: number): Candidate | un
 }
 
 /** From the fullest shard that has something to give. */
-function moveWithin({ seats }: Zone, margin: number): Candidate | undefined {
+function moveWithin({ seats }: Zone, margin: Margin): Candidate | undefined {
   const takers = emptiestOfEachCapacity(seats);
   for (const from of fullestFirst(seats)) {
     const emptier = takers.filter((to) => isFuller(from, to, margin));
@@ -196,17 +202,21 @@ function bestOf(
 
 /** How much less the fuller of both has afterwards, as a part of capacity; 0: not enough for what is moved. */
 function gainOf(from: Place, to: Place, { cost, load }: Tenant): number {
+  // Where there is load, ranges without any relieve nobody.
+  if (load < idleRangeCost && from.load > from.count * idleRangeCost) return 0;
   const [before, left] = [fullness(from), (from.cost - cost) / from.capacity];
   const gain = before - Math.max(left, (to.cost + cost) / to.capacity);
   return gain > (moveGainMin * load) / from.capacity && gain > before * rounding ? gain : 0;
 }
 
-function isFuller(from: Place, to: Place, margin: number): boolean {
-  return fullness(from) - fullness(to) > (margin * from.load) / from.capacity + rounding * fullness(from);
+/** By more than a part of its load, and than a part of its capacity if it has so much load. */
+function isFuller(from: Place, to: Place, { ofLoad, ofCapacity }: Margin): boolean {
+  const margin = Math.max(ofLoad * from.load, Math.min(from.load, ofCapacity * from.capacity));
+  return fullness(from) - fullness(to) > margin / from.capacity + rounding * fullness(from);
 }
 
 /** Shards that are far fuller than another of their zone and have nothing to give that would make it better. */
-function whatStays(zone: Zone, margin: number): Held[] {
+function whatStays(zone: Zone, margin: Margin): Held[] {
   const [from] = fullestFirst(zone.seats);
   const to = emptiest(zone.seats, 0);
   if (from === undefined || to === undefined || from.load < from.capacity / 10 || !isFuller(from, to, margin))

@@ -1,4 +1,5 @@
 /** What the coordinator's decisions by load go by. Absent in what starts it: as here, whose numbers `limits.ts` explains. */
+import type { Margin } from './balance.ts';
 import {
   averageMs,
   balanceMargins,
@@ -35,8 +36,8 @@ export interface DecisionSettings {
   readonly moveRestMs: number;
   /** A range that a reshape has made is not split for so long. */
   readonly splitRestMs: number;
-  /** How far a shard may be fuller than another, as a part of its load: before anything is moved, and once it is. */
-  readonly balanceMargins: { readonly begin: number; readonly goOn: number };
+  /** How far a shard may be fuller than another before anything is moved, and once it is. */
+  readonly balanceMargins: { readonly begin: Margin; readonly goOn: Margin };
 }
 
 export const usualDecisions: DecisionSettings = {

@@ -134,15 +134,18 @@ export const movesToldMax = 20;
 
 /**
  * A shard that has a fifth more than another gives ranges, down to a tenth: what averages swing by stays below the gap.
- * Both are parts of its load, so that without load it goes by the number of ranges alone.
+ * Where all have little to do it must be a twentieth of what a shard takes. Without load it goes by the number of ranges alone.
  */
-export const balanceMargins = { begin: 0.2, goOn: 0.1 } as const;
+export const balanceMargins = {
+  begin: { ofLoad: 0.2, ofCapacity: 0.05 },
+  goOn: { ofLoad: 0.1, ofCapacity: 0.025 },
+} as const;
 /** After the last move so long counts as going on. */
 export const balanceSettleMs = 10_000;
 /** The part of a moved range's load by which the fullest must be relieved: it would have to lose as much before it came back. */
 export const moveGainMin = 0.5;
 /** Besides, a range that was moved for balance stays so long. */
-export const moveRestMs = 300_000;
+export const moveRestMs = 600_000;
 
 /** A range that was made by a reshape shows what it has in four averages before it is split again. */
 export const splitRestMs = 120_000;
