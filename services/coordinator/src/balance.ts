@@ -143,13 +143,13 @@ interface Candidate {
 }
 
 function moveBetweenZones(zones: readonly Zone[], margin: Margin): Candidate | undefined {
-  const descending = fullestFirst(zones);
-  const highest = Math.max(...zones.flatMap(({ seats }) => seats.map(fullness)));
-  for (const from of descending) {
-    for (const to of descending.toReversed()) {
+  const sorted = fullestFirst(zones);
+  for (const from of sorted) {
+    for (const to of sorted.toReversed()) {
       if (!isFuller(from, to, margin)) break;
+      const highest = Math.max(...zones.flatMap(({ seats }) => seats.map(fullness)));
       const takers = emptiestOfEachCapacity(to.seats);
-      for (const seat of fullestFirst(from.seats)) {
+      for (const seat of descending(from.seats)) {
         const best = bestOf(seat, takers, (tenant, taker) =>
           (taker.cost + tenant.cost) / taker.capacity > highest * (1 + rounding) ? 0 : gainOf(from, to, tenant),
         );
@@ -174,7 +174,7 @@ function moveWithinAZone(zones: readonly Zone[], margin: Margin): Candidate | un
 /** From the fullest shard that has something to give. */
 function moveWithin({ seats }: Zone, margin: Margin): Candidate | undefined {
   const takers = emptiestOfEachCapacity(seats);
-  for (const from of fullestFirst(seats)) {
+  for (const from of descending(seats)) {
     const emptier = takers.filter((to) => isFuller(from, to, margin));
     if (emptier.length === 0) continue;
     const best = bestOf(from, emptier, (tenant, to) => gainOf(from, to, tenant));
@@ -239,8 +239,21 @@ function emptiestOfEachCapacity(seats: readonly Seat[]): Seat[] {
   return [...best.values()];
 }
 
+/** By the lower number; of equals by id. */
 function isBefore({ id }: Place, other: Place, own: number, others: number): boolean {
-  return own < others - rounding * others || (own <= others + rounding * others && id < other.id);
+  const slack = rounding * Math.abs(others);
+  return own < others - slack || (own <= others + slack && id < other.id);
+}
+
+/** The fullest first; mostly that is the one that gives, and the others need no order. */
+function* descending<P extends Place>(places: readonly P[]): Generator<P> {
+  const first = places.reduce<P | undefined>(
+    (best, place) => (best === undefined || isBefore(place, best, -fullness(place), -fullness(best)) ? place : best),
+    undefined,
+  );
+  if (first === undefined) return;
+  yield first;
+  for (const place of fullestFirst(places)) if (place !== first) yield place;
 }
 
 function fullestFirst<P extends Place>(places: readonly P[]): P[] {
