@@ -132,7 +132,7 @@ test('what an operator wants goes first, and is not touched', () => {
   const drawn = [{ rate: 700, median: '05' }, ...quiet(5)];
   const waiting = decideShape(viewOf(drawn, { reshapes: [reshapeOf({ step: 'requested', old: ['r3'] })] }));
   assert.deepEqual([waiting.actions, heldOf(waiting, 'splits and merges')], [[], ['reshape x of r3 comes first']]);
-  const same = decideShape(viewOf(drawn, { reshapes: [reshapeOf({ step: 'sealed', old: ['r1'] })] }));
+  const same = decideShape(viewOf(drawn, { reshapes: [reshapeOf({ step: 'prepared', old: ['r1'] })] }));
   assert.deepEqual([same.actions, same.later], [[], []]);
 });
 
