@@ -7,7 +7,7 @@
  */
 import { decideShape } from '@chappe/coordinator/decide-shape';
 import { usualDecisions } from '@chappe/coordinator/decision-settings';
-import { planAssignments, type Placement } from '@chappe/coordinator/plan';
+import { planAssignments } from '@chappe/coordinator/plan';
 import { noteLoads, type RangeLoads } from '@chappe/coordinator/range-loads';
 import { endOfNumbers } from '@chappe/numbers/phone-number';
 import type { Range } from '@chappe/ranges/range';
@@ -38,10 +38,8 @@ export function planningTimes(): PlanningTime[] {
   const even = loadsOf(settled, (no) => 15 + ((no * 7) % 31));
   const uneven = loadsOf(settled, (no) => (no % shardCount < 50 ? 70 : 15 + ((no * 7) % 31)));
   const hot = loadsOf(settled, (no) => (no % 100 === 0 ? 800 : no % 2));
-  const plan = (ranges: readonly Range[], alive: readonly ShardInfo[], loads: RangeLoads): Placement =>
-    planAssignments(ranges, alive, new Set(), { loads });
   const assigned = (ranges: readonly Range[], alive: readonly ShardInfo[], loads: RangeLoads) => (): number =>
-    plan(ranges, alive, loads).assignments.length;
+    planAssignments(ranges, alive, new Set(), { loads }).assignments.length;
   const shape = (loads: RangeLoads) => (): number => {
     const common = { ranges: settled, shards, reshapes: [], pins: new Map<string, string>(), rangesLeast: 12 };
     const { actions, later } = decideShape({ ...common, loads, nowMs: 2 * hourMs, settings: usualDecisions });

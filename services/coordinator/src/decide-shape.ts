@@ -13,7 +13,7 @@ import type { ShardInfo } from '@chappe/ranges/shard-info';
 import type { Held } from './balance.ts';
 import type { DecisionSettings } from './decision-settings.ts';
 import {
-  behindMs,
+  backlogAgeMsMax,
   measuredCapacityShareMin,
   mergeGapMs,
   rangesMax,
@@ -100,7 +100,7 @@ function openRanges({ ranges, shards, loads, reshapes }: ShapeView): Known[] {
 
 /** As shards say, or as those do that are behind: what they do then is all that they can. */
 function capacityOfAShard(staying: readonly ShardInfo[], known: readonly Known[]): number {
-  const late = new Set(known.filter((range) => range.behindMs > behindMs).map(({ owner }) => owner.id));
+  const late = new Set(known.filter((range) => range.behindMs > backlogAgeMsMax).map(({ owner }) => owner.id));
   const measured = staying
     .filter(({ id, rate, capacity }) => late.has(id) && rate >= capacity * measuredCapacityShareMin)
     .map(({ rate, capacity }) => Math.min(rate, capacity));

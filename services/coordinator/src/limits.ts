@@ -155,8 +155,6 @@ export const refusedRestMs = 600_000;
 export const mergeGapMs = 60_000;
 /** Reshapes that go on while another one is decided on: operators' always find a place among `reshapesAtOnceMax`. */
 export const reshapesByLoadMax = 2;
-/** A shard whose range has so much to catch up with does all that it can. */
-export const behindMs = backlogAgeMsMax;
 
 /** Splits and merges are decided on so often, and the plan is written as often if it is another one. */
 export const shapeLookMs = 5_000;

@@ -62,8 +62,8 @@ describe('a day with waves, campaigns and a country that begins', () => {
     const left = new Map<string, { readonly ms: number; readonly from: string }>();
     for (const { kind, old, from, to, ms } of cluster.decided) {
       if (kind !== 'move') continue;
-      const before = left.get(old[0] ?? '');
-      assert.ok(before?.from !== to || ms - before.ms >= 10 * minute, `${old.join()} goes to and fro`);
+      const last = left.get(old[0] ?? '');
+      assert.ok(last?.from !== to || ms - last.ms >= 10 * minute, `${old.join()} goes to and fro`);
       left.set(old[0] ?? '', { ms, from });
     }
   });
