@@ -41,6 +41,8 @@ export interface Tenant {
   readonly load: number;
   /** What it weighs: its load, and what a range costs without any. */
   readonly cost: number;
+  /** When it was moved for balance: it goes on only to shards that have joined since. Absent: anywhere. */
+  readonly restsSinceMs?: number;
 }
 
 /** What has ranges: a shard that stays, or a zone of those. */
@@ -55,6 +57,8 @@ export interface Place {
 export interface Seat extends Place {
   readonly shard: ShardInfo;
   readonly zone: Zone;
+  /** On the clock of `restsSinceMs`. */
+  readonly joinedAtMs: number;
   /** Those of its ranges that may be moved. */
   readonly movable: Tenant[];
 }
@@ -66,8 +70,15 @@ export interface Zone extends Place {
 /** Sums of fractions differ by this much from themselves. */
 const rounding = 1e-9;
 
-/** The shards that stay, by zone, without ranges. */
-export function placesOf(shards: readonly ShardInfo[]): { zones: Zone[]; seats: ReadonlyMap<string, Seat> } {
+/**
+ * The shards that stay, by zone, without ranges.
+ *
+ * @param joinedAtMs when a shard was there first, by id; absent: it was always there
+ */
+export function placesOf(
+  shards: readonly ShardInfo[],
+  joinedAtMs: ReadonlyMap<string, number> = new Map(),
+): { zones: Zone[]; seats: ReadonlyMap<string, Seat> } {
   const staying = shards.filter(({ isLeaving }) => isLeaving !== true);
   const seats = new Map<string, Seat>();
   const zones = [...Map.groupBy(staying, ({ zone }) => zone)].map(([id, inZone]) => {
@@ -75,7 +86,7 @@ export function placesOf(shards: readonly ShardInfo[]): { zones: Zone[]; seats: 
     const zone: Zone = { id, capacity, load: 0, cost: 0, count: 0, seats: [] };
     for (const shard of inZone) {
       const place = { id: shard.id, capacity: capacityOf(shard), load: 0, cost: 0, count: 0 };
-      const seat = { ...place, shard, zone, movable: [] };
+      const seat = { ...place, shard, zone, joinedAtMs: joinedAtMs.get(shard.id) ?? -Infinity, movable: [] };
       zone.seats.push(seat);
       seats.set(shard.id, seat);
     }
@@ -192,6 +203,7 @@ function bestOf(
   let best: Omit<Candidate, 'why'> | undefined;
   for (const tenant of from.movable) {
     for (const to of takers) {
+      if (tenant.restsSinceMs !== undefined && tenant.restsSinceMs >= to.joinedAtMs) continue;
       const found = gain(tenant, to);
       // Of equals the last one: those that were made first stay where they are.
       if (found > 0 && (best === undefined || found >= best.gain)) best = { tenant, from, to, gain: found };

@@ -56,7 +56,10 @@ export interface ShapeView {
 export function decideShape(view: ShapeView): Shape {
   const staying = view.shards.filter(({ isLeaving }) => isLeaving !== true);
   if (!view.settings.isReshaping)
-    return nothing({ what: 'splits and merges', why: 'only operators ask for them: CHAPPE_RESHAPE_BY_LOAD is false' });
+    return nothing({
+      what: 'splits and merges',
+      why: 'only operators ask for them here (in a cluster: CHAPPE_RESHAPE_BY_LOAD=false)',
+    });
   if (staying.length < 2)
     return nothing({ what: 'splits and merges', why: 'there is one shard: no range could go elsewhere' });
   const known = openRanges(view);

@@ -49,6 +49,8 @@ export class Decider {
   #loads: RangeLoads = noLoads;
   /** By range, as long as it is to stay for that. */
   readonly #movedAtMs = new Map<string, number>();
+  /** By shard: its process, and when that was first seen. */
+  readonly #joined = new Map<string, { readonly instance: string; readonly atMs: number }>();
   #reshapes: readonly Reshape[] = [];
   #shapedAtMs = -Infinity;
   #written = '';
@@ -65,14 +67,23 @@ export class Decider {
     const atMs = monotonicMs();
     if (atMs - this.#loads.atMs >= loadNoteMs || this.#loads.sinceMs === undefined)
       this.#loads = noteLoads(this.#loads, look.ranges, look.shards, atMs, settings);
+    this.#noteShards(look.shards, atMs);
     for (const [id, ms] of this.#movedAtMs) if (atMs - ms >= settings.moveRestMs) this.#movedAtMs.delete(id);
     return planAssignments(look.ranges, look.shards, look.missing, {
       pins: look.pins,
       loads: this.#loads,
       reshaped: new Set(this.#reshapes.filter((one) => !isEnded(one)).flatMap(({ old, made }) => [...old, ...made])),
       movedAtMs: this.#movedAtMs,
+      joinedAtMs: new Map([...this.#joined].map(([id, joined]) => [id, joined.atMs])),
       settings,
     });
+  }
+
+  #noteShards(shards: readonly ShardInfo[], atMs: number): void {
+    const alive = new Set(shards.map(({ id }) => id));
+    for (const id of this.#joined.keys()) if (!alive.has(id)) this.#joined.delete(id);
+    for (const { id, instance } of shards)
+      if (this.#joined.get(id)?.instance !== instance) this.#joined.set(id, { instance, atMs });
   }
 
   /** A range was given to another shard for balance. */

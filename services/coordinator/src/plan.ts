@@ -43,6 +43,8 @@ export interface Circumstances {
   readonly reshaped: ReadonlySet<string>;
   /** By range: when it was last moved for balance, on the clock of the loads. */
   readonly movedAtMs: ReadonlyMap<string, number>;
+  /** By shard: when it was first seen, on the same clock. Absent: before everything else. */
+  readonly joinedAtMs: ReadonlyMap<string, number>;
   readonly settings: DecisionSettings;
 }
 
@@ -61,6 +63,7 @@ const usual: Circumstances = {
   loads: noLoads,
   reshaped: new Set(),
   movedAtMs: new Map(),
+  joinedAtMs: new Map(),
   settings: usualDecisions,
 };
 
@@ -77,7 +80,7 @@ export function planAssignments(
   const known: Circumstances = { ...usual, ...circumstances };
   const { pins, loads } = known;
   const alive = new Map(shards.map((shard) => [shard.id, shard]));
-  const { zones, seats } = placesOf(shards);
+  const { zones, seats } = placesOf(shards, known.joinedAtMs);
   const orphans: Tenant[] = [];
   const settled: Tenant[] = [];
   for (const range of ranges) {
@@ -173,13 +176,14 @@ function forBalance(
     const seat = seats.get(owner ?? '');
     const ofOwner = seat?.shard.load[id];
     if (seat === undefined || state !== 'active' || ofOwner === undefined) continue;
-    const isResting = loads.atMs - (movedAtMs.get(id) ?? -Infinity) < settings.moveRestMs;
+    const movedMs = movedAtMs.get(id);
+    const isResting = movedMs !== undefined && loads.atMs - movedMs < settings.moveRestMs;
     if (isResting) resting += 1;
     if (ofOwner.isStopped === true)
       held.push({ what: id, why: `it stopped until a person has looked, and stays on ${seat.id}` });
     else if (seats.has(pins.get(id) ?? '')) held.push({ what: id, why: `the operator wants it on ${seat.id}` });
     else if (reshaped.has(id)) held.push({ what: id, why: 'it is being split or merged' });
-    else if (!isResting) seat.movable.push(tenant);
+    else seat.movable.push(isResting ? { ...tenant, restsSinceMs: movedMs } : tenant);
   }
   if (resting > 0)
     held.push({

@@ -288,4 +288,6 @@ test('a range that was moved for balance stays for a while, whatever its load do
   const { moves, held } = planned(cluster, { movedAtMs });
   assert.deepEqual(moves, []);
   assert.ok(held.some(({ why }) => why === '3 ranges were moved within 10 min and stay'));
+  const joinedAtMs = new Map([['s2', -30_000]]);
+  assert.equal(planned(cluster, { movedAtMs, joinedAtMs }).moves.length, 1, 'a shard that joined later has its share');
 });

@@ -161,7 +161,12 @@ test('why a hot range is not split is said', () => {
   );
   assert.deepEqual(
     decideShape(viewOf([{ rate: 900, median: '05' }], { settings: { ...settings, isReshaping: false } })).held,
-    [{ what: 'splits and merges', why: 'only operators ask for them: CHAPPE_RESHAPE_BY_LOAD is false' }],
+    [
+      {
+        what: 'splits and merges',
+        why: 'only operators ask for them here (in a cluster: CHAPPE_RESHAPE_BY_LOAD=false)',
+      },
+    ],
   );
 });
 
