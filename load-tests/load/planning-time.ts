@@ -38,8 +38,6 @@ export function planningTimes(): PlanningTime[] {
   const even = loadsOf(settled, (no) => 15 + ((no * 7) % 31));
   const uneven = loadsOf(settled, (no) => (no % shardCount < 50 ? 70 : 15 + ((no * 7) % 31)));
   const hot = loadsOf(settled, (no) => (no % 100 === 0 ? 800 : no % 2));
-  const assigned = (ranges: readonly Range[], alive: readonly ShardInfo[], loads: RangeLoads) => (): number =>
-    planAssignments(ranges, alive, new Set(), { loads }).assignments.length;
   const shape = (loads: RangeLoads) => (): number => {
     const common = { ranges: settled, shards, reshapes: [], pins: new Map<string, string>(), rangesLeast: 12 };
     const { actions, later } = decideShape({ ...common, loads, nowMs: 2 * hourMs, settings: usualDecisions });
@@ -62,6 +60,10 @@ export function planningTimes(): PlanningTime[] {
     timeOf('which to split and merge', shape(hot)),
     timeOf('the load is noted', () => noteLoads(even, settled, shards, 2 * hourMs + 500, usualDecisions).byRange.size),
   ];
+}
+
+function assigned(ranges: readonly Range[], alive: readonly ShardInfo[], loads: RangeLoads): () => number {
+  return () => planAssignments(ranges, alive, new Set(), { loads }).assignments.length;
 }
 
 function timeOf(name: string, plan: () => number): PlanningTime {
