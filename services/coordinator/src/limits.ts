@@ -16,6 +16,9 @@ export const lookGapMsMax = 2_000;
 /** First and longest wait after a failed step. */
 export const retryMs = { first: 50, longest: 2_000 } as const;
 
+/** Between two looks the loop rests as long as the first took, but no longer: a dead shard's ranges wait for it. */
+export const lookRestMsMax = 250;
+
 /** Assignments in one coordination transaction: each compares and puts one key, of 128 allowed. */
 export const assignmentsPerTransaction = 60;
 
