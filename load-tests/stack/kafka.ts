@@ -69,6 +69,7 @@ function clusterOf(context: StackContext): KafkaCluster {
   return {
     dataFolder: context.dataFolder,
     jarsFolder: kafkaJarsFolder(context),
+    places: context.places,
     nodes: isReplicated ? twoZones : oneZone,
     replicationFactor: isReplicated ? 4 : 1,
     minInSyncReplicas: isReplicated ? 2 : 1,

@@ -26,6 +26,15 @@ import {
   gatewayKilled,
   relayKilled,
 } from './services.ts';
+import {
+  fivePercentLost,
+  onePercentLost,
+  twentyPercentLost,
+  witnessCutOff,
+  zoneOfPrimaryCutOff,
+  zoneOfPrimaryKilled,
+  zoneOfReplicaCutOff,
+} from './zones.ts';
 
 const rows: readonly Row[] = [
   devicePathLost,
@@ -66,6 +75,13 @@ const rows: readonly Row[] = [
   leaderKilledOpen,
   ownerKilledOpen,
   producerFrozen,
+  onePercentLost,
+  fivePercentLost,
+  twentyPercentLost,
+  zoneOfPrimaryCutOff,
+  zoneOfPrimaryKilled,
+  zoneOfReplicaCutOff,
+  witnessCutOff,
 ].toSorted((a, b) => a.no - b.no);
 
 /** Of each kind of fault one, in some minutes. */
