@@ -14,7 +14,7 @@ export interface StandInOptions {
 
 const lookMs = 500;
 /** A restart of the server is no loss; RDS takes a minute or two in all. */
-const goneAfterMs = 3_000;
+const goneAfterMs = 4_000;
 
 export class DatabaseStandIn implements AsyncDisposable {
   readonly #options: StandInOptions;

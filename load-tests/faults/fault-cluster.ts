@@ -29,6 +29,7 @@ import { stackContext } from '../stack/stack-context.ts';
 import type { StackContext, StackPart } from '../stack/stack-context.ts';
 import { limitCpu } from './cpu-quota.ts';
 import { DatabaseStandIn } from './database-stand-in.ts';
+import { ForcedQuorum } from './forced-quorum.ts';
 import { readLog } from './process-log.ts';
 import type { LogLine } from './process-log.ts';
 import { moveToSmallDisk } from './small-disk.ts';
@@ -178,13 +179,41 @@ export class FaultCluster implements AsyncDisposable {
     await Promise.all(this.#namesIn(site).map((name) => this.kill(name)));
   }
 
-  /** A zone that was lost: what runs there is started anew, a former primary as a replica. */
-  async bringBack(zone: 'a' | 'b'): Promise<void> {
+  /**
+   * A zone that was lost: what runs there is started anew, a former primary as a replica.
+   *
+   * @param quorum whether the other zone went on alone: then zone and witness join it
+   */
+  async bringBack(zone: 'a' | 'b', quorum: 'kept' | 'forced' = 'kept'): Promise<void> {
     await this.killAll(zone);
     if ((await this.primary()) !== `mariadb-${zone}`) await this.#zoned.takeDatabaseFrom(zone);
     await this.join(zone);
+    if (quorum === 'forced') {
+      const left = zone === 'a' ? 'b' : 'a';
+      await this.join('witness');
+      for (const site of [zone, 'witness'] as const) await this.#quorum.joinEtcd(site, left);
+      await this.#quorum.joinKafka(left);
+    }
     for (const part of [kafka, etcd, mariadb]) await part.start(this.#stack);
     await Promise.all(this.#namesIn(zone).map((name) => this.start(name)));
+  }
+
+  /** What a zone has of etcd and of Kafka goes on without the majorities that are lost. */
+  async forceQuorum(left: 'a' | 'b'): Promise<void> {
+    await this.#quorum.forceEtcd(left);
+    await this.#quorum.forceKafka(left);
+  }
+
+  /** The witness with a new disk. */
+  async replaceWitness(): Promise<void> {
+    await this.killAll('witness');
+    await this.join('witness');
+    await this.#quorum.replaceWitness('a');
+  }
+
+  get #quorum(): ForcedQuorum {
+    const [stop, kill] = [this.stop.bind(this), this.kill.bind(this)];
+    return new ForcedQuorum({ stack: this.#stack, stop, kill });
   }
 
   /** Drops a share of the packets between the zones and the witness. */

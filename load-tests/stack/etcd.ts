@@ -51,10 +51,23 @@ function membersOf({ zones }: StackContext): readonly EtcdMember[] {
   return zones === 2 ? members : members.slice(0, 1);
 }
 
+/**
+ * Starts one member.
+ *
+ * @param more of its command line, e.g. `--force-new-cluster`
+ */
+export async function startEtcdMember(context: StackContext, name: string, ...more: readonly string[]): Promise<void> {
+  const all = membersOf(context);
+  const member = all.find((candidate) => candidate.name === name);
+  if (member === undefined) throw new Error(`there is no etcd ${name}`);
+  await startMember(context, member, all, more);
+}
+
 async function startMember(
   { dataFolder, places }: StackContext,
   member: EtcdMember,
   all: readonly EtcdMember[],
+  more: readonly string[] = [],
 ): Promise<void> {
   const { host, enter } = places[member.site];
   const [client, peer] = [`http://${host}:${member.clientPort}`, peerUrl(places, member)];
@@ -76,6 +89,7 @@ async function startMember(
       ['--auto-compaction-retention', '10m'],
       ['--logger', 'zap'],
       ['--log-level', 'warn'],
+      more,
     ].flat(),
     host,
     ports: [member.clientPort],

@@ -25,6 +25,8 @@ export interface KafkaCluster {
   readonly nodes: readonly KafkaNode[];
   /** Absent: all on 127.0.0.1. */
   readonly places?: Places;
+  /** Ids of the controllers that make a quorum; absent: all of them. */
+  readonly voters?: readonly number[];
   /** Of the brokers' internal topics, and the default of new ones. */
   readonly replicationFactor: number;
   readonly minInSyncReplicas: number;
@@ -38,6 +40,9 @@ export interface KafkaCluster {
 
 /** Fixed, so that formatting can be repeated; a cluster is told apart by its folder. */
 const clusterId = 'Q2hhcHBlTG9jYWxTdGFjaw';
+
+/** Five of them on two busy cores. */
+const readyTimeoutMs = 120_000;
 
 /** About 380 MB resident; a broker of the stack holds a few hundred small topics. */
 const heapMebibytes = 256;
@@ -71,6 +76,7 @@ export async function startKafkaNode(cluster: KafkaCluster, node: KafkaNode): Pr
     host: placeOf(cluster, node).host,
     ports: node.brokerPort === undefined ? controllerPorts([node]) : [node.brokerPort],
     enter: placeOf(cluster, node).enter,
+    readyTimeoutMs,
     endsWithStarter: cluster.endsWithStarter === true,
   });
 }
@@ -111,7 +117,9 @@ function settingsOf(cluster: KafkaCluster, node: KafkaNode, logFolder: string): 
     ...(isController ? [`CONTROLLER://${host}:${controllerPort}`] : []),
   ];
   const voters = cluster.nodes.flatMap((voter) =>
-    voter.controllerPort === undefined ? [] : [`${voter.id}@${placeOf(cluster, voter).host}:${voter.controllerPort}`],
+    voter.controllerPort === undefined || cluster.voters?.includes(voter.id) === false
+      ? []
+      : [`${voter.id}@${placeOf(cluster, voter).host}:${voter.controllerPort}`],
   );
   const settings: Record<string, string | number | boolean> = {
     'process.roles': [...(isBroker ? ['broker'] : []), ...(isController ? ['controller'] : [])].join(','),

@@ -57,6 +57,21 @@ async function startKafka(context: StackContext): Promise<void> {
   await Promise.all(cluster.nodes.map((node) => startKafkaNode(cluster, node)));
 }
 
+/**
+ * Starts some of the nodes, with fewer controllers than there are to be.
+ *
+ * @param voters their ids
+ */
+export async function startKafkaNodes(
+  context: StackContext,
+  ids: readonly number[],
+  voters: readonly number[],
+): Promise<void> {
+  const cluster = { ...clusterOf(context), voters };
+  const nodes = cluster.nodes.filter(({ id }) => ids.includes(id));
+  await Promise.all(nodes.map((node) => startKafkaNode(cluster, node)));
+}
+
 function kafkaEnvironment(context: StackContext): StackEnvironment {
   return {
     CHAPPE_KAFKA_BROKERS: brokerAddresses(clusterOf(context)).join(','),

@@ -182,7 +182,8 @@ export function accepts(port: number, host = '127.0.0.1'): Promise<boolean> {
       resolve(isOpen);
     };
     socket.once('connect', () => end(true));
-    socket.once('timeout', () => end(false));
+    // What came while this process stood still is looked at first.
+    socket.once('timeout', () => setImmediate(() => end(false)));
     socket.once('error', () => end(false));
   });
 }

@@ -31,6 +31,7 @@ import {
   onePercentLost,
   twentyPercentLost,
   witnessCutOff,
+  zoneAndWitnessLost,
   zoneOfPrimaryCutOff,
   zoneOfPrimaryKilled,
   zoneOfReplicaCutOff,
@@ -82,6 +83,7 @@ const rows: readonly Row[] = [
   zoneOfPrimaryKilled,
   zoneOfReplicaCutOff,
   witnessCutOff,
+  zoneAndWitnessLost,
 ].toSorted((a, b) => a.no - b.no);
 
 /** Of each kind of fault one, in some minutes. */
