@@ -1,34 +1,42 @@
 /**
- * What a managed database does by itself (RDS with a standby in another zone), done here by the run: when the primary has
- * accepted no connection for a while, its replica is promoted and the database's address leads to it.
+ * What a managed database does by itself (RDS with a standby in another zone), done here by the run, which sees both servers.
+ * When the primary has accepted no connection for a while, its replica is promoted and the database's address leads to it.
+ * When it is the replica, the primary waits for it no longer. Never both: one of the two goes on.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { accepts } from '../stack/process-record.ts';
 
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
 export interface StandInOptions {
-  /** Of the present primary. */
-  readonly address: () => Promise<{ readonly host: string; readonly port: number }>;
+  /** At present. */
+  readonly addresses: () => Promise<{ readonly primary: ServerAddress; readonly replica: ServerAddress }>;
   /** Makes the replica the primary, where clients find it. */
   readonly promote: () => Promise<void>;
+  /** Lets the primary commit without a replica. */
+  readonly leaveAlone: () => Promise<void>;
 }
 
 const lookMs = 500;
-/** A restart of the server is no loss; RDS takes a minute or two in all. */
+/** A restart of a server is no loss; RDS takes a minute or two in all. */
 const goneAfterMs = 4_000;
 
 export class DatabaseStandIn implements AsyncDisposable {
   readonly #options: StandInOptions;
   readonly #ending = new AbortController();
   #watching: Promise<void> = Promise.resolve();
-  #promotedAt: number | undefined;
+  #actedAt: number | undefined;
 
   constructor(options: StandInOptions) {
     this.#options = options;
   }
 
-  /** When it did so last, by the clock of `performance`. */
-  get promotedAt(): number | undefined {
-    return this.#promotedAt;
+  /** When it did one or the other last, by the clock of `performance`. */
+  get actedAt(): number | undefined {
+    return this.#actedAt;
   }
 
   start(): void {
@@ -36,14 +44,27 @@ export class DatabaseStandIn implements AsyncDisposable {
   }
 
   async #watch(): Promise<void> {
+    const { addresses, promote, leaveAlone } = this.#options;
     const { signal } = this.#ending;
-    let seenAt = performance.now();
+    const seenAt = { primary: performance.now(), replica: performance.now() };
+    let isAlone = false;
     while (!signal.aborted) {
-      const { host, port } = await this.#options.address();
-      if (await accepts(port, host)) seenAt = performance.now();
-      if (performance.now() - seenAt >= goneAfterMs) {
-        await this.#options.promote();
-        this.#promotedAt = seenAt = performance.now();
+      const { primary, replica } = await addresses();
+      const [isPrimaryThere, isReplicaThere] = await Promise.all(
+        [primary, replica].map(({ host, port }) => accepts(port, host)),
+      );
+      const nowMs = performance.now();
+      if (isPrimaryThere === true) seenAt.primary = nowMs;
+      if (isReplicaThere === true) [seenAt.replica, isAlone] = [nowMs, false];
+      if (isReplicaThere === true && nowMs - seenAt.primary >= goneAfterMs) {
+        await promote();
+        // What was the primary is not there, and its successor waits for nobody.
+        [seenAt.primary, seenAt.replica, isAlone] = [performance.now(), seenAt.primary, true];
+        this.#actedAt = performance.now();
+      } else if (isPrimaryThere === true && !isAlone && nowMs - seenAt.replica >= goneAfterMs) {
+        await leaveAlone();
+        isAlone = true;
+        this.#actedAt = performance.now();
       }
       await pause(lookMs, undefined, { signal }).catch(() => undefined);
     }

@@ -14,7 +14,7 @@ import { serviceArguments } from '../cluster/node-settings.ts';
 import { etcd } from '../stack/etcd.ts';
 import { Kafka, logLevel } from 'kafkajs';
 import { kafka } from '../stack/kafka.ts';
-import { mariadb, promoteReplica, siteOfPrimary } from '../stack/mariadb.ts';
+import { leavePrimaryAlone, mariadb, promoteReplica, siteOfPrimary } from '../stack/mariadb.ts';
 import type { Place, Site } from '../stack/places.ts';
 import {
   accepts,
@@ -29,6 +29,7 @@ import { stackContext } from '../stack/stack-context.ts';
 import type { StackContext, StackPart } from '../stack/stack-context.ts';
 import { limitCpu } from './cpu-quota.ts';
 import { DatabaseStandIn } from './database-stand-in.ts';
+import type { ServerAddress } from './database-stand-in.ts';
 import { ForcedQuorum } from './forced-quorum.ts';
 import { readLog } from './process-log.ts';
 import type { LogLine } from './process-log.ts';
@@ -100,10 +101,15 @@ export class FaultCluster implements AsyncDisposable {
     this.#standIn =
       network &&
       new DatabaseStandIn({
-        address: async () => {
-          const server = await this.primary();
-          return { host: this.#placeOf(server).host, port: servers[server].port };
+        addresses: async () => {
+          const of = (server: Server): ServerAddress => ({
+            host: this.#placeOf(server).host,
+            port: servers[server].port,
+          });
+          const [a, b] = [of('mariadb-a'), of('mariadb-b')];
+          return (await this.primary()) === 'mariadb-a' ? { primary: a, replica: b } : { primary: b, replica: a };
         },
+        leaveAlone: () => leavePrimaryAlone(this.#stack),
         promote: async () => network.leadDatabaseTo(await promoteReplica(this.#stack)),
       });
   }
@@ -144,9 +150,9 @@ export class FaultCluster implements AsyncDisposable {
     return `mariadb-${await siteOfPrimary(this.#stack)}`;
   }
 
-  /** When another database server became the primary, by the clock of `performance`. */
-  get promotedAt(): number | undefined {
-    return this.#standIn?.promotedAt;
+  /** When one database server went on without the other, by the clock of `performance`. */
+  get databaseWentOnAt(): number | undefined {
+    return this.#standIn?.actedAt;
   }
 
   #placeOf(name: string): Place {

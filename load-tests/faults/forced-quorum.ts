@@ -7,7 +7,7 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startEtcdMember } from '../stack/etcd.ts';
-import { startKafkaNodes } from '../stack/kafka.ts';
+import { kafkaTool, startKafkaNodes } from '../stack/kafka.ts';
 import type { Site } from '../stack/places.ts';
 import { runCommand } from '../stack/process-record.ts';
 import type { StackContext } from '../stack/stack-context.ts';
@@ -17,6 +17,7 @@ type Zone = 'a' | 'b';
 /** As stack/kafka.ts has them. */
 const nodesOf = { a: { controller: 1, broker: 2 }, b: { controller: 3, broker: 4 } } as const;
 const witnessController = 5;
+const brokerPorts = { a: 19_092, b: 19_094 } as const;
 const everyVoter = [nodesOf.a.controller, nodesOf.b.controller, witnessController];
 const etcdPorts: Readonly<Record<Site, { readonly client: number; readonly peer: number }>> = {
   a: { client: 12_379, peer: 12_380 },
@@ -57,14 +58,20 @@ export class ForcedQuorum {
   }
 
   /**
-   * The controller of a zone is the only voter. The zone's other broker is left as it is: it finds the controller, and is in
-   * sync; one that was killed is not, for Kafka, until it has asked another one.
+   * The controller of a zone is the only voter; the zone's other broker finds it by itself. It takes the copies of the lost
+   * zone for the newest, whatever the others have, so the leaders are chosen by hand. Nothing is lost by that if all copies
+   * were in sync at the loss: without a majority none could be left out, and so nothing was acknowledged since.
    */
   async forceKafka(left: Zone): Promise<void> {
     const { controller } = nodesOf[left];
     await this.#kill(`kafka-${controller}`);
     await this.#forgetVoters(controller);
     await startKafkaNodes(this.#stack, [controller], [controller]);
+    const server = `${this.#stack.places[left].host}:${brokerPorts[left]}`;
+    const everything = ['--election-type', 'UNCLEAN', '--all-topic-partitions'];
+    const elect = [...kafkaTool(this.#stack, 'LeaderElectionCommand'), '--bootstrap-server', server, ...everything];
+    // Until its brokers are back in its books.
+    await repeated(() => this.#run(left, elect));
   }
 
   /** A member that was lost joins as a new one, with nothing; the one of its name, if there still is one, is removed. */
@@ -77,12 +84,12 @@ export class ForcedQuorum {
     const [former] = known.filter((line) => line.includes(`, ${name}, `));
     if (former !== undefined) await this.#etcdctl(left, [endpoint, 'member', 'remove', former.split(',')[0] ?? '']);
     // Refused as long as a member that was added before is not there.
-    const answer = await this.#repeated(left, [endpoint, 'member', 'add', name, peer]);
+    const answer = await repeated(() => this.#etcdctl(left, [endpoint, 'member', 'add', name, peer]));
     const initialCluster = /ETCD_INITIAL_CLUSTER="(.*)"/.exec(answer)?.[1] ?? '';
     await rm(`${dataFolder}/${name}`, { recursive: true, force: true });
     const joining = ['--initial-cluster-state', 'existing', '--initial-cluster', initialCluster];
     await startEtcdMember(this.#stack, name, ...joining);
-    await this.#repeated(left, [endpoint, 'endpoint', 'health', '--cluster']);
+    await repeated(() => this.#etcdctl(left, [endpoint, 'endpoint', 'health', '--cluster']));
   }
 
   /** A witness whose disk is lost, while the two others are there. */
@@ -113,20 +120,24 @@ export class ForcedQuorum {
     await rm(`${this.#stack.dataFolder}/kafka-${controller}/data/__cluster_metadata-0/quorum-state`);
   }
 
-  async #repeated(from: Site, args: readonly string[]): Promise<string> {
-    const endMs = performance.now() + joinedWithinMs;
-    for (;;) {
-      try {
-        return await this.#etcdctl(from, args);
-      } catch (error) {
-        if (performance.now() > endMs) throw error;
-        await pause(pollMs);
-      }
-    }
+  #etcdctl(from: Site, args: readonly string[]): Promise<string> {
+    return this.#run(from, ['etcdctl', ...args]);
   }
 
-  async #etcdctl(from: Site, args: readonly string[]): Promise<string> {
-    const [command = '', ...enter] = [...this.#stack.places[from].enter, 'etcdctl', ...args];
-    return runCommand(command, enter, { environment: { ETCDCTL_API: '3' } });
+  async #run(from: Site, words: readonly string[]): Promise<string> {
+    const [command = '', ...args] = [...this.#stack.places[from].enter, ...words];
+    return runCommand(command, args, { environment: { ETCDCTL_API: '3' } });
+  }
+}
+
+async function repeated(act: () => Promise<string>): Promise<string> {
+  const endMs = performance.now() + joinedWithinMs;
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      if (performance.now() > endMs) throw error;
+      await pause(pollMs);
+    }
   }
 }

@@ -72,6 +72,12 @@ export async function startKafkaNodes(
   await Promise.all(nodes.map((node) => startKafkaNode(cluster, node)));
 }
 
+/** The command of one of Kafka's tools, e.g. `LeaderElectionCommand`, which is what its scripts start. */
+export function kafkaTool(context: StackContext, name: string): string[] {
+  const log = '-Dorg.slf4j.simpleLogger.defaultLogLevel=error';
+  return ['java', '-Xmx128m', log, '-cp', `${kafkaJarsFolder(context)}/*`, `org.apache.kafka.tools.${name}`];
+}
+
 function kafkaEnvironment(context: StackContext): StackEnvironment {
   return {
     CHAPPE_KAFKA_BROKERS: brokerAddresses(clusterOf(context)).join(','),

@@ -111,6 +111,12 @@ export async function promoteReplica(context: StackContext): Promise<'a' | 'b'> 
   return replica.site;
 }
 
+/** Lets a primary whose replica is lost commit without one, what waits for it now included. */
+export async function leavePrimaryAlone(context: StackContext): Promise<void> {
+  const { primary } = await rolesOf(context);
+  await runSql(context, primary, 'SET GLOBAL rpl_semi_sync_master_enabled = 0');
+}
+
 async function untilApplied(context: StackContext, replica: MariadbNode, position: string): Promise<void> {
   const wait = `SELECT CONCAT('waited ', MASTER_GTID_WAIT('${position}', ${appliedWithinSeconds})) AS answer`;
   const answer = await runSql(context, replica, wait);

@@ -128,9 +128,11 @@ function zoneLost({ no, name, victim, how }: Loss): Row {
       await pause(lostMs);
       if (how !== 'killed') await cluster.killAll(lost);
       note(`zone ${lost} was lost`);
-      const { promotedAt } = cluster;
-      if (promotedAt !== undefined && promotedAt > faultAt)
-        note(`the stand-in for RDS had promoted the replica ${Math.round(promotedAt - faultAt)} ms after the fault`);
+      const { databaseWentOnAt = 0 } = cluster;
+      if (databaseWentOnAt > faultAt)
+        note(
+          `by the stand-in for RDS the database went on ${Math.round(databaseWentOnAt - faultAt)} ms after the fault`,
+        );
       await noteOneZone(context, other(lost));
     },
     heal: ({ cluster }) => cluster.bringBack(lost),
