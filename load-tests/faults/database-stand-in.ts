@@ -28,7 +28,10 @@ export class DatabaseStandIn implements AsyncDisposable {
   readonly #options: StandInOptions;
   readonly #ending = new AbortController();
   #watching: Promise<void> = Promise.resolve();
+  readonly #seenAt = { primary: performance.now(), replica: performance.now() };
+  #isAlone = false;
   #actedAt: number | undefined;
+  #problem: string | undefined;
 
   constructor(options: StandInOptions) {
     this.#options = options;
@@ -39,35 +42,52 @@ export class DatabaseStandIn implements AsyncDisposable {
     return this.#actedAt;
   }
 
+  /** Why it could not do what is due. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
   start(): void {
+    this.#seenAt.primary = this.#seenAt.replica = performance.now();
     this.#watching = this.#watch();
   }
 
   async #watch(): Promise<void> {
-    const { addresses, promote, leaveAlone } = this.#options;
     const { signal } = this.#ending;
-    const seenAt = { primary: performance.now(), replica: performance.now() };
-    let isAlone = false;
     while (!signal.aborted) {
-      const { primary, replica } = await addresses();
-      const [isPrimaryThere, isReplicaThere] = await Promise.all(
-        [primary, replica].map(({ host, port }) => accepts(port, host)),
-      );
-      const nowMs = performance.now();
-      if (isPrimaryThere === true) seenAt.primary = nowMs;
-      if (isReplicaThere === true) [seenAt.replica, isAlone] = [nowMs, false];
-      if (isReplicaThere === true && nowMs - seenAt.primary >= goneAfterMs) {
-        await promote();
-        // What was the primary is not there, and its successor waits for nobody.
-        [seenAt.primary, seenAt.replica, isAlone] = [performance.now(), seenAt.primary, true];
-        this.#actedAt = performance.now();
-      } else if (isPrimaryThere === true && !isAlone && nowMs - seenAt.replica >= goneAfterMs) {
-        await leaveAlone();
-        isAlone = true;
-        this.#actedAt = performance.now();
+      try {
+        await this.#look();
+        this.#problem = undefined;
+      } catch (error) {
+        // Tried again at the next look.
+        this.#problem = error instanceof Error ? error.message : 'unknown';
       }
       await pause(lookMs, undefined, { signal }).catch(() => undefined);
     }
+  }
+
+  async #look(): Promise<void> {
+    const { addresses, promote, leaveAlone } = this.#options;
+    const seenAt = this.#seenAt;
+    const { primary, replica } = await addresses();
+    const [isPrimaryThere, isReplicaThere] = await Promise.all([
+      accepts(primary.port, primary.host),
+      accepts(replica.port, replica.host),
+    ]);
+    const nowMs = performance.now();
+    if (isPrimaryThere) seenAt.primary = nowMs;
+    if (isReplicaThere) {
+      seenAt.replica = nowMs;
+      this.#isAlone = false;
+    }
+    if (isReplicaThere && nowMs - seenAt.primary >= goneAfterMs) {
+      await promote();
+      // What was the primary is the one that is not there, and its successor waits for nobody.
+      [seenAt.primary, seenAt.replica] = [performance.now(), seenAt.primary];
+    } else if (isPrimaryThere && !this.#isAlone && nowMs - seenAt.replica >= goneAfterMs) await leaveAlone();
+    else return;
+    this.#isAlone = true;
+    this.#actedAt = performance.now();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -155,6 +155,11 @@ export class FaultCluster implements AsyncDisposable {
     return this.#standIn?.actedAt;
   }
 
+  /** Why it could not yet. */
+  get databaseProblem(): string | undefined {
+    return this.#standIn?.problem;
+  }
+
   #placeOf(name: string): Place {
     return this.#stack.places[servers[name as Server]?.site ?? memberOf(name).zone];
   }

@@ -9,7 +9,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import type { Place, Places, Site } from '../stack/places.ts';
 import { runCommand } from '../stack/process-record.ts';
 
-export const sites: readonly Site[] = ['a', 'b', 'witness'];
+const sites: readonly Site[] = ['a', 'b', 'witness'];
 
 const namesFolder = '/run/netns';
 const database = '10.77.9.1';

@@ -133,6 +133,7 @@ function zoneLost({ no, name, victim, how }: Loss): Row {
         note(
           `by the stand-in for RDS the database went on ${Math.round(databaseWentOnAt - faultAt)} ms after the fault`,
         );
+      if (cluster.databaseProblem !== undefined) note(`NO: the database: ${cluster.databaseProblem}`);
       await noteOneZone(context, other(lost));
     },
     heal: ({ cluster }) => cluster.bringBack(lost),

@@ -11,7 +11,7 @@ export type Redundancy =
   /** None is. */
   | 'none';
 
-export function redundancyOf({ wanted, inSync, inSyncZones }: TopicCopies): Redundancy {
+function redundancyOf({ wanted, inSync, inSyncZones }: TopicCopies): Redundancy {
   // All copies in one zone is how the topic was made.
   if (inSync >= wanted) return 'whole';
   if (inSync === 0) return 'none';
