@@ -52,6 +52,8 @@ export class ForcedQuorum {
     const name = `etcd-${left}`;
     await this.#stop(name);
     await startEtcdMember(this.#stack, name, '--force-new-cluster');
+    // Ended before it has written that it is alone, it would wait for the others again.
+    await repeated(() => this.#etcdctl(left, [this.#endpointOf(left), 'endpoint', 'health']));
     // Once: with the option each start would throw out the members that have joined meanwhile.
     await this.#stop(name);
     await startEtcdMember(this.#stack, name);
@@ -78,7 +80,7 @@ export class ForcedQuorum {
   async joinEtcd(site: Site, left: Zone): Promise<void> {
     const { places, dataFolder } = this.#stack;
     const name = `etcd-${site}`;
-    const endpoint = `--endpoints=http://${places[left].host}:${etcdPorts[left].client}`;
+    const endpoint = this.#endpointOf(left);
     const peer = `--peer-urls=http://${places[site].host}:${etcdPorts[site].peer}`;
     const known = (await this.#etcdctl(left, [endpoint, 'member', 'list'])).split('\n');
     const [former] = known.filter((line) => line.includes(`, ${name}, `));
@@ -118,6 +120,10 @@ export class ForcedQuorum {
   /** A controller refuses to start with other voters than this file names. */
   async #forgetVoters(controller: number): Promise<void> {
     await rm(`${this.#stack.dataFolder}/kafka-${controller}/data/__cluster_metadata-0/quorum-state`);
+  }
+
+  #endpointOf(site: Site): string {
+    return `--endpoints=http://${this.#stack.places[site].host}:${etcdPorts[site].client}`;
   }
 
   #etcdctl(from: Site, args: readonly string[]): Promise<string> {
