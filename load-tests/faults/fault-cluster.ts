@@ -26,50 +26,18 @@ import {
   stopServer,
 } from '../stack/process-record.ts';
 import { stackContext } from '../stack/stack-context.ts';
-import type { StackContext, StackPart } from '../stack/stack-context.ts';
+import type { StackContext } from '../stack/stack-context.ts';
 import { limitCpu } from './cpu-quota.ts';
 import { DatabaseStandIn } from './database-stand-in.ts';
 import type { ServerAddress } from './database-stand-in.ts';
 import { ForcedQuorum } from './forced-quorum.ts';
 import { readLog } from './process-log.ts';
 import type { LogLine } from './process-log.ts';
+import { servers } from './servers.ts';
+import type { Server } from './servers.ts';
 import { moveToSmallDisk } from './small-disk.ts';
 import type { SmallDisk } from './small-disk.ts';
 import type { ZoneNetwork } from './zone-network.ts';
-
-/** The first of each kind is there in a stack of one zone as well. */
-export type Server =
-  | 'kafka-1'
-  | 'kafka-2'
-  | 'kafka-3'
-  | 'kafka-4'
-  | 'kafka-5'
-  | 'etcd-a'
-  | 'etcd-b'
-  | 'etcd-witness'
-  | 'mariadb-a'
-  | 'mariadb-b';
-
-interface ServerPlace {
-  readonly part: StackPart;
-  readonly site: Site;
-  /** That clients use, or other controllers. */
-  readonly port: number;
-  readonly zones: readonly (1 | 2)[];
-}
-
-const servers: Readonly<Record<Server, ServerPlace>> = {
-  'kafka-1': { part: kafka, site: 'a', port: 19_092, zones: [1, 2] },
-  'kafka-2': { part: kafka, site: 'a', port: 19_093, zones: [2] },
-  'kafka-3': { part: kafka, site: 'b', port: 19_094, zones: [2] },
-  'kafka-4': { part: kafka, site: 'b', port: 19_095, zones: [2] },
-  'kafka-5': { part: kafka, site: 'witness', port: 19_196, zones: [2] },
-  'etcd-a': { part: etcd, site: 'a', port: 12_379, zones: [1, 2] },
-  'etcd-b': { part: etcd, site: 'b', port: 12_389, zones: [2] },
-  'etcd-witness': { part: etcd, site: 'witness', port: 12_399, zones: [2] },
-  'mariadb-a': { part: mariadb, site: 'a', port: 13_306, zones: [1, 2] },
-  'mariadb-b': { part: mariadb, site: 'b', port: 13_306, zones: [2] },
-};
 
 /** Of the first process; filters tell processes apart by their group. */
 const firstGroup = 20_001;
