@@ -343,6 +343,10 @@ const zones: Dashboard = {
       'sum by (shard_zone) (chappe_coordinator_zone_ranges{@})',
       '{{shard_zone}}',
     ]),
+    stacked('Copies of topics', 'none', 'one_zone: what is accepted now is lost with the disks of that zone.', [
+      'sum by (copies) (chappe_coordinator_topics{@})',
+      '{{copies}}',
+    ]),
     lines('Zones with ready pods of each service', 'none', 'One: the loss of that zone is the loss of the service.', [
       'count by (component) (chappe:ready_pods:count{@})',
       '{{component}}',

@@ -191,6 +191,18 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
     // All of it in one zone, as it always was.
     quiet: { [pod('relay', 'a')]: '1x15', [pod('relay', 'a', 'relay-a2')]: '1x15', [pod('sender', 'a')]: '1x15' },
   },
+  ChappeCopiesInOneZone: {
+    at: '10m',
+    fires: {
+      'chappe_coordinator_topics{copies="one_zone"}': '0x5 20x5',
+      'chappe_coordinator_topics{copies="whole"}': '20x5 0x5',
+    },
+    // A broker of each zone was away.
+    quiet: {
+      'chappe_coordinator_topics{copies="one_zone"}': '0x10',
+      'chappe_coordinator_topics{copies="reduced"}': '0x5 20x5',
+    },
+  },
   ChappeNotReady: {
     at: '20m',
     fires: { [pod('gateway', 'a')]: '1x15', [pod('gateway', 'b')]: '1x5 0x15' },

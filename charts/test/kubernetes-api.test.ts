@@ -104,7 +104,7 @@ async function startCluster(): Promise<Cluster> {
     startCoordinator: (more = {}) => {
       const own = openTelemetry({ service: 'test', level: process.env['CHAPPE_TEST_LOG'] ?? 'fatal' });
       const config = readConfig({ ...environment, ...more });
-      const besides = openPlacement({ coordination, log, telemetry: own, ...placementOf(config) });
+      const besides = openPlacement({ coordination, log, telemetry: own, eventBuckets: 1, ...placementOf(config) });
       const common = { coordination, log, telemetry: own, initialBounds: ['5'], eventBuckets: 1, storeId: 'main' };
       return startCoordinator({ ...common, instance: 'c', besides });
     },

@@ -8,6 +8,8 @@ import { createConnection } from 'mysql2/promise';
 import { etcd } from '../stack/etcd.ts';
 import { kafka } from '../stack/kafka.ts';
 import { mariadb } from '../stack/mariadb.ts';
+import { onLoopback } from '../stack/places.ts';
+import type { Places } from '../stack/places.ts';
 import { stackContext } from '../stack/stack-context.ts';
 import type { StackEnvironment } from '../stack/stack-context.ts';
 import { addressesOf, adminPortOf, dataFolder, initialBounds, preKeyAddresses } from './layout.ts';
@@ -28,8 +30,8 @@ export async function identityOfCluster(): Promise<ClusterIdentity> {
 }
 
 /** Its database, with the right to make it that the stack gives. */
-export async function makeDatabase({ name }: ClusterIdentity, zones: 1 | 2): Promise<void> {
-  const connection = await createConnection(stackEnvironment(zones).CHAPPE_MYSQL_URL ?? '');
+export async function makeDatabase({ name }: ClusterIdentity, zones: 1 | 2, places = onLoopback): Promise<void> {
+  const connection = await createConnection(stackEnvironment(zones, places).CHAPPE_MYSQL_URL ?? '');
   try {
     await connection.query(
       `CREATE DATABASE IF NOT EXISTS ${databaseOf(name)} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin`,
@@ -44,16 +46,19 @@ export function environmentOf(
   member: Member,
   { name }: ClusterIdentity,
   zones: 1 | 2,
+  places = onLoopback,
 ): Readonly<Record<string, string>> {
-  const stack = stackEnvironment(zones);
-  const address = `127.0.0.1:${member.port}`;
+  const stack = stackEnvironment(zones, places);
+  const { host } = places[member.zone];
+  const address = `${host}:${member.port}`;
   const common = {
     CHAPPE_LOG: `kafka://${stack.CHAPPE_KAFKA_BROKERS}?replication=${stack.CHAPPE_KAFKA_REPLICATION}&prefix=${name}.`,
     CHAPPE_COORDINATION: `etcd://${stack.CHAPPE_ETCD_ENDPOINTS}?prefix=/${name}&cluster=${name}`,
     CHAPPE_STORE: (stack.CHAPPE_MYSQL_URL ?? '').replace(/\/[^/]*$/, `/${databaseOf(name)}`),
-    CHAPPE_CRYPTO_ADDRESS: addressesOf('crypto'),
-    CHAPPE_BILLING_ADDRESS: addressesOf('billing'),
-    CHAPPE_PRE_KEY_ADDRESS: preKeyAddresses(),
+    CHAPPE_CRYPTO_ADDRESS: addressesOf('crypto', places),
+    CHAPPE_BILLING_ADDRESS: addressesOf('billing', places),
+    CHAPPE_PRE_KEY_ADDRESS: preKeyAddresses(places),
+    CHAPPE_ADMIN_HOST: host,
     CHAPPE_ADMIN_PORT: String(adminPortOf(member)),
     ...nodeEnvironment,
     CHAPPE_LOG_LEVEL: process.env['CHAPPE_LOG_LEVEL'] ?? 'info',
@@ -75,7 +80,7 @@ export function environmentOf(
       return {
         ...common,
         CHAPPE_RELAY_DEVICE_ADDRESS: address,
-        CHAPPE_RELAY_INTERNAL_ADDRESS: `127.0.0.1:${member.internalPort}`,
+        CHAPPE_RELAY_INTERNAL_ADDRESS: `${host}:${member.internalPort}`,
         CHAPPE_RELAY_CODES_PATH: `${dataFolder}/registration-codes.jsonl`,
       };
     case 'billing':
@@ -83,8 +88,8 @@ export function environmentOf(
   }
 }
 
-function stackEnvironment(zones: 1 | 2): StackEnvironment {
-  const context = stackContext(zones, () => undefined);
+function stackEnvironment(zones: 1 | 2, places: Places): StackEnvironment {
+  const context = { ...stackContext(zones, () => undefined), places };
   return Object.assign({}, ...[kafka, etcd, mariadb].map((part) => part.environment(context))) as StackEnvironment;
 }
 

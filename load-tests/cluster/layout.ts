@@ -4,6 +4,8 @@
  * The admin port of a process is 1,000 above the first of its ports.
  */
 import { fileURLToPath } from 'node:url';
+import { onLoopback } from '../stack/places.ts';
+import type { Places } from '../stack/places.ts';
 
 export type Zone = 'a' | 'b';
 
@@ -77,17 +79,17 @@ export function adminPortOf({ port }: Member): number {
 }
 
 /** `host:port` of every process of a service, with commas between. */
-export function addressesOf(service: Member['service']): string {
-  return listOf(service, ({ port }) => port);
+export function addressesOf(service: Member['service'], places: Places = onLoopback): string {
+  return listOf(service, places, ({ port }) => port);
 }
 
-export function preKeyAddresses(): string {
-  return listOf('relay', ({ internalPort, port }) => internalPort ?? port);
+export function preKeyAddresses(places: Places = onLoopback): string {
+  return listOf('relay', places, ({ internalPort, port }) => internalPort ?? port);
 }
 
-function listOf(service: Member['service'], portOf: (member: Member) => number): string {
+function listOf(service: Member['service'], places: Places, portOf: (member: Member) => number): string {
   return members
     .filter((member) => member.service === service)
-    .map((member) => `127.0.0.1:${portOf(member)}`)
+    .map((member) => `${places[member.zone].host}:${portOf(member)}`)
     .join(',');
 }

@@ -1,6 +1,6 @@
 /**
  * The cluster that faults are done to: the processes of the local cluster on servers of its own, in
- * the run's namespace. Everything here names a process as the layout does (`sender-a1`), or a server
+ * the run's namespace, or in those of two zones and a witness. Everything here names a process as the layout does (`sender-a1`), or a server
  * of the stack (`kafka-1`, `etcd-a`, `mariadb-a`).
  */
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
@@ -8,13 +8,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { AdminClient } from '@chappe/client/admin-client';
 import type { Range as RangeStatus } from '@chappe/proto/v1/cluster_service';
 import { environmentOf, identityOfCluster, makeDatabase } from '../cluster/environment.ts';
-import { addressesOf, adminPortOf, dataFolder, members } from '../cluster/layout.ts';
+import { addressesOf, adminPortOf, dataFolder, members, preKeyAddresses } from '../cluster/layout.ts';
 import type { Member } from '../cluster/layout.ts';
 import { serviceArguments } from '../cluster/node-settings.ts';
 import { etcd } from '../stack/etcd.ts';
 import { Kafka, logLevel } from 'kafkajs';
 import { kafka } from '../stack/kafka.ts';
-import { mariadb } from '../stack/mariadb.ts';
+import { leavePrimaryAlone, mariadb, promoteReplica, siteOfPrimary } from '../stack/mariadb.ts';
+import type { Place, Site } from '../stack/places.ts';
 import {
   accepts,
   logPath,
@@ -25,31 +26,18 @@ import {
   stopServer,
 } from '../stack/process-record.ts';
 import { stackContext } from '../stack/stack-context.ts';
-import type { StackContext, StackPart } from '../stack/stack-context.ts';
+import type { StackContext } from '../stack/stack-context.ts';
 import { limitCpu } from './cpu-quota.ts';
+import { DatabaseStandIn } from './database-stand-in.ts';
+import type { ServerAddress } from './database-stand-in.ts';
+import { ForcedQuorum } from './forced-quorum.ts';
 import { readLog } from './process-log.ts';
 import type { LogLine } from './process-log.ts';
+import { servers } from './servers.ts';
+import type { Server } from './servers.ts';
 import { moveToSmallDisk } from './small-disk.ts';
 import type { SmallDisk } from './small-disk.ts';
-
-/** The first of each kind is there in a stack of one zone as well. */
-export type Server = 'kafka-1' | 'kafka-2' | 'kafka-3' | 'kafka-4' | 'etcd-a' | 'mariadb-a';
-
-interface ServerPlace {
-  readonly part: StackPart;
-  /** That clients use. */
-  readonly port: number;
-  readonly zones: readonly (1 | 2)[];
-}
-
-const servers: Readonly<Record<Server, ServerPlace>> = {
-  'kafka-1': { part: kafka, port: 19_092, zones: [1, 2] },
-  'kafka-2': { part: kafka, port: 19_093, zones: [2] },
-  'kafka-3': { part: kafka, port: 19_094, zones: [2] },
-  'kafka-4': { part: kafka, port: 19_095, zones: [2] },
-  'etcd-a': { part: etcd, port: 12_379, zones: [1, 2] },
-  'mariadb-a': { part: mariadb, port: 13_306, zones: [1, 2] },
-};
+import type { ZoneNetwork } from './zone-network.ts';
 
 /** Of the first process; filters tell processes apart by their group. */
 const firstGroup = 20_001;
@@ -60,6 +48,8 @@ const pollMs = 100;
 export class FaultCluster implements AsyncDisposable {
   readonly #stack: StackContext;
   readonly #zones: 1 | 2;
+  readonly #network: ZoneNetwork | undefined;
+  readonly #standIn: DatabaseStandIn | undefined;
   /** Over the usual environment, of processes that break a rule on purpose. */
   readonly #environments = new Map<string, Readonly<Record<string, string>>>();
   /** What is done to the cluster now, by name: how each of it ends. */
@@ -67,10 +57,29 @@ export class FaultCluster implements AsyncDisposable {
   #admin: AdminClient | undefined;
   #name = '';
 
-  /** @param folder of the servers; what an earlier run left there is ended and removed */
-  constructor(folder: string, zones: 1 | 2) {
-    this.#zones = zones;
-    this.#stack = { ...stackContext(zones, () => undefined), dataFolder: folder };
+  /**
+   * @param folder of the servers; what an earlier run left there is ended and removed
+   * @param network of two zones and a witness; absent: one zone, in the run's namespace
+   */
+  constructor(folder: string, network?: ZoneNetwork) {
+    this.#zones = network === undefined ? 1 : 2;
+    this.#network = network;
+    const stack = { ...stackContext(this.#zones, () => undefined), dataFolder: folder };
+    this.#stack = network === undefined ? stack : { ...stack, places: network.places };
+    this.#standIn =
+      network &&
+      new DatabaseStandIn({
+        addresses: async () => {
+          const of = (server: Server): ServerAddress => ({
+            host: this.#placeOf(server).host,
+            port: servers[server].port,
+          });
+          const [a, b] = [of('mariadb-a'), of('mariadb-b')];
+          return (await this.primary()) === 'mariadb-a' ? { primary: a, replica: b } : { primary: b, replica: a };
+        },
+        leaveAlone: () => leavePrimaryAlone(this.#stack),
+        promote: async () => network.leadDatabaseTo(await promoteReplica(this.#stack)),
+      });
   }
 
   get admin(): AdminClient {
@@ -91,6 +100,110 @@ export class FaultCluster implements AsyncDisposable {
     await this.#endAll();
     await rm(this.#stack.dataFolder, { recursive: true, force: true });
     await Promise.all([kafka, etcd, mariadb].map((part) => part.start(this.#stack)));
+    await this.#network?.leadDatabaseTo('a');
+    this.#standIn?.start();
+  }
+
+  /** Of the gateways, say, as clients are given them. */
+  addressesOf(service: Member['service']): string {
+    return addressesOf(service, this.#stack.places);
+  }
+
+  preKeyAddresses(): string {
+    return preKeyAddresses(this.#stack.places);
+  }
+
+  /** The database server that takes commits. */
+  async primary(): Promise<'mariadb-a' | 'mariadb-b'> {
+    return `mariadb-${await siteOfPrimary(this.#stack)}`;
+  }
+
+  /** When one database server went on without the other, by the clock of `performance`. */
+  get databaseWentOnAt(): number | undefined {
+    return this.#standIn?.actedAt;
+  }
+
+  /** Why it could not yet. */
+  get databaseProblem(): string | undefined {
+    return this.#standIn?.problem;
+  }
+
+  #placeOf(name: string): Place {
+    return this.#stack.places[servers[name as Server]?.site ?? memberOf(name).zone];
+  }
+
+  #namesIn(site: Site): string[] {
+    const ofSite = this.#serverNames().filter((name) => servers[name].site === site);
+    return [...ofSite, ...members.filter(({ zone }) => zone === site).map(({ name }) => name)];
+  }
+
+  get #zoned(): ZoneNetwork {
+    if (this.#network === undefined) throw new Error('the row wants two zones');
+    return this.#network;
+  }
+
+  /** Drops every packet from and to a zone or the witness, until it is joined again. */
+  async cutOff(site: Site): Promise<void> {
+    const network = this.#zoned;
+    await network.cut(site);
+    this.#inForce.set(`cut off ${site}`, () => network.mend(site));
+  }
+
+  async join(site: Site): Promise<void> {
+    await this.#end(`cut off ${site}`);
+  }
+
+  /** kill -9 of everything in a zone or at the witness. */
+  async killAll(site: Site): Promise<void> {
+    await Promise.all(this.#namesIn(site).map((name) => this.kill(name)));
+  }
+
+  /**
+   * A zone that was lost: what runs there is started anew, a former primary as a replica.
+   *
+   * @param quorum whether the other zone went on alone: then zone and witness join it
+   */
+  async bringBack(zone: 'a' | 'b', quorum: 'kept' | 'forced' = 'kept'): Promise<void> {
+    await this.killAll(zone);
+    if ((await this.primary()) !== `mariadb-${zone}`) await this.#zoned.takeDatabaseFrom(zone);
+    await this.join(zone);
+    if (quorum === 'forced') {
+      const left = zone === 'a' ? 'b' : 'a';
+      await this.join('witness');
+      for (const site of [zone, 'witness'] as const) await this.#quorum.joinEtcd(site, left);
+      await this.#quorum.joinKafka(left);
+    }
+    for (const part of [kafka, etcd, mariadb]) await part.start(this.#stack);
+    await Promise.all(this.#namesIn(zone).map((name) => this.start(name)));
+  }
+
+  /** What a zone has of etcd and of Kafka goes on without the majorities that are lost. */
+  async forceQuorum(left: 'a' | 'b'): Promise<void> {
+    await this.#quorum.forceEtcd(left);
+    await this.#quorum.forceKafka(left);
+  }
+
+  /** The witness with a new disk. */
+  async replaceWitness(): Promise<void> {
+    await this.killAll('witness');
+    await this.join('witness');
+    await this.#quorum.replaceWitness('a');
+  }
+
+  get #quorum(): ForcedQuorum {
+    const [stop, kill] = [this.stop.bind(this), this.kill.bind(this)];
+    return new ForcedQuorum({ stack: this.#stack, stop, kill });
+  }
+
+  /** Drops a share of the packets between the zones and the witness. */
+  async losePackets(share: number): Promise<void> {
+    const network = this.#zoned;
+    await network.lose(share);
+    this.#inForce.set(`loss ${share}`, () => network.endLoss(share));
+  }
+
+  async endLoss(share: number): Promise<void> {
+    await this.#end(`loss ${share}`);
   }
 
   /** A new cluster, with nobody in it, on the same servers, whatever was done to them. */
@@ -106,11 +219,11 @@ export class FaultCluster implements AsyncDisposable {
     this.#environments.clear();
     const identity = await identityOfCluster();
     this.#name = identity.name;
-    await makeDatabase(identity, this.#zones);
+    await makeDatabase(identity, this.#zones, this.#stack.places);
     await Promise.all(members.map(({ name }) => this.start(name)));
     await this.ready();
     this.#admin?.[Symbol.dispose]();
-    this.#admin = new AdminClient({ address: addressesOf('gateway'), adminKey: identity.adminKey });
+    this.#admin = new AdminClient({ address: this.addressesOf('gateway'), adminKey: identity.adminKey });
   }
 
   /** Starts what does not run. */
@@ -123,9 +236,10 @@ export class FaultCluster implements AsyncDisposable {
       command: process.execPath,
       args: serviceArguments(member.service),
       environment: {
-        ...environmentOf(member, await identityOfCluster(), this.#zones),
+        ...environmentOf(member, await identityOfCluster(), this.#zones, this.#stack.places),
         ...this.#environments.get(name),
       },
+      ...this.#placeOf(name),
       ports: [adminPortOf(member)],
       user: { uid: 0, gid: firstGroup + members.indexOf(member) },
     });
@@ -144,7 +258,7 @@ export class FaultCluster implements AsyncDisposable {
     await stopServer(this.#folderOf(name), name, 'SIGKILL');
     // Its first thread has ended; the last of them closes what it listened on.
     const port = servers[name as Server]?.port ?? adminPortOf(memberOf(name));
-    while (await accepts(port)) await pause(pollMs);
+    while (await accepts(port, this.#placeOf(name).host)) await pause(pollMs);
   }
 
   /** SIGTERM; resolves when it is gone. */
@@ -185,7 +299,7 @@ export class FaultCluster implements AsyncDisposable {
 
   /** Why processes are not ready. */
   async problems(): Promise<string[]> {
-    return (await Promise.all(members.map(problemsOf))).flat();
+    return (await Promise.all(members.map((member) => this.#problemsOf(member)))).flat();
   }
 
   async isRunning(name: string): Promise<boolean> {
@@ -249,7 +363,7 @@ export class FaultCluster implements AsyncDisposable {
   async cut(name: string, server: Server): Promise<void> {
     const group = String(firstGroup + members.indexOf(memberOf(name)));
     const packets = ['--dport', String(servers[server].port), '-m', 'owner', '--gid-owner', group];
-    await this.#filter(`cut ${name} ${server}`, [...packets, '-j', 'DROP']);
+    await this.#filter(`cut ${name} ${server}`, name, ['OUTPUT', '-p', 'tcp', ...packets, '-j', 'DROP']);
   }
 
   async mend(name: string, server: Server): Promise<void> {
@@ -259,16 +373,19 @@ export class FaultCluster implements AsyncDisposable {
   /** Whoever talks to a process finds the connection reset, and gets no other one. */
   async reset(name: string): Promise<void> {
     const packets = ['--dport', String(memberOf(name).port)];
-    await this.#filter(`reset ${name}`, [...packets, '-j', 'REJECT', '--reject-with', 'tcp-reset']);
+    const rule = ['INPUT', '-p', 'tcp', ...packets, '-j', 'REJECT', '--reject-with', 'tcp-reset'];
+    await this.#filter(`reset ${name}`, name, rule);
   }
 
   async endReset(name: string): Promise<void> {
     await this.#end(`reset ${name}`);
   }
 
-  async #filter(fault: string, rule: readonly string[]): Promise<void> {
+  /** Where a process is. */
+  async #filter(fault: string, name: string, rule: readonly string[]): Promise<void> {
     const filter = async (verb: '-A' | '-D'): Promise<void> => {
-      await runCommand('iptables', ['-w', verb, 'OUTPUT', '-o', 'lo', '-p', 'tcp', ...rule]);
+      const [command = '', ...args] = [...this.#placeOf(name).enter, 'iptables', '-w', verb, ...rule];
+      await runCommand(command, args);
     };
     await filter('-A');
     this.#inForce.set(fault, () => filter('-D'));
@@ -293,7 +410,8 @@ export class FaultCluster implements AsyncDisposable {
 
   /** Takes a topic away behind the cluster's back, as an operator's mistake does. */
   async deleteTopic(topic: string): Promise<void> {
-    const client = new Kafka({ brokers: ['127.0.0.1:19092'], logLevel: logLevel.NOTHING });
+    const broker = `${this.#placeOf('kafka-1').host}:${servers['kafka-1'].port}`;
+    const client = new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING });
     const admin = client.admin();
     await admin.connect();
     await admin.deleteTopics({ topics: [`${this.#name}.${topic}`] });
@@ -306,11 +424,16 @@ export class FaultCluster implements AsyncDisposable {
    * @param without series that are left out, as they are written
    */
   async count(metric: string, without?: string): Promise<number> {
-    const pages = await Promise.all(members.map((member) => pageOf(member, 'metrics').catch(() => '')));
+    const pages = await Promise.all(members.map(({ name }) => this.metricsOf(name)));
     const lines = pages
       .flatMap((page) => page.split('\n'))
       .filter((line) => line.startsWith(metric) && (without === undefined || !line.startsWith(without)));
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+  }
+
+  /** The page of a process; empty if it does not answer. */
+  metricsOf(name: string): Promise<string> {
+    return this.#pageOf(memberOf(name), 'metrics').catch(() => '');
   }
 
   /**
@@ -333,7 +456,23 @@ export class FaultCluster implements AsyncDisposable {
     }
   }
 
+  async #problemsOf(member: Member): Promise<string[]> {
+    try {
+      const { problems } = JSON.parse(await this.#pageOf(member, 'readyz')) as { problems: Record<string, string> };
+      return Object.entries(problems).map(([part, problem]) => `${member.name}: ${part}: ${problem}`);
+    } catch {
+      return [`${member.name} does not answer`];
+    }
+  }
+
+  async #pageOf(member: Member, path: string): Promise<string> {
+    const url = `http://${this.#placeOf(member.name).host}:${adminPortOf(member)}/${path}`;
+    const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    return answer.text();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#standIn?.[Symbol.asyncDispose]();
     this.#admin?.[Symbol.dispose]();
     await this.#endAll();
   }
@@ -379,18 +518,4 @@ function memberOf(name: string): Member {
   const member = members.find((candidate) => candidate.name === name);
   if (member === undefined) throw new Error(`there is no process ${name}`);
   return member;
-}
-
-async function problemsOf(member: Member): Promise<string[]> {
-  try {
-    const { problems } = JSON.parse(await pageOf(member, 'readyz')) as { problems: Record<string, string> };
-    return Object.entries(problems).map(([part, problem]) => `${member.name}: ${part}: ${problem}`);
-  } catch {
-    return [`${member.name} does not answer`];
-  }
-}
-
-async function pageOf(member: Member, path: string): Promise<string> {
-  const answer = await fetch(`http://127.0.0.1:${adminPortOf(member)}/${path}`, { signal: AbortSignal.timeout(2_000) });
-  return answer.text();
 }

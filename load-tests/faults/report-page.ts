@@ -71,13 +71,13 @@ Refused: requests that the client library gave up.</p>
 <h2>What was seen</h2>
 <table>
 <tr><th>row</th><th>what was done, and what was found</th><th class="number">accepted</th><th class="number">longest answer</th><th class="number">p99 before</th>
-<th class="number">p99 of others</th><th class="number">turns again</th><th class="number">memory</th><th class="number">all ready</th><th class="number">drained in</th></tr>
+<th class="number">p99 during</th><th class="number">p99 of others</th><th class="number">turns again</th><th class="number">memory</th><th class="number">all ready</th><th class="number">drained in</th></tr>
 ${rows
   .toSorted((a, b) => a.no - b.no)
   .map(detailLine)
   .join('\n')}
 </table>
-<p class="soft">Longest answer: that a client waited to hear <i>accepted</i>. p99: from handing over to the first showing, before the fault, and during it in
+<p class="soft">Longest answer: that a client waited to hear <i>accepted</i>. p99: from handing over to the first showing, before the fault, during it, and during it in
 ranges that it does not touch. Turns again: batches that a range worker could not finish and repeated. Memory: growth of the process that grew most.
 All ready: from the fault until every process said so again. Drained in: from the end of the load until everything had ended and was charged.</p>
 <p>SECRET: after the run every file of topics, tables and logs was searched for the texts of the messages, and no message key was used for two envelopes.</p>
@@ -104,7 +104,7 @@ ${numbers([msOf(takenMaxMs), wireRepeats ?? '-', refused])}</tr>`;
 }
 
 function detailLine(row: RowResult): string {
-  const { no, injection, accepted, handedOver, answerMaxMs, before, othersDuring, turnsRefused, memory } = row;
+  const { no, injection, accepted, handedOver, answerMaxMs, before, during, othersDuring, turnsRefused, memory } = row;
   const found = [
     ...row.violations.slice(0, 5).map((text) => `<li class="red">${escape(text)}</li>`),
     ...row.missed.map((text) => `<li class="missed">${escape(text)}</li>`),
@@ -114,6 +114,7 @@ function detailLine(row: RowResult): string {
     `${accepted} of ${handedOver}`,
     msOf(answerMaxMs),
     msOf(before?.p99Ms),
+    msOf(during?.p99Ms),
     msOf(othersDuring?.p99Ms),
     turnsRefused,
     `${memory.process} +${Math.round(memory.bytes / 2 ** 20)} MiB`,

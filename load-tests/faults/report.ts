@@ -34,12 +34,13 @@ export interface Report {
 }
 
 export function formatRow(result: RowResult): string {
-  const { recovery, takeover, violations, missed, refused, memory, before } = result;
+  const { recovery, takeover, violations, missed, refused, memory, before, during, shownPerSecond } = result;
   const refusals = Object.entries(refused).map(([reason, count]) => `${count} ${reason}`);
   return [
     `row ${String(result.no).padEnd(4)} ${verdictOf(result).padEnd(6)} ${result.name}`,
     `accepted ${result.accepted}/${result.handedOver}  violations ${violations.length}  refused ${refusals.join(', ') || '0'}  seed ${result.seed}`,
-    `recovery p50 ${msOf(recovery?.p50Ms)} max ${msOf(recovery?.maxMs)} (from ${msOf(recovery?.maxAtMs)} after the fault)  p99 before ${msOf(before?.p99Ms)}  longest answer ${msOf(result.answerMaxMs)}`,
+    `recovery p50 ${msOf(recovery?.p50Ms)} max ${msOf(recovery?.maxMs)} (from ${msOf(recovery?.maxAtMs)} after the fault)  p99 before ${msOf(before?.p99Ms)}, during ${msOf(during?.p99Ms)}`,
+    `shown before ${shownPerSecond.before.toFixed(1)}/s, during ${shownPerSecond.during.toFixed(1)}/s  longest answer ${msOf(result.answerMaxMs)}`,
     `new owner ${msOf(takeover?.takenMaxMs)}  claim ${msOf(takeover?.claimMaxMs)}  wire repeats ${result.wireRepeats ?? '-'}  turns again ${result.turnsRefused}`,
     `${memory.process} +${Math.round(memory.bytes / 2 ** 20)} MiB  healed ${msOf(result.healedMs)}  ready ${msOf(result.readyMs)}  drained ${msOf(result.drainedMs)}`,
     ...[...violations.slice(0, 10), ...missed, ...result.notes].map((text) => `  - ${text}`),

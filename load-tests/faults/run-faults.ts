@@ -1,6 +1,5 @@
 /** A whole run: the cluster, its people, one row after the other, the controls, the report. */
 import { findCode } from '@chappe/cli/phone/registration-code';
-import { addressesOf } from '../cluster/layout.ts';
 import { FaultCluster } from './fault-cluster.ts';
 import { handsetCount, People } from './people.ts';
 import { formatControl, formatRow, writeReport } from './report.ts';
@@ -12,6 +11,7 @@ import type { Row } from './row.ts';
 import type { RowResult, RunSettings } from './run-row.ts';
 import { markerOf, scanForSecrets } from './secret-scan.ts';
 import { seededRandom } from './seeded-random.ts';
+import { ZoneNetwork } from './zone-network.ts';
 
 export interface FaultRunOptions {
   readonly rows: string;
@@ -75,8 +75,9 @@ export async function runFaults(options: FaultRunOptions): Promise<number> {
   };
   /** Servers of their own for what needs two zones, and for all the rest. */
   const onStack = async (zones: 1 | 2, act: (cluster: FaultCluster) => Promise<void>): Promise<void> => {
-    say(`servers of ${zones === 1 ? 'one zone' : 'two zones'} start`);
-    await using cluster = new FaultCluster(`${options.folder}/stack-${zones}`, zones);
+    say(`servers of ${zones === 1 ? 'one zone' : 'two zones and a witness, each in its namespace,'} start`);
+    const network = zones === 1 ? undefined : await ZoneNetwork.make();
+    await using cluster = new FaultCluster(`${options.folder}/stack-${zones}`, network);
     await cluster.startStack();
     await act(cluster);
   };
@@ -111,7 +112,7 @@ async function gatherIn(cluster: FaultCluster, say: (text: string) => void, areF
   await cluster.startNew();
   say('a new cluster is ready');
   const codeOf = (number: string): Promise<string> => findCode(cluster.dataFolder, number);
-  const people = new People({ relay: addressesOf('relay'), codeOf, areForgetful });
+  const people = new People({ relay: cluster.addressesOf('relay'), codeOf, areForgetful });
   await people.gather();
   say(`${people.phones.length} handsets are registered`);
   return people;

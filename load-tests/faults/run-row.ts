@@ -3,7 +3,6 @@
  */
 import type { Range as RangeStatus } from '@chappe/proto/v1/cluster_service';
 import { setTimeout as pause } from 'node:timers/promises';
-import { addressesOf } from '../cluster/layout.ts';
 import type { FaultCluster } from './fault-cluster.ts';
 import { Load } from './load.ts';
 import { MemoryWatch } from './memory-watch.ts';
@@ -54,6 +53,10 @@ export interface RowResult {
   /** From handing over to the first showing: before the fault, and while it lasts in ranges it should not touch. */
   readonly before: Latency | undefined;
   readonly othersDuring: Latency | undefined;
+  /** What was handed over while the fault was in force, in any range. */
+  readonly during: Latency | undefined;
+  /** Messages shown for the first time in a second: before the fault, and while it was in force. */
+  readonly shownPerSecond: { readonly before: number; readonly during: number };
   /** Envelopes that were pushed beyond those shown; undefined where a counter was lost with its process. */
   readonly wireRepeats: number | undefined;
   readonly undecryptable: Readonly<Record<string, number>>;
@@ -88,7 +91,7 @@ export async function runRow(
   const business = row.settings ?? {};
   const marker = markerOf(settings.seed);
   await using load = await Load.prepare(cluster.admin, people, {
-    gateway: addressesOf('gateway'),
+    gateway: cluster.addressesOf('gateway'),
     number,
     perSecond,
     random,
@@ -139,6 +142,8 @@ export async function runRow(
   const pushed = (await cluster.count(pushedMetric)) - pushedBefore;
   const passages = tally.passages();
   const warm = passages.filter(({ submittedMs }) => submittedMs > warmAt && submittedMs < faultAt - 500);
+  const shownPerSecond = (fromMs: number, untilMs: number): number =>
+    (passages.filter(({ shownMs = 0 }) => shownMs >= fromMs && shownMs < untilMs).length * 1_000) / (untilMs - fromMs);
   const others = passages.filter(
     ({ contact, submittedMs }) =>
       submittedMs > faultAt && submittedMs < healingAt && !affected.some((range) => holds(range, contact)),
@@ -169,6 +174,8 @@ export async function runRow(
     answerMaxMs: longestAnswerMs(passages, faultAt),
     before: latencyOf(warm),
     othersDuring: latencyOf(others),
+    during: latencyOf(passages.filter(({ submittedMs }) => submittedMs > inForceAt && submittedMs < healingAt)),
+    shownPerSecond: { before: shownPerSecond(warmAt, faultAt), during: shownPerSecond(inForceAt, healingAt) },
     wireRepeats: pushed >= tally.shown ? pushed - tally.shown : undefined,
     undecryptable: Object.fromEntries(load.undecryptable),
     identityChanges: load.identityChanges.length,

@@ -2,6 +2,7 @@
  * What a fault run needs besides the servers of the stack: `unshare` for namespaces of its own, `iptables` to drop
  * packets, control groups to slow processes down. Looked for, and where it can be installed, before anything starts.
  */
+import { installMissing } from '../stack/debian-packages.ts';
 import { etcd } from '../stack/etcd.ts';
 import { kafka } from '../stack/kafka.ts';
 import { mariadb } from '../stack/mariadb.ts';
@@ -27,6 +28,8 @@ export async function prepareMachine(report: (line: string) => void): Promise<vo
     }).catch(() => missing.push('iptables'));
   }
   if (missing.length > 0) throw new Error(`fault runs need ${missing.join('; ')}`);
+  // The operator's command, by which members of etcd are replaced.
+  await installMissing([{ check: ['etcdctl', 'version'], debianPackage: 'etcd-client' }], report);
   for (const part of [kafka, etcd, mariadb]) await part.install(stackContext(1, report));
 }
 

@@ -48,6 +48,7 @@ export function networkLog(network: Network, server: LogServer, client: Life): L
     },
     readAt: (topic, from, limit) => ask('read', (log) => log.readAt(topic, from, limit)),
     end: (topic) => ask('end', (log) => log.end(topic)),
+    copies: (topics) => ask('copies', (log) => log.copies(topics)),
     seal: (topic) => ask('seal', (log) => log.seal(topic)),
     unseal: (topic) => ask('unseal', (log) => log.unseal(topic)),
     deleteBefore: (topic, offset) => ask('delete', (log) => log.deleteBefore(topic, offset)),

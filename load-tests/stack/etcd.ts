@@ -4,19 +4,21 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { installMissing } from './debian-packages.ts';
+import type { Places, Site } from './places.ts';
 import { startServer } from './process-record.ts';
 import type { StackContext, StackEnvironment, StackPart } from './stack-context.ts';
 
 interface EtcdMember {
   readonly name: string;
+  readonly site: Site;
   readonly clientPort: number;
   readonly peerPort: number;
 }
 
 const members: readonly EtcdMember[] = [
-  { name: 'etcd-a', clientPort: 12_379, peerPort: 12_380 },
-  { name: 'etcd-b', clientPort: 12_389, peerPort: 12_390 },
-  { name: 'etcd-witness', clientPort: 12_399, peerPort: 12_400 },
+  { name: 'etcd-a', site: 'a', clientPort: 12_379, peerPort: 12_380 },
+  { name: 'etcd-b', site: 'b', clientPort: 12_389, peerPort: 12_390 },
+  { name: 'etcd-witness', site: 'witness', clientPort: 12_399, peerPort: 12_400 },
 ];
 
 export const etcd: StackPart = {
@@ -40,7 +42,7 @@ async function startEtcd(context: StackContext): Promise<void> {
 function etcdEnvironment(context: StackContext): StackEnvironment {
   return {
     CHAPPE_ETCD_ENDPOINTS: membersOf(context)
-      .map(({ clientPort }) => `127.0.0.1:${clientPort}`)
+      .map(({ site, clientPort }) => `${context.places[site].host}:${clientPort}`)
       .join(','),
   };
 }
@@ -49,12 +51,26 @@ function membersOf({ zones }: StackContext): readonly EtcdMember[] {
   return zones === 2 ? members : members.slice(0, 1);
 }
 
+/**
+ * Starts one member.
+ *
+ * @param more of its command line, e.g. `--force-new-cluster`
+ */
+export async function startEtcdMember(context: StackContext, name: string, ...more: readonly string[]): Promise<void> {
+  const all = membersOf(context);
+  const member = all.find((candidate) => candidate.name === name);
+  if (member === undefined) throw new Error(`there is no etcd ${name}`);
+  await startMember(context, member, all, more);
+}
+
 async function startMember(
-  { dataFolder }: StackContext,
+  { dataFolder, places }: StackContext,
   member: EtcdMember,
   all: readonly EtcdMember[],
+  more: readonly string[] = [],
 ): Promise<void> {
-  const [client, peer] = [`http://127.0.0.1:${member.clientPort}`, peerUrl(member)];
+  const { host, enter } = places[member.site];
+  const [client, peer] = [`http://${host}:${member.clientPort}`, peerUrl(places, member)];
   const folder = `${dataFolder}/${member.name}`;
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await startServer(dataFolder, {
@@ -67,17 +83,20 @@ async function startMember(
       ['--advertise-client-urls', client],
       ['--listen-peer-urls', peer],
       ['--initial-advertise-peer-urls', peer],
-      ['--initial-cluster', all.map((other) => `${other.name}=${peerUrl(other)}`).join(',')],
+      ['--initial-cluster', all.map((other) => `${other.name}=${peerUrl(places, other)}`).join(',')],
       // Leases are renewed by the second and routing tables change all day: history is not kept for long.
       ['--auto-compaction-mode', 'periodic'],
       ['--auto-compaction-retention', '10m'],
       ['--logger', 'zap'],
       ['--log-level', 'warn'],
+      more,
     ].flat(),
+    host,
     ports: [member.clientPort],
+    enter,
   });
 }
 
-function peerUrl({ peerPort }: EtcdMember): string {
-  return `http://127.0.0.1:${peerPort}`;
+function peerUrl(places: Places, { site, peerPort }: EtcdMember): string {
+  return `http://${places[site].host}:${peerPort}`;
 }

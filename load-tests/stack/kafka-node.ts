@@ -5,12 +5,14 @@
  * `libs/log/src/kafka-check.ts`, which refuses brokers that are set up otherwise.
  */
 import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { onLoopback } from './places.ts';
+import type { Place, Places, Site } from './places.ts';
 import { runCommand, startServer } from './process-record.ts';
 
 export interface KafkaNode {
   readonly id: number;
-  /** Zone label; replicas of a topic are spread over racks. */
-  readonly rack: string;
+  /** Zone; replicas of a topic are spread over racks. */
+  readonly rack: Site;
   /** Clients connect here; absent on a node that is a controller only. */
   readonly brokerPort?: number;
   /** Absent on a node that is a broker only. */
@@ -21,6 +23,10 @@ export interface KafkaCluster {
   readonly dataFolder: string;
   readonly jarsFolder: string;
   readonly nodes: readonly KafkaNode[];
+  /** Absent: all on 127.0.0.1. */
+  readonly places?: Places;
+  /** Ids of the controllers that make a quorum; absent: all of them. */
+  readonly voters?: readonly number[];
   /** Of the brokers' internal topics, and the default of new ones. */
   readonly replicationFactor: number;
   readonly minInSyncReplicas: number;
@@ -34,6 +40,9 @@ export interface KafkaCluster {
 
 /** Fixed, so that formatting can be repeated; a cluster is told apart by its folder. */
 const clusterId = 'Q2hhcHBlTG9jYWxTdGFjaw';
+
+/** Five of them on two busy cores. */
+const readyTimeoutMs = 120_000;
 
 /** About 380 MB resident; a broker of the stack holds a few hundred small topics. */
 const heapMebibytes = 256;
@@ -64,13 +73,22 @@ export async function startKafkaNode(cluster: KafkaCluster, node: KafkaNode): Pr
     name: nodeName(node),
     command: 'java',
     args: [...javaOptions(cluster), 'kafka.Kafka', settingsPath],
+    host: placeOf(cluster, node).host,
     ports: node.brokerPort === undefined ? controllerPorts([node]) : [node.brokerPort],
+    enter: placeOf(cluster, node).enter,
+    readyTimeoutMs,
     endsWithStarter: cluster.endsWithStarter === true,
   });
 }
 
-export function brokerAddresses({ nodes }: KafkaCluster): string[] {
-  return nodes.flatMap(({ brokerPort }) => (brokerPort === undefined ? [] : [`127.0.0.1:${brokerPort}`]));
+export function brokerAddresses(cluster: KafkaCluster): string[] {
+  return cluster.nodes.flatMap((node) =>
+    node.brokerPort === undefined ? [] : [`${placeOf(cluster, node).host}:${node.brokerPort}`],
+  );
+}
+
+function placeOf({ places = onLoopback }: KafkaCluster, { rack }: KafkaNode): Place {
+  return places[rack];
 }
 
 function javaOptions({ jarsFolder }: KafkaCluster): string[] {
@@ -93,19 +111,22 @@ function settingsOf(cluster: KafkaCluster, node: KafkaNode, logFolder: string): 
   const { brokerPort, controllerPort } = node;
   const isBroker = brokerPort !== undefined;
   const isController = controllerPort !== undefined;
+  const { host } = placeOf(cluster, node);
   const listeners = [
-    ...(isBroker ? [`PLAINTEXT://127.0.0.1:${brokerPort}`] : []),
-    ...(isController ? [`CONTROLLER://127.0.0.1:${controllerPort}`] : []),
+    ...(isBroker ? [`PLAINTEXT://${host}:${brokerPort}`] : []),
+    ...(isController ? [`CONTROLLER://${host}:${controllerPort}`] : []),
   ];
-  const voters = cluster.nodes.flatMap(({ id, controllerPort: port }) =>
-    port === undefined ? [] : [`${id}@127.0.0.1:${port}`],
+  const voters = cluster.nodes.flatMap((voter) =>
+    voter.controllerPort === undefined || cluster.voters?.includes(voter.id) === false
+      ? []
+      : [`${voter.id}@${placeOf(cluster, voter).host}:${voter.controllerPort}`],
   );
   const settings: Record<string, string | number | boolean> = {
     'process.roles': [...(isBroker ? ['broker'] : []), ...(isController ? ['controller'] : [])].join(','),
     'node.id': node.id,
     'broker.rack': node.rack,
     listeners: listeners.join(','),
-    ...(isBroker ? { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${brokerPort}` } : {}),
+    ...(isBroker ? { 'advertised.listeners': `PLAINTEXT://${host}:${brokerPort}` } : {}),
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'inter.broker.listener.name': 'PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',

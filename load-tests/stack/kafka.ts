@@ -57,6 +57,27 @@ async function startKafka(context: StackContext): Promise<void> {
   await Promise.all(cluster.nodes.map((node) => startKafkaNode(cluster, node)));
 }
 
+/**
+ * Starts some of the nodes, with fewer controllers than there are to be.
+ *
+ * @param voters their ids
+ */
+export async function startKafkaNodes(
+  context: StackContext,
+  ids: readonly number[],
+  voters: readonly number[],
+): Promise<void> {
+  const cluster = { ...clusterOf(context), voters };
+  const nodes = cluster.nodes.filter(({ id }) => ids.includes(id));
+  await Promise.all(nodes.map((node) => startKafkaNode(cluster, node)));
+}
+
+/** The command of one of Kafka's tools, e.g. `LeaderElectionCommand`, which is what its scripts start. */
+export function kafkaTool(context: StackContext, name: string): string[] {
+  const log = '-Dorg.slf4j.simpleLogger.defaultLogLevel=error';
+  return ['java', '-Xmx128m', log, '-cp', `${kafkaJarsFolder(context)}/*`, `org.apache.kafka.tools.${name}`];
+}
+
 function kafkaEnvironment(context: StackContext): StackEnvironment {
   return {
     CHAPPE_KAFKA_BROKERS: brokerAddresses(clusterOf(context)).join(','),
@@ -69,6 +90,7 @@ function clusterOf(context: StackContext): KafkaCluster {
   return {
     dataFolder: context.dataFolder,
     jarsFolder: kafkaJarsFolder(context),
+    places: context.places,
     nodes: isReplicated ? twoZones : oneZone,
     replicationFactor: isReplicated ? 4 : 1,
     minInSyncReplicas: isReplicated ? 2 : 1,

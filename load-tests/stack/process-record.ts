@@ -19,8 +19,12 @@ export interface Server {
   readonly environment?: Readonly<Record<string, string>>;
   /** Run as this user and group; absent: as this process. */
   readonly user?: { readonly uid: number; readonly gid: number };
-  /** On 127.0.0.1; the server has started when all of them accept connections. */
+  /** Of its ports; absent: 127.0.0.1. */
+  readonly host?: string;
+  /** The server has started when all of them accept connections. */
   readonly ports: readonly number[];
+  /** Before its command, which runs in the same process: the namespace that it is in. */
+  readonly enter?: readonly string[];
   readonly readyTimeoutMs?: number;
   /** It ends with the process that started it, also when that is killed. Absent: it lives on. */
   readonly endsWithStarter?: boolean;
@@ -44,6 +48,7 @@ export interface ServerStatus {
 const defaultReadyTimeoutMs = 60_000;
 const pollMs = 50;
 const stopTimeoutMs = 20_000;
+const connectTimeoutMs = 1_000;
 
 /** Before a command: the kernel kills it when the process that started it is gone (util-linux). */
 export const endingWithStarter = ['setpriv', '--pdeathsig', 'KILL'] as const;
@@ -56,14 +61,15 @@ export async function startServer(dataFolder: string, server: Server): Promise<'
     return 'running';
   }
   for (const port of server.ports) {
-    if (await accepts(port))
+    if (await accepts(port, server.host))
       throw new Error(`${server.name}: port ${port} is taken by a process that is not of this stack`);
   }
 
   await mkdir(`${dataFolder}/run`, { recursive: true });
   await mkdir(`${dataFolder}/log`, { recursive: true });
   const output = await open(logPath(dataFolder, server.name), 'a');
-  const [command, ...args] = [...(server.endsWithStarter === true ? endingWithStarter : []), server.command];
+  const before = [...(server.endsWithStarter === true ? endingWithStarter : []), ...(server.enter ?? [])];
+  const [command, ...args] = [...before, server.command];
   const child = spawn(command ?? server.command, [...args, ...server.args], {
     detached: true,
     stdio: ['ignore', output.fd, output.fd],
@@ -156,7 +162,7 @@ export async function runCommand(
 async function untilReady(dataFolder: string, server: Server, pid: number): Promise<void> {
   const deadline = Date.now() + (server.readyTimeoutMs ?? defaultReadyTimeoutMs);
   for (const port of server.ports) {
-    while (!(await accepts(port))) {
+    while (!(await accepts(port, server.host))) {
       if ((await startTicksOf(pid)) === undefined || Date.now() > deadline) {
         throw new Error(
           `${server.name} does not accept connections on ${port}: see ${logPath(dataFolder, server.name)}`,
@@ -167,15 +173,18 @@ async function untilReady(dataFolder: string, server: Server, pid: number): Prom
   }
 }
 
-/** Whether something on this machine accepts connections on a port. */
-export function accepts(port: number): Promise<boolean> {
+/** Whether something accepts connections on a port; what is cut off does not. */
+export function accepts(port: number, host = '127.0.0.1'): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port });
-    socket.once('connect', () => {
+    const socket = connect({ host, port, timeout: connectTimeoutMs });
+    const end = (isOpen: boolean): void => {
       socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
+      resolve(isOpen);
+    };
+    socket.once('connect', () => end(true));
+    // What came while this process stood still is looked at first.
+    socket.once('timeout', () => setImmediate(() => end(false)));
+    socket.once('error', () => end(false));
   });
 }
 

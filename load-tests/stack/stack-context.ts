@@ -5,6 +5,8 @@
  * zones) have folders of their own, so that going from one to the other loses nothing.
  */
 import { fileURLToPath } from 'node:url';
+import { onLoopback } from './places.ts';
+import type { Places } from './places.ts';
 
 export interface StackContext {
   /** Installed software, shared by both shapes. */
@@ -13,6 +15,7 @@ export interface StackContext {
   readonly dataFolder: string;
   /** 1: one server of each kind. 2: replicas in both zones and witnesses. */
   readonly zones: 1 | 2;
+  readonly places: Places;
   readonly report: (line: string) => void;
 }
 
@@ -26,6 +29,7 @@ export function stackContext(zones: 1 | 2, report: (line: string) => void): Stac
     softwareFolder: `${stackFolder}/software`,
     dataFolder: `${stackFolder}/zones-${zones}`,
     zones,
+    places: onLoopback,
     report,
   };
 }

@@ -11,6 +11,8 @@ export function withTopicPrefix(log: Log, prefix: string): Log {
     openReader: (topic, from, last) => log.openReader(named(topic), from, last),
     readAt: (topic, from, limit) => log.readAt(named(topic), from, limit),
     end: (topic) => log.end(named(topic)),
+    copies: async (topics) =>
+      (await log.copies(topics.map(named))).map((copies) => ({ ...copies, topic: copies.topic.slice(prefix.length) })),
     seal: (topic) => log.seal(named(topic)),
     unseal: (topic) => log.unseal(named(topic)),
     deleteBefore: (topic, offset) => log.deleteBefore(named(topic), offset),

@@ -1,5 +1,6 @@
-/** What the port demands of the records of one append, whatever the driver. */
-import { appendBytesMax, appendRecordsMax } from './limits.ts';
+/** What the port demands of the records of one append, and of a look at topics, whatever the driver. */
+import { appendBytesMax, appendRecordsMax, copiesTopicsMax } from './limits.ts';
+import { LogError } from './log-error.ts';
 import type { NewRecord } from './log.ts';
 
 /** Why the records cannot be appended; checked first, so that one bad append spoils no other of its group. */
@@ -24,4 +25,10 @@ export function byteLength(records: readonly NewRecord[]): number {
   let bytes = 0;
   for (const { value } of records) bytes += value.length;
   return bytes;
+}
+
+/** @throws LogError `invalid` */
+export function checkTopicCount(topics: readonly string[]): void {
+  if (topics.length < 1 || topics.length > copiesTopicsMax)
+    throw new LogError('invalid', `a look at copies is at 1 to ${copiesTopicsMax} topics`);
 }

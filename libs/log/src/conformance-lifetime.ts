@@ -13,6 +13,7 @@ import {
   rejectsAs,
   uniqueTopic,
 } from './conformance-harness.ts';
+import { copiesTopicsMax } from './limits.ts';
 import type { Log } from './log.ts';
 
 export function checkLifetimes(check: Check): void {
@@ -45,6 +46,22 @@ export function checkLifetimes(check: Check): void {
     const reopened = await reopen();
     await expectMissing(reopened, topic);
     await rejectsAs('no_topic', reopened.createTopic(topic));
+  });
+
+  check('every copy of a topic is in sync, and topics that are not there have none', async ({ log }) => {
+    const topics = [await makeTopic(log), await makeTopic(log)];
+    const deleted = await makeTopic(log);
+    await append(log, topics[0] ?? '', makeRecords(1));
+    await log.deleteTopic(deleted);
+    const found = await log.copies([...topics, deleted, uniqueTopic()]);
+    assert.deepEqual(found.map(({ topic }) => topic).toSorted(), topics.toSorted());
+    for (const { wanted, inSync, inSyncZones } of found) {
+      assert.ok(wanted >= 1);
+      assert.equal(inSync, wanted);
+      assert.ok(inSyncZones >= 1 && inSyncZones <= inSync);
+    }
+    await rejectsAs('invalid', log.copies([]));
+    await rejectsAs('invalid', log.copies(Array.from({ length: copiesTopicsMax + 1 }, uniqueTopic)));
   });
 
   check('a reader that waits learns that its topic is deleted', async ({ log }) => {
@@ -107,6 +124,7 @@ export function checkLifetimes(check: Check): void {
     await rejectsAs('unavailable', log.openReader(topic, 0));
     await rejectsAs('unavailable', log.readAt(topic, 0, 1));
     await rejectsAs('unavailable', log.end(topic));
+    await rejectsAs('unavailable', log.copies([topic]));
     await rejectsAs('unavailable', log.seal(topic));
     await rejectsAs('unavailable', log.unseal(topic));
     await rejectsAs('unavailable', log.deleteBefore(topic, 1));

@@ -8,12 +8,14 @@
  * Each part says which trap it avoids: appending in `kafka-appender.ts`, reading in
  * `kafka-reader.ts`, names in `kafka-topics.ts`, sealing in `kafka-seal.ts`.
  */
+import { checkTopicCount } from './check-records.ts';
 import { KafkaAppender } from './kafka-appender.ts';
 import { decodeBatches } from './kafka-batch.ts';
 import { boundsOf } from './kafka-bounds.ts';
 import { checkBrokers } from './kafka-check.ts';
 import { KafkaCluster, parseBrokers } from './kafka-cluster.ts';
 import type { KafkaAccess } from './kafka-connection.ts';
+import { copiesOf } from './kafka-copies.ts';
 import { checkCode, codes } from './kafka-error.ts';
 import { fetchBytesMax, oneBatchBytes } from './kafka-limits.ts';
 import { deleteRecordsRequest, fetchRequest } from './kafka-protocol.ts';
@@ -23,7 +25,7 @@ import { KafkaTopics } from './kafka-topics.ts';
 import type { TopicShape } from './kafka-topics.ts';
 import { appendRecordsMax } from './limits.ts';
 import { LogError } from './log-error.ts';
-import type { Append, AppendResult, KnownRecord, Log, LogReader, LogRecord } from './log.ts';
+import type { Append, AppendResult, KnownRecord, Log, LogReader, LogRecord, TopicCopies } from './log.ts';
 
 export interface KafkaLogOptions extends KafkaAccess, TopicShape {
   /** `host:port`; some of the brokers are enough, the others are learned from them. */
@@ -114,6 +116,11 @@ class KafkaLog implements Log {
 
   async end(topic: string): Promise<number> {
     return (await boundsOf(this.#cluster, topic)).end;
+  }
+
+  async copies(topics: readonly string[]): Promise<TopicCopies[]> {
+    checkTopicCount(topics);
+    return copiesOf(this.#cluster, topics);
   }
 
   seal(topic: string): Promise<number> {

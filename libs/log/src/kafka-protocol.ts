@@ -26,7 +26,13 @@ export interface EncodedRequest {
 }
 
 export interface KafkaMetadata {
-  readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[];
+  readonly brokers: readonly {
+    readonly nodeId: number;
+    readonly host: string;
+    readonly port: number;
+    /** Null: the broker names none. */
+    readonly rack: string | null;
+  }[];
   readonly clusterId: string;
   readonly topicMetadata: readonly {
     readonly topicErrorCode: number;
@@ -36,6 +42,9 @@ export interface KafkaMetadata {
       readonly leader: number;
       /** Counts the changes of the leader. */
       readonly leaderEpoch: number;
+      /** Node ids. */
+      readonly replicas: readonly number[];
+      readonly inSync: readonly number[];
     }[];
   }[];
 }
@@ -158,9 +167,11 @@ function readTopicMetadata(decoder: Decoder): KafkaMetadata['topicMetadata'][num
     const partitionErrorCode = partition.readInt16();
     partition.readInt32();
     const [leader, leaderEpoch] = [partition.readInt32(), partition.readInt32()];
-    // Replicas, those in sync, those offline.
-    for (let list = 0; list < 3; list += 1) partition.readArray((item) => item.readInt32());
-    return { partitionErrorCode, leader, leaderEpoch };
+    const nodeIds = (): number[] => partition.readArray((item) => item.readInt32());
+    const [replicas, inSync] = [nodeIds(), nodeIds()];
+    // Those offline.
+    nodeIds();
+    return { partitionErrorCode, leader, leaderEpoch, replicas, inSync };
   });
   return { topicErrorCode, topic, partitionMetadata };
 }

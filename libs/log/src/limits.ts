@@ -16,3 +16,6 @@ export const preparedTopicsMax = 256;
 
 /** Kafka's own rule for topic names, so that names fit every driver. */
 export const topicPattern = /^[a-zA-Z0-9._-]{1,249}$/;
+
+/** Of one look at topics' copies: an answer of some 100 kB. */
+export const copiesTopicsMax = 1_000;

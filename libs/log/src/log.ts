@@ -55,6 +55,17 @@ export interface KnownRecord {
   readonly id: string;
 }
 
+/** Where a topic lies now. An embedded log has one copy. */
+export interface TopicCopies {
+  readonly topic: string;
+  /** Copies that there are to be. */
+  readonly wanted: number;
+  /** Of those, the ones that have every acknowledged record, on servers that live. */
+  readonly inSync: number;
+  /** In so many zones the latter lie. Servers that name no zone are all in one. */
+  readonly inSyncZones: number;
+}
+
 /** Reads one topic from an offset on, in order, without gaps. */
 export interface LogReader extends AsyncDisposable {
   /**
@@ -96,6 +107,11 @@ export interface Log extends AsyncDisposable {
   readAt(topic: string, from: number, limit: number): Promise<LogRecord[]>;
   /** The offset that the next record will get. */
   end(topic: string): Promise<number>;
+  /**
+   * How many copies of topics are left, and in how many zones; those that are not there are left out. For 1 to
+   * 1,000 topics, in any order.
+   */
+  copies(topics: readonly string[]): Promise<TopicCopies[]>;
   /**
    * Closes a topic for good: after it resolves no append by anyone ever succeeds, and the end it
    * returns never changes. Reading goes on. Idempotent.

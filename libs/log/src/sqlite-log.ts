@@ -9,10 +9,10 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { explainSqliteError, openSqliteFile, rollBack } from '@chappe/store/sqlite-file';
-import { byteLength, refuseRecords } from './check-records.ts';
+import { byteLength, checkTopicCount, refuseRecords } from './check-records.ts';
 import { appendRecordsMax, deletionSliceRecords, groupBytesMax, groupRecordsMax, topicPattern } from './limits.ts';
 import { LogError } from './log-error.ts';
-import type { Append, AppendResult, KnownRecord, Log, LogReader, LogRecord, ReadLimits } from './log.ts';
+import type { Append, AppendResult, KnownRecord, Log, LogReader, LogRecord, ReadLimits, TopicCopies } from './log.ts';
 import { SqliteLogReader } from './sqlite-log-reader.ts';
 import type { TopicRow, TopicStatements } from './sqlite-topics.ts';
 import {
@@ -150,6 +150,16 @@ class SqliteLog implements Log {
 
   async end(topic: string): Promise<number> {
     return this.#guard(() => this.#expect(topic).endOffset);
+  }
+
+  async copies(topics: readonly string[]): Promise<TopicCopies[]> {
+    checkTopicCount(topics);
+    return this.#guard(() =>
+      topics.flatMap((topic) => {
+        const row = this.#find(topic);
+        return row === undefined || row.isDeleted ? [] : [{ topic, wanted: 1, inSync: 1, inSyncZones: 1 }];
+      }),
+    );
   }
 
   async seal(topic: string): Promise<number> {

@@ -7,8 +7,8 @@ import { IdentityPolicy } from '@chappe/proto/v1/business_service';
 import { Channel } from '@chappe/rpc/client';
 import { toChappeError } from '@chappe/errors/chappe-error';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { FaultCluster } from '../fault-cluster.ts';
 import { inParallel } from '../in-parallel.ts';
-import { addressesOf, preKeyAddresses } from '../../cluster/layout.ts';
 import type { Phone } from '../people.ts';
 import { bothOf, noNoteSaysNo, recoversWithin, refusesNothing } from '../row.ts';
 import type { Row, RowContext } from '../row.ts';
@@ -78,14 +78,14 @@ export const preKeysDrained: Row = {
   no: 26,
   name: 'prekeys drained',
   injection: `${claimsInAll} claims of one device's keys before the first message, ${fetches} fetches by one device`,
-  prepare: async ({ people, note }) => {
+  prepare: async ({ cluster, people, note }) => {
     const [victim] = victimsOf({ people });
     if (victim === undefined) throw new Error('there is no handset');
-    const { twice, lastResorts } = await drain(victim);
+    const { twice, lastResorts } = await drain(cluster, victim);
     note(`${lastResorts} of ${claimsInAll} claims got the last-resort key`);
     if (lastResorts === 0) note('NO last-resort key was given');
     if (twice > 0) note(`NO: ${twice} one-time keys were given twice`);
-    const refused = await fetchMany(victim);
+    const refused = await fetchMany(cluster, victim);
     note(refused > 0 ? `${refused} of ${fetches} fetches were refused` : 'NO fetch was refused');
   },
   inject: () => Promise.resolve(),
@@ -93,8 +93,11 @@ export const preKeysDrained: Row = {
   acceptance: bothOf(refusesNothing, noNoteSaysNo),
 };
 
-async function drain({ contact, handset }: Phone): Promise<{ twice: number; lastResorts: number }> {
-  using channel = new Channel({ address: preKeyAddresses() });
+async function drain(
+  cluster: FaultCluster,
+  { contact, handset }: Phone,
+): Promise<{ twice: number; lastResorts: number }> {
+  using channel = new Channel({ address: cluster.preKeyAddresses() });
   const client = channel.client(PreKeyService);
   const { device } = handset.account;
   const given = new Set<number>();
@@ -117,8 +120,8 @@ async function drain({ contact, handset }: Phone): Promise<{ twice: number; last
 }
 
 /** How many of a device's fetches of a business's keys were refused. */
-async function fetchMany({ handset }: Phone): Promise<number> {
-  using channel = new Channel({ address: addressesOf('relay') });
+async function fetchMany(cluster: FaultCluster, { handset }: Phone): Promise<number> {
+  using channel = new Channel({ address: cluster.addressesOf('relay') });
   const client = channel.client(DeviceService);
   let refused = 0;
   const { credential } = handset.account;

@@ -3,7 +3,8 @@
  * The client library waits and hands over again; what a caller without it is told is asked for by a probe.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { FaultCluster, Server } from '../fault-cluster.ts';
+import type { FaultCluster } from '../fault-cluster.ts';
+import type { Server } from '../servers.ts';
 import { bothOf, noNoteSaysNo, recoversAfterHealing, refusesNothing } from '../row.ts';
 import type { Row, RowContext } from '../row.ts';
 import type { RowResult } from '../run-row.ts';

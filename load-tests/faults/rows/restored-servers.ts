@@ -3,7 +3,7 @@
  * noticed and said, and nothing may be shown twice, in another order, or to somebody else.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Server } from '../fault-cluster.ts';
+import type { Server } from '../servers.ts';
 import { noNoteSaysNo } from '../row.ts';
 import type { Row } from '../row.ts';
 

@@ -26,6 +26,16 @@ import {
   gatewayKilled,
   relayKilled,
 } from './services.ts';
+import {
+  fivePercentLost,
+  onePercentLost,
+  twentyPercentLost,
+  witnessCutOff,
+  zoneAndWitnessLost,
+  zoneOfPrimaryCutOff,
+  zoneOfPrimaryKilled,
+  zoneOfReplicaCutOff,
+} from './zones.ts';
 
 const rows: readonly Row[] = [
   devicePathLost,
@@ -66,6 +76,14 @@ const rows: readonly Row[] = [
   leaderKilledOpen,
   ownerKilledOpen,
   producerFrozen,
+  onePercentLost,
+  fivePercentLost,
+  twentyPercentLost,
+  zoneOfPrimaryCutOff,
+  zoneOfPrimaryKilled,
+  zoneOfReplicaCutOff,
+  witnessCutOff,
+  zoneAndWitnessLost,
 ].toSorted((a, b) => a.no - b.no);
 
 /** Of each kind of fault one, in some minutes. */

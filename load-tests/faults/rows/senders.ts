@@ -1,6 +1,6 @@
 /** Rows 1 to 6: a sender dies, stops, is paused, or cannot reach a server. */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Server } from '../fault-cluster.ts';
+import type { Server } from '../servers.ts';
 import {
   bothOf,
   claimedWithin,

@@ -55,6 +55,9 @@ export const arrivalsWindowMs = 30_000;
 /** Ranges whose log is asked for its end at a time. */
 export const endsAtATime = 16;
 
+/** Between two looks at the copies of topics: one request for each 1,000 of them. */
+export const redundancyLookMs = 5_000;
+
 /** A backlog below this age is what a turn has in hand, seen through reports that are a second old. */
 export const backlogAgeMsMax = 15_000;
 

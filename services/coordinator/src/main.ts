@@ -12,15 +12,16 @@ await runService({
   start: async (config, { opened, ...own }) => {
     const coordination = opened.use(await openCoordination(config));
     const log = opened.use(await openLog(config, 'chappe-coordinator'));
+    const eventBuckets = config.CHAPPE_EVENT_BUCKETS;
     return startCoordinator({
       ...own,
       coordination,
       log,
       initialBounds: config.CHAPPE_INITIAL_BOUNDS.split(',').filter((bound) => bound !== ''),
-      eventBuckets: config.CHAPPE_EVENT_BUCKETS,
+      eventBuckets,
       storeId: config.CHAPPE_STORE_ID,
       decisions: { isReshaping: config.CHAPPE_RESHAPE_BY_LOAD === 'true' },
-      besides: openPlacement({ coordination, log, telemetry: own.telemetry, ...placementOf(config) }),
+      besides: openPlacement({ coordination, log, telemetry: own.telemetry, eventBuckets, ...placementOf(config) }),
     });
   },
 });

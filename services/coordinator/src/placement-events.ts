@@ -3,9 +3,12 @@ import { Counter, Gauge } from 'prom-client';
 import type { Drainer } from '@chappe/ranges/drain';
 import type { Telemetry } from '@chappe/telemetry/telemetry';
 import type { Load } from './load.ts';
+import type { Redundancy } from './redundancy.ts';
 import type { ScalingReason } from './scaling.ts';
 
 export interface PlacementEvents {
+  /** A look at the copies of topics: how many topics there are of each kind. */
+  sawCopies(topics: Readonly<Record<Redundancy, number>>): void;
   /** A look at the load. */
   decided(desired: number, replicas: number, reason: ScalingReason, load: Load): void;
   drainBegun(shard: string, by: Drainer, why: string): void;
@@ -22,6 +25,12 @@ export interface PlacementEvents {
 
 export function openPlacementEvents({ log, metrics }: Telemetry): PlacementEvents {
   const registers = [metrics];
+  const topics = new Gauge({
+    name: 'chappe_coordinator_topics',
+    help: 'Topics, by how many of their copies are in sync and where those lie; of the leader alone',
+    labelNames: ['copies'],
+    registers,
+  });
   const desiredSenders = new Gauge({
     name: 'chappe_coordinator_desired_senders',
     help: 'How many senders there should be, by what decides it; of the leader alone',
@@ -61,6 +70,7 @@ export function openPlacementEvents({ log, metrics }: Telemetry): PlacementEvent
     registers,
   });
   let said = '';
+  let inOneZone = 0;
   const forget = (): void => {
     desiredSenders.reset();
     // Gauges without labels show 0 from their making on; of a standby they say nothing.
@@ -69,6 +79,12 @@ export function openPlacementEvents({ log, metrics }: Telemetry): PlacementEvent
   };
   forget();
   return {
+    sawCopies: (counts) => {
+      for (const [copies, count] of Object.entries(counts)) topics.set({ copies }, count);
+      if (counts.one_zone > 0 && inOneZone === 0)
+        log.error({ topics: counts.one_zone }, 'the copies of topics that are in sync lie in one zone');
+      inOneZone = counts.one_zone;
+    },
     decided: (desired, replicas, reason, load) => {
       forget();
       desiredSenders.set({ reason }, desired);
@@ -103,8 +119,10 @@ export function openPlacementEvents({ log, metrics }: Telemetry): PlacementEvent
     },
     ended: () => {
       forget();
+      topics.reset();
       leavingFor.set(0);
       said = '';
+      inOneZone = 0;
     },
   };
 }

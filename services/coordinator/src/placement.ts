@@ -1,6 +1,6 @@
 /**
- * What the leader does besides giving ranges to shards: it says how many shards there should be, and on Kubernetes
- * sees to it, empties those whose node is about to be, and tells shards their zone. Nothing of it is needed for
+ * What the leader does besides giving ranges to shards: it says how many copies of topics are left, how many shards there
+ * should be, and on Kubernetes sees to it, empties those whose node is about to be, and tells shards their zone. Nothing of it is needed for
  * ranges to have owners: where Kubernetes does not answer, all that stands still.
  */
 import type { Coordination } from '@chappe/coordination/coordination';
@@ -10,6 +10,7 @@ import { openKubernetes, type Kubernetes, type KubernetesOptions } from './kuber
 import type { Leadership } from './leadership.ts';
 import { lookAtNodes } from './node-look.ts';
 import { openPlacementEvents } from './placement-events.ts';
+import { lookAtRedundancy } from './redundancy-look.ts';
 import { lookRepeatedly, type RepeatedLook } from './repeated-look.ts';
 import { ScalingLook } from './scaling-look.ts';
 import type { ScalingSettings } from './scaling.ts';
@@ -18,6 +19,7 @@ export interface PlacementOptions {
   readonly coordination: Coordination;
   readonly log: Log;
   readonly telemetry: Telemetry;
+  readonly eventBuckets: number;
   /** Absent: nothing is said of the number of senders. */
   readonly scaling?: ScalingSettings & { readonly isApplied: boolean };
   /** Absent: not on Kubernetes. */
@@ -26,10 +28,15 @@ export interface PlacementOptions {
 
 /** @returns what is to be started whenever this process leads, and ended when it leads no more */
 export function openPlacement(options: PlacementOptions): (leadership: Leadership) => AsyncDisposable {
-  const { coordination, log, telemetry, scaling, kubernetes: cluster } = options;
+  const { coordination, log, telemetry, eventBuckets, scaling, kubernetes: cluster } = options;
   const events = openPlacementEvents(telemetry);
   return (leadership) => {
-    const looks: RepeatedLook[] = [];
+    const looks: RepeatedLook[] = [
+      lookRepeatedly(
+        () => lookAtRedundancy({ coordination, log, events, eventBuckets }),
+        (error) => events.failed('the copies of topics could not be looked at, trying again', error),
+      ),
+    ];
     const kubernetes = cluster === undefined ? undefined : new Lazy(() => open(cluster));
     const open = (at: NonNullable<typeof cluster>): Promise<Kubernetes> =>
       openKubernetes({

@@ -245,6 +245,7 @@ function boundMethods(log: Log): Log {
     openReader: (topic, from, last) => log.openReader(topic, from, last),
     readAt: (topic, from, limit) => log.readAt(topic, from, limit),
     end: (topic) => log.end(topic),
+    copies: (topics) => log.copies(topics),
     seal: (topic) => log.seal(topic),
     unseal: (topic) => log.unseal(topic),
     deleteBefore: (topic, offset) => log.deleteBefore(topic, offset),

@@ -90,6 +90,7 @@ function slowFor(topic: string, log: Log, answers: Promise<void>): Log {
     },
     readAt: (name, from, limit) => log.readAt(name, from, limit),
     end: (name) => log.end(name),
+    copies: (topics) => log.copies(topics),
     seal: (name) => log.seal(name),
     unseal: (name) => log.unseal(name),
     deleteBefore: (name, offset) => log.deleteBefore(name, offset),

@@ -34,7 +34,7 @@ export async function startBrokers(
 ): Promise<OwnBrokers> {
   const [controllerPort, ...brokerPorts] = await freePorts(count + 1);
   const controller: KafkaNode = { id: 9, rack: 'witness', controllerPort };
-  const brokers = brokerPorts.map((brokerPort, index) => ({
+  const brokers = brokerPorts.map((brokerPort, index): KafkaNode & { brokerPort: number } => ({
     id: index + 1,
     rack: index % 2 === 0 ? 'a' : 'b',
     brokerPort,
@@ -95,7 +95,7 @@ export async function startBrokers(
 async function freePorts(count: number): Promise<[number, ...number[]]> {
   for (let first = 22_000 + (process.pid % 900) * 10; ; first += 10) {
     const others = Array.from({ length: count - 1 }, (_, index) => first + 1 + index);
-    const taken = await Promise.all([first, ...others].map(accepts));
+    const taken = await Promise.all([first, ...others].map((port) => accepts(port)));
     if (!taken.some(Boolean)) return [first, ...others];
   }
 }

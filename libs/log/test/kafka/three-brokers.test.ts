@@ -51,6 +51,22 @@ describe('three brokers', { skip: stackKafka().skip }, () => {
     await own.start(leader);
   });
 
+  test('copies that are left in one zone are seen as such', async () => {
+    await using log = await openKafkaLog(own.options);
+    const topic = await makeTopic(log);
+    assert.deepEqual(await log.copies([topic]), [{ topic, wanted: 3, inSync: 3, inSyncZones: 2 }]);
+    const [onlyOfItsZone] = own.brokers.filter(({ rack }) => rack === 'b');
+    assert.ok(onlyOfItsZone !== undefined);
+    await own.kill(onlyOfItsZone);
+    await until(async () => {
+      assert.deepEqual(await log.copies([topic]), [{ topic, wanted: 3, inSync: 2, inSyncZones: 1 }]);
+    });
+    await own.start(onlyOfItsZone);
+    await until(async () => {
+      assert.deepEqual(await log.copies([topic]), [{ topic, wanted: 3, inSync: 3, inSyncZones: 2 }]);
+    });
+  });
+
   test('a seal is for good when the leader is killed in the middle of it', async () => {
     for (let round = 0; round < 3; round += 1) {
       await using log = await openKafkaLog(own.options);
