@@ -27,6 +27,7 @@ import { ContactCache } from './contact-cache.ts';
 import { loadContacts } from './contact-store.ts';
 import { ContactSample } from './contact-sample.ts';
 import { cutBatch } from './cut-batch.ts';
+import { withDone } from './done-beyond.ts';
 import { refuseDeviceWork, type DeviceSink, type DeviceWork } from './device-work.ts';
 import type { SenderEvents } from './events.ts';
 import { commitThroughFence, resolveUnknown, type Advance, type Outcome, type Progress } from './fence.ts';
@@ -531,13 +532,20 @@ export class RangeWorker {
     const last = commands.at(-1)?.record;
     const frames = changes.events.frames(this.range.id, held.epoch, held.eventNo);
     const publishedNo = this.#publisher.publishedNo;
+    const { nextOffset, doneBeyond } = withDone(
+      held,
+      commands.map(({ record }) => record.offset),
+    );
+    const lastTimeMs = Math.max(last?.appendTimeMs ?? 0, held.lastTimeMs);
     const advance: Advance = {
-      nextOffset: held.nextOffset + commands.length,
+      nextOffset,
+      doneBeyond,
       eventNo: frames.at(-1)?.eventNo ?? held.eventNo,
       publishedNo,
       lastOffset: last?.offset ?? held.lastOffset,
       lastId: last?.headers.id ?? held.lastId,
-      lastTimeMs: Math.max(last?.appendTimeMs ?? 0, held.lastTimeMs),
+      lastTimeMs,
+      floorTimeMs: lastTimeMs,
     };
     const rows = prepareRows(changes, this.range, frames);
     const forgets = this.#forgets;
