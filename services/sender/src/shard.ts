@@ -27,6 +27,8 @@ import {
   leaseTtlMs,
   pendingDeviceWorkMax,
   problemCharactersMax,
+  readAheadBytesMax,
+  readAheadBytesOfShardMax,
   reportIntervalMs,
   reportLatestMs,
   retakeMs,
@@ -47,7 +49,7 @@ export interface ShardOptions {
   readonly tickIntervalMs: number;
   /** How long it waits at its end until others have its ranges; 0: not at all. */
   readonly handOverMs: number;
-  readonly worker: Omit<RangeWorkerDependencies, 'cacheBytesMax'>;
+  readonly worker: Omit<RangeWorkerDependencies, 'cacheBytesMax' | 'readAheadBytesMax'>;
 }
 
 interface Alarm {
@@ -70,7 +72,7 @@ export class Shard implements AsyncDisposable {
   readonly #waiting = new Set<string>();
   /** Ranges that could not be taken, and why; tried again. */
   readonly #untaken = new Map<string, string>();
-  readonly #rates = new Map<string, { readonly nextOffset: number; readonly atMs: number; readonly rate: number }>();
+  readonly #rates = new Map<string, { readonly done: number; readonly atMs: number; readonly rate: number }>();
   /** By range: the contact up to which due ones were ticked. */
   readonly #tickedTo = new Map<string, string>();
   readonly #stopping = new AbortController();
@@ -310,6 +312,7 @@ export class Shard implements AsyncDisposable {
     const worker = new RangeWorker(range, progress, {
       ...dependencies,
       cacheBytesMax: () => cacheBytesMax / Math.max(1, this.#workers.size),
+      readAheadBytesMax: () => Math.min(readAheadBytesMax, readAheadBytesOfShardMax / Math.max(1, this.#workers.size)),
     });
     for (const work of this.#early.get(range.id)?.splice(0) ?? []) void worker.takeDeviceWork(work);
     this.#workers.set(range.id, worker);
@@ -423,11 +426,13 @@ export class Shard implements AsyncDisposable {
     for (const [id, { reason, nextOffset }] of this.#alarms)
       load[id] = { nextOffset, rate: 0, problem: `stopped: ${reason}`.slice(0, problemCharactersMax), isStopped: true };
     for (const worker of this.#workers.values()) {
-      const { nextOffset, median } = worker;
+      const { nextOffset, doneBeyond, aboveShare, median } = worker;
       const own = worker.problem?.slice(0, problemCharactersMax);
       load[worker.range.id] = {
         nextOffset,
         rate: this.#rateOf(worker),
+        ...(doneBeyond === 0 ? {} : { doneBeyond }),
+        ...(aboveShare.length === 0 ? {} : { aboveShare }),
         ...(median === undefined ? {} : { median }),
         ...(own === undefined ? {} : { problem: own }),
       };
@@ -436,12 +441,14 @@ export class Shard implements AsyncDisposable {
   }
 
   /** Commands a second since the last report, rounded so that an idle shard reports nothing new. */
-  #rateOf({ range, nextOffset }: RangeWorker): number {
+  #rateOf({ range, done }: RangeWorker): number {
     const nowMs = performance.now();
     const before = this.#rates.get(range.id);
     const rate =
-      before === undefined ? 0 : Math.round(((nextOffset - before.nextOffset) / (nowMs - before.atMs)) * 1000);
-    this.#rates.set(range.id, { nextOffset, atMs: nowMs, rate });
+      before === undefined
+        ? 0
+        : Math.round(((Math.max(before.done, done) - before.done) / (nowMs - before.atMs)) * 1000);
+    this.#rates.set(range.id, { done, atMs: nowMs, rate });
     return rate;
   }
 }
