@@ -80,6 +80,7 @@ export const catalogue = {
   clusterBusy: entry(3011, 'Another change of the cluster is going on', failedPrecondition, 'never', 'The detail names it. Wait until it has ended, then ask again.'),
   frequencyCap: entry(131049, 'Frequency cap reached', failedPrecondition, 'never', 'The person got as many marketing messages as the business allows in the period.'),
   optedOut: entry(131050, 'User has opted out', failedPrecondition, 'never', 'The person asked for no more messages. Only a new opt-in ends it.'),
+  pairLimit: entry(131056, 'Pair rate limit hit', failedPrecondition, 'never', 'The person got more messages of this number in a short time than the business allows itself. Wait, then send again.'),
 } as const satisfies Record<string, CatalogueEntry>;
 
 export type ErrorName = keyof typeof catalogue;
