@@ -131,7 +131,8 @@ class Round {
       known.contacts.push(contact);
       return;
     }
-    const added: Seat = { business, credit: 0, contacts: new Queue([contact]) };
+    // As much as the others get with each turn: its first one is not in vain.
+    const added: Seat = { business, credit: 1, contacts: new Queue([contact]) };
     this.#byBusiness.set(business, added);
     this.#seats.push(added);
   }

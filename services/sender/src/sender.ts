@@ -122,6 +122,8 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
     stoppedRanges: (cause) => running.shard?.stoppedRanges(cause) ?? 0,
     oldestAppendTimeMs: () => running.shard?.oldestAppendTimeMs,
     lagCommands: () => running.backlog?.lagCommands,
+    readAheadCommands: () => running.shard?.readAheadCommands ?? 0,
+    businessesAboveShare: () => running.shard?.businessesAboveShare ?? 0,
     heldCommands: () => running.backlog?.heldCommands,
     now,
   });

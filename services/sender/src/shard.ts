@@ -133,6 +133,16 @@ export class Shard implements AsyncDisposable {
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
+  /** Commands that its workers have read and not done. */
+  get readAheadCommands(): number {
+    return [...this.#workers.values()].reduce((sum, { readAhead }) => sum + readAhead, 0);
+  }
+
+  /** Businesses that have more than their share of a range, counted in each. */
+  get businessesAboveShare(): number {
+    return [...this.#workers.values()].reduce((sum, { aboveShare }) => sum + aboveShare.length, 0);
+  }
+
   /** Ranges that do not get on by themselves and are not stopped: each of them is tried again. */
   get stuckRanges(): number {
     const problems = [...this.#workers.values()].filter(({ problem }) => problem !== undefined);
