@@ -107,6 +107,14 @@ test('BOUND: it is full at its records, counted from the lowest that is not done
   // The campaign's first stays: its turn is taken by the other business.
   const { held } = commit(ahead, { ...fresh }, 4, 1);
   assert.deepEqual([held.nextOffset, ahead.room], [1, 1]);
+  const urgent = (contact: number): Written => ({ contact, business: 'small', category: 'service' });
+  const behind = aheadOf(fresh, 4);
+  behind.add([
+    recordOf({ contact: 1, business: 'campaign' }, 0),
+    ...[1, 2, 3].map((at) => recordOf(urgent(at + 1), at)),
+  ]);
+  const { held: apart } = commit(behind, fresh, 3, 3);
+  assert.deepEqual([apart.nextOffset, behind.size, behind.room], [0, 1, 0], 'a takeover would read four again');
   const large: Written = { contact: 1, business: 'a', bytes: batchBytesMax };
   const ofBytes = aheadOf(fresh, 100, 1);
   assert.equal(ofBytes.room, 100);
