@@ -188,14 +188,14 @@ async function fairness(scene: Scene): Promise<void> {
     people: few,
     businessShares: [0, 1],
   });
-  const campaign = Math.round(rate * seconds);
-  const people: People = { kind: 'apart', campaign, count: contacts, apart: apartCount };
+  const waiting = Math.round(rate * seconds);
+  const people: People = { kind: 'apart', campaign: waiting, count: contacts, apart: apartCount };
   const beside = (business: number): Pace => {
-    return { kind: 'behindCampaign', campaign, perSecond: fewPerSecond, seconds, business };
+    return { kind: 'behindCampaign', campaign: waiting, perSecond: fewPerSecond, seconds, business };
   };
   const shares = { people, businessShares: [0.5, 0.5] };
-  const another = await play(scene, `beside another's ${campaign}`, beside(1), shares);
-  const own = await play(scene, `beside ${campaign} of their own`, beside(0), shares);
+  const another = await play(scene, `beside another's ${waiting}`, beside(1), shares);
+  const own = await play(scene, `beside ${waiting} of their own`, beside(0), shares);
   const keep = (name: string, p99Ms: number | undefined): void =>
     scene.figure({ name: `accepted to shown, p99: ${name}`, unit: 'ms', better: 'lower' }, p99Ms ?? Infinity);
   keep('alone (from due)', alone.toShown?.p99Ms);
