@@ -26,6 +26,14 @@ export const bytesPerCost = batchBytesMax / batchRecordsMax;
 /** The contract's longest message is 16 kB, 8 of them: what is larger keeps others no longer from being looked at. */
 export const costMax = 32;
 
+/**
+ * About how long a turn takes while commands of several businesses wait: whoever comes waits for one at most before
+ * its own. A full batch takes 0.5 s on a machine with time to spare and 3 s on one without. Below the least there is no batch
+ * to speak of.
+ */
+export const sharedTurnMs = 250;
+export const sharedTurnRecordsMin = 50;
+
 /** What somebody waits for goes before campaigns, which keep a fourth of the work. */
 export const urgentInARowMax = 3;
 

@@ -43,6 +43,8 @@ import {
   recordsGatherMs,
   restMsMax,
   retryMs,
+  sharedTurnMs,
+  sharedTurnRecordsMin,
 } from './limits.ts';
 import { LogClock } from './log-clock.ts';
 import { timeOrEvent } from './time-or-event.ts';
@@ -109,6 +111,8 @@ export class RangeWorker {
   readonly #ahead: ReadAhead;
   readonly #batchRecordsMax: number;
   #done = 0;
+  /** How long a command took in the last turn that had any, with all that is done once in a turn. */
+  #commandMs = 0;
   #deviceWork: DeviceWork[] = [];
   #wake = Promise.withResolvers<void>();
   #room = Promise.withResolvers<void>();
@@ -485,7 +489,7 @@ export class RangeWorker {
     const startedAt = performance.now();
     const deviceWork = this.#deviceWork.splice(0, batchRecordsMax);
     // What is read while contacts are loaded belongs to the next turn.
-    const next = this.#ahead.look(this.#batchRecordsMax);
+    const next = this.#ahead.look(this.#countMax());
     let states: Map<string, ContactState>;
     try {
       states = await this.#load(next, deviceWork);
@@ -493,9 +497,9 @@ export class RangeWorker {
       return this.#giveBack(deviceWork, new Map(), error);
     }
     const count = cutBatch(next, (contact) => states.get(contact));
-    // Within a batch nothing is gained by turns.
-    const commands = next.slice(0, count).toSorted((a, b) => a.record.offset - b.record.offset);
-    this.#watchClock(commands.at(-1)?.record.appendTimeMs);
+    // Kept as they take turns: envelopes leave in that order.
+    const commands = next.slice(0, count);
+    this.#watchClock(highestOf(commands)?.record.appendTimeMs);
     const changes = new Changes({
       incarnation: this.#progress.incarnation,
       eventBuckets: this.#dependencies.eventBuckets,
@@ -540,11 +544,23 @@ export class RangeWorker {
     for (const [contact, device] of changes.removedDevices) this.#attachments.remove(contact, device);
     // Devices that were attached in this turn hear of it as well.
     this.#attachments.tell(changes.outcomes);
+    const endedAt = performance.now();
+    if (commands.length > 0) this.#commandMs = (endedAt - startedAt) / commands.length;
     events.turnCommitted(this.range.id, commands.length, changes, {
       prepareMs: preparedAt - startedAt,
-      commitMs: performance.now() - preparedAt,
+      commitMs: endedAt - preparedAt,
     });
     return outcome;
+  }
+
+  /**
+   * Whoever comes waits for the turn in hand: where several businesses have commands waiting, it is a short one. Else
+   * nobody gains by it, and large batches cost less.
+   */
+  #countMax(): number {
+    if (this.#ahead.businesses < 2) return this.#batchRecordsMax;
+    const count = Math.floor(sharedTurnMs / Math.max(this.#commandMs, 0.001));
+    return Math.min(this.#batchRecordsMax, Math.max(sharedTurnRecordsMin, count));
   }
 
   async #load(
@@ -568,7 +584,7 @@ export class RangeWorker {
   async #commit(commands: readonly ReadableCommand[], changes: Changes): Promise<Outcome> {
     const { store } = this.#dependencies;
     const held = this.#progress;
-    const last = commands.at(-1);
+    const last = highestOf(commands);
     const highest = last === undefined || last.record.offset < held.lastOffset ? undefined : last;
     const frames = changes.events.frames(this.range.id, held.epoch, held.eventNo);
     const publishedNo = this.#publisher.publishedNo;
@@ -649,4 +665,10 @@ export class RangeWorker {
     if (this.#clock.ownAheadMs() <= clockWaitMs) return undefined;
     return "this sender's clock is over 10 min ahead of the log's append times: set the clocks of brokers and sender";
   }
+}
+
+function highestOf(commands: readonly ReadableCommand[]): ReadableCommand | undefined {
+  let highest = commands[0];
+  for (const command of commands) if (command.record.offset > (highest?.record.offset ?? -1)) highest = command;
+  return highest;
 }

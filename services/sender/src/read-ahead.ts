@@ -60,6 +60,11 @@ export class ReadAhead {
     return this.#size;
   }
 
+  /** Who has commands that are not done. */
+  get businesses(): number {
+    return this.#uses.size;
+  }
+
   /** Records that may be read before it is full. */
   get room(): number {
     if (this.#unknown !== undefined || this.#bytes >= Math.max(batchBytesMax, this.#limits.bytesMax())) return 0;
