@@ -137,6 +137,16 @@ const ranges: Dashboard = {
       'sum by (shard) (chappe_sender_lag_commands{@})',
       '{{shard}}',
     ]),
+    stacked('Read ahead at each shard', 'short', 'Read and not done; with a batch or more, businesses take turns.', [
+      'sum by (shard) (chappe_sender_read_ahead_commands{@})',
+      '{{shard}}',
+    ]),
+    lines(
+      'Businesses above their share',
+      'none',
+      'Refused (1016) in a range until they have less of what waits there; counted in each range.',
+      ['sum by (shard) (chappe_sender_businesses_above_share{@})', '{{shard}}'],
+    ),
     lines(
       'Ranges that do not get on',
       'none',

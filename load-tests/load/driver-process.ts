@@ -74,7 +74,7 @@ async function drive(plan: Plan, firstMessage: number): Promise<Driven> {
   const lateness = new LatenessMeter();
   const handOver = (no: number, dueMs: number): SendStream => {
     const place = nextPlace(no);
-    const businessNo = nextBusiness();
+    const businessNo = nextBusiness(no);
     const message = firstMessage + no;
     const streamNo = place % plan.streams;
     const stream = businesses[businessNo]?.streams[streamNo];

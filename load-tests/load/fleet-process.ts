@@ -106,7 +106,7 @@ async function reply(plan: Plan, firstMessage: number, startMs: number): Promise
   confirmedMs.clear();
   const handedOverMs = await onSchedule(schedule, startMs, (no, dueMs) => {
     const place = nextPlace(no);
-    const business = nextBusiness();
+    const business = nextBusiness(no);
     const handset = handsets.get(place);
     if (handset === undefined) return;
     const atMs = nowMs();

@@ -13,6 +13,7 @@ export const scenarioNames = [
   'hot-contact',
   'hot-business',
   'campaign',
+  'fairness',
   'soak',
   'floor',
   'scaling',

@@ -117,7 +117,9 @@ export async function runWindow(
 
   const problems = [...record.problems()];
   const seconds = (notes.lastShownMs() - driven.startMs) / 1_000;
-  const perSecond = plan.pace.kind === 'asReady' ? record.submitted / seconds : plan.pace.perSecond;
+  const { pace } = plan;
+  const isOpen = pace.kind === 'asReady' || pace.kind === 'behindCampaign';
+  const perSecond = isOpen ? record.submitted / seconds : pace.perSecond;
   const steadyFromMs = driven.startMs + rampMs;
   return {
     name,
@@ -217,9 +219,22 @@ async function readLedgers(stage: Stage, { record }: WindowRecord): Promise<void
   } while (nowMs() < endMs);
 }
 
-function groupsOf({ people, businessShares }: Plan, notes: WindowRecord): Record<string, Latency | undefined> {
+/** What waits in the log and with the senders, and not in front of a gateway that is handed a campaign at once. */
+export const fewFromAccepted = 'the few, from accepted on';
+
+function groupsOf({ pace, people, businessShares }: Plan, notes: WindowRecord): Record<string, Latency | undefined> {
   const of = (isIn: (contact: number, business: number) => boolean): Latency | undefined =>
     latencyOf(notes.latencies((place) => notes.record.firstShownMs(place), isIn));
+  if (people.kind === 'apart' && pace.kind === 'behindCampaign') {
+    const { record } = notes;
+    const isApart = (contact: number): boolean => contact >= people.count;
+    const shownMs = (place: number): number => record.firstShownMs(place);
+    return {
+      'the campaign': of((contact) => !isApart(contact)),
+      'the few': of(isApart),
+      [fewFromAccepted]: latencyOf(notes.latencies(shownMs, isApart, (place) => record.answeredMs(place))),
+    };
+  }
   const isMixed = businessShares.filter((share) => share > 0).length > 1;
   if (people.kind === 'hot' && people.share > 0)
     return { 'the hot contact': of((contact) => contact === 0), 'the others': of((contact) => contact !== 0) };

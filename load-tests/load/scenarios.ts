@@ -3,7 +3,7 @@ import type { Figure } from './figures.ts';
 import { measureFloor } from './floor.ts';
 import type { Options, ScenarioName } from './options.ts';
 import type { Pace, People, Plan } from './plan.ts';
-import { runWindow, type WindowOptions, type WindowResult } from './run-window.ts';
+import { fewFromAccepted, runWindow, type WindowOptions, type WindowResult } from './run-window.ts';
 import type { ScalingCurve } from './scaling.ts';
 import type { Stage } from './stage.ts';
 
@@ -30,12 +30,14 @@ export const scenarios: Readonly<Record<PlayedName, (scene: Scene) => Promise<vo
   'hot-contact': hotContact,
   'hot-business': hotBusiness,
   campaign,
+  fairness,
   soak: steady,
   floor,
 };
 
 /** How many businesses a scenario needs. */
 export function businessesFor(scenario: ScenarioName): number {
+  if (scenario === 'fairness') return 2;
   return scenario === 'hot-business' ? hotBusinessShares.length : 1;
 }
 
@@ -49,6 +51,9 @@ const warmRoundsMin = 2;
 const warmMessages = 4_000;
 const burstSeconds = 5;
 const hotContactShare = 0.2;
+/** People beside a campaign, and messages to them in a second. */
+const apartCount = 50;
+const fewPerSecond = 10;
 const hotBusinessShares = [0.85, 0.05, 0.05, 0.05] as const;
 
 async function steady(scene: Scene): Promise<void> {
@@ -169,6 +174,33 @@ async function campaign(scene: Scene): Promise<void> {
   await warmUp(scene);
   const people: People = { kind: 'inTurn', first: 0, count: contacts };
   await play(scene, `campaign of ${messages}`, { kind: 'asReady', count: messages }, { people, streams: 1 });
+}
+
+/**
+ * A few messages alone, beside the campaign of another business, and beside their own business's: a business's people are
+ * served in the order of the log, so the last is what everybody would have without turns by business.
+ */
+async function fairness(scene: Scene): Promise<void> {
+  const { rate, seconds, contacts } = scene.options;
+  await warmUp({ ...scene, options: { ...scene.options, contacts: contacts + apartCount } });
+  const few: People = { kind: 'inTurn', first: contacts, count: apartCount };
+  const alone = await play(scene, 'a few alone', steadily(fewPerSecond, seconds), {
+    people: few,
+    businessShares: [0, 1],
+  });
+  const waiting = Math.round(rate * seconds);
+  const people: People = { kind: 'apart', campaign: waiting, count: contacts, apart: apartCount };
+  const beside = (business: number): Pace => {
+    return { kind: 'behindCampaign', campaign: waiting, perSecond: fewPerSecond, seconds, business };
+  };
+  const shares = { people, businessShares: [0.5, 0.5] };
+  const another = await play(scene, `beside another's ${waiting}`, beside(1), shares);
+  const own = await play(scene, `beside ${waiting} of their own`, beside(0), shares);
+  const keep = (name: string, p99Ms: number | undefined): void =>
+    scene.figure({ name: `accepted to shown, p99: ${name}`, unit: 'ms', better: 'lower' }, p99Ms ?? Infinity);
+  keep('alone (from due)', alone.toShown?.p99Ms);
+  keep('beside the campaign of another business', another.groups[fewFromAccepted]?.p99Ms);
+  keep('in the order of the log', own.groups[fewFromAccepted]?.p99Ms);
 }
 
 async function floor(scene: Scene): Promise<void> {

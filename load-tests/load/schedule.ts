@@ -14,6 +14,12 @@ export function steadily(perSecond: number, seconds: number): Schedule {
   return { count: Math.round(perSecond * seconds), dueMs: (no) => (no * 1_000) / perSecond };
 }
 
+/** So many at once, then so many a second, evenly. */
+export function behindCampaign(campaign: number, perSecond: number, seconds: number): Schedule {
+  const few = steadily(perSecond, seconds);
+  return { count: campaign + few.count, dueMs: (no) => (no < campaign ? 0 : few.dueMs(no - campaign)) };
+}
+
 /** At the start of each period as many at once as `perSecond` makes in it. */
 export function inBursts(perSecond: number, seconds: number, periodSeconds: number): Schedule {
   const size = Math.max(1, Math.round(perSecond * periodSeconds));

@@ -44,16 +44,22 @@ export class WindowRecord {
     for (let at = 0; at < rows.length; at += width) this.#takeRow(topic, (place) => rows[at + place] ?? NaN);
   }
 
-  /** From when messages were due until a moment of each; without those that have none. @param isIn absent: all */
+  /**
+   * From when messages were due until a moment of each; without those that have none.
+   *
+   * @param isIn absent: all
+   * @param fromMs absent: when they were due
+   */
   latencies(
     atMs: (place: number) => number,
     isIn: (contact: number, business: number) => boolean = () => true,
+    fromMs?: (place: number) => number,
   ): Float64Array {
     const values = this.dueMs.toArray();
     for (const [place, dueMs] of values.entries()) {
       const lane = this.record.lane(place);
       const counts = isIn(this.contactOf(place), lane % this.#businesses);
-      values[place] = counts ? atMs(place) - dueMs : NaN;
+      values[place] = counts ? atMs(place) - (fromMs?.(place) ?? dueMs) : NaN;
     }
     return values.filter((value) => Number.isFinite(value));
   }

@@ -12,6 +12,7 @@ import { openTelemetry } from '@chappe/telemetry/telemetry';
 import type { SqlValue, Table, Transaction } from '@chappe/store/store';
 import { Registry } from 'prom-client';
 import type { Program } from './machine.ts';
+import { businessOf } from './people.ts';
 import { coordinationOf, logOf, storeOf, type Site } from './site.ts';
 import { recordOf, type Answer, type Submission } from './submissions.ts';
 
@@ -55,7 +56,8 @@ export function gatewayProgram(site: Site): Program {
 
 async function appendOne(appender: CommandAppender, submission: Submission): Promise<Answer> {
   try {
-    await appender.append(submission.contact, recordOf(submission));
+    const business = submission.kind === 'message' ? businessOf(submission.number) : undefined;
+    await appender.append(submission.contact, recordOf(submission), business);
     return { kind: 'accepted' };
   } catch (error) {
     if (!(error instanceof ChappeError)) throw error;

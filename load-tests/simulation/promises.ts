@@ -8,6 +8,7 @@
 import { RunRecord, states, type RecordedShowing, type State } from '../checker/run-record.ts';
 import { messageKeyOf, readLetter, type Letter } from './counter-crypto.ts';
 import type { Statement } from './network-store.ts';
+import { DoneRecords } from './done-records.ts';
 import { contactsOfAll, devices, laneAt } from './people.ts';
 import type { Life } from './virtual-time.ts';
 
@@ -39,6 +40,7 @@ export class Promises {
   });
   readonly #ranges = new Map<string, Claimed>();
   readonly #texts = new Map<string, string>();
+  readonly #done = new DoneRecords();
   #claims = 0;
   /** Something was seen since the last look. */
   #isNew = false;
@@ -55,7 +57,10 @@ export class Promises {
 
   /** A transaction of the senders' store was committed. */
   senderCommitted(client: Life, statements: readonly Statement[]): void {
-    for (const statement of statements) this.#noteClaim(client, statement);
+    for (const statement of statements) {
+      this.#noteClaim(client, statement);
+      this.#noteDone(statement);
+    }
     for (const range of this.#touched(statements)) {
       if (range.life === client) continue;
       this.note(`FENCE: ${client.label} changed what ${range.life?.label ?? 'nobody'} has claimed since`);
@@ -121,6 +126,12 @@ export class Promises {
       );
     this.#claims += 1;
     Object.assign(range, { life: client, epoch: Number(epoch), no: this.#claims });
+  }
+
+  #noteDone({ sql, parameters, matched }: Statement): void {
+    if (!/^\s*UPDATE range_progress\s+SET next_offset = \?, done_beyond = \?/.test(sql) || matched !== 1) return;
+    const problem = this.#done.note(parameters);
+    if (problem !== undefined) this.note(problem);
   }
 
   /** Every range that a transaction wrote something of. */

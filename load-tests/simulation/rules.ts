@@ -18,6 +18,8 @@ export interface Control {
 export const controls: readonly Control[] = [
   { rule: 'fence_out', roles: ['shard'], expects: /^FENCE/ },
   { rule: 'offset_before_effects', roles: ['shard'], expects: /^NO-LOSS/ },
+  { rule: 'undone_passed', roles: ['shard'], expects: /^(NO-LOSS|FENCE|ONCE)/ },
+  { rule: 'done_forgotten', roles: ['shard'], expects: /^ONCE: record/ },
   { rule: 'repeats_let_through', roles: ['gateway', 'shard'], expects: /^ONCE: \S+ was shown twice/ },
   { rule: 'answer_before_append', roles: ['gateway'], expects: /^NO-LOSS/ },
   { rule: 'overtaking', roles: ['gateway'], expects: /^ORDER/ },

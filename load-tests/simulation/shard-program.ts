@@ -19,6 +19,8 @@ import { eventBuckets, silentLogger } from './programs.ts';
 import { coordinationOf, logOf, storeOf, type Site } from './site.ts';
 import type { Life } from './virtual-time.ts';
 
+/** So few that turns leave some for later, and what is done and what is not lie among each other. */
+const workerLimits = { batchRecordsMax: 3, readAheadRecordsMax: 16 };
 /** Often, so that what waits for prekeys is tried again within a run. */
 const tickIntervalMs = 4_000;
 const cryptoMs = 3_000;
@@ -56,6 +58,7 @@ export function shardProgram(site: Site, zone: string): Program {
         logger: silentLogger,
         eventBuckets,
         now: () => Date.now(),
+        limits: workerLimits,
       },
     });
     site.shards.set(life.name, { life, serve: (stream) => attach(shard, onTheWire(stream)) });

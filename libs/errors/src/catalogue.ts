@@ -59,7 +59,7 @@ export const catalogue = {
   userInvalid: entry(1013, 'User is not valid', invalidArgument, 'never', 'Not a valid phone number, or a person without a registered device.'),
   internal: entry(1014, 'Internal error', internal, 'same', 'A fault of Chappe. Retry with the same idempotency key, and report it.'),
   tooManyRequests: entry(1015, 'Too many requests', resourceExhausted, 'same', 'A rate limit was reached. Wait as long as the answer says.'),
-  overloaded: entry(1016, 'System overloaded', unavailable, 'same', 'The contact range is too far behind. Wait as long as the answer says.'),
+  overloaded: entry(1016, 'System overloaded', unavailable, 'same', 'The contact range is too far behind, or has more than its share of this business waiting. Wait as long as the answer says.'),
   notOwner: entry(1018, 'Not the owner of the range', failedPrecondition, 'redirect', 'Another shard works on this range. Look at the routing table again.'),
   sendToSelf: entry(1021, 'Bad user', invalidArgument, 'never', 'The recipient is the business number itself.'),
   storeUnavailable: entry(1023, 'Database error occurred', unavailable, 'same', 'The database does not answer or is full. Nothing was accepted.'),
@@ -80,6 +80,7 @@ export const catalogue = {
   clusterBusy: entry(3011, 'Another change of the cluster is going on', failedPrecondition, 'never', 'The detail names it. Wait until it has ended, then ask again.'),
   frequencyCap: entry(131049, 'Frequency cap reached', failedPrecondition, 'never', 'The person got as many marketing messages as the business allows in the period.'),
   optedOut: entry(131050, 'User has opted out', failedPrecondition, 'never', 'The person asked for no more messages. Only a new opt-in ends it.'),
+  pairLimit: entry(131056, 'Pair rate limit hit', failedPrecondition, 'never', 'The person got more messages of this number in a short time than the business allows itself. Wait, then send again.'),
 } as const satisfies Record<string, CatalogueEntry>;
 
 export type ErrorName = keyof typeof catalogue;

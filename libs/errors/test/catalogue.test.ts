@@ -58,6 +58,7 @@ test('codes that proto comments name are those of the catalogue, with its status
     3005: 'priceAboveLimit',
     3010: 'behindRefused',
     3011: 'clusterBusy',
+    131056: 'pairLimit',
   });
 });
 

@@ -127,6 +127,18 @@ export function checkReads(check: Check): void {
     },
   );
 
+  check(
+    'a reader is not opened where a record that was read beyond its place is gone, or is another one',
+    async ({ log }) => {
+      const topic = await makeTopic(log);
+      await append(log, topic, makeRecords(5));
+      await using reader = await log.openReader(topic, 1, { offset: 4, id: '4' });
+      assert.deepEqual(idsOf(await reader.read(noLimits, never)), ['1', '2', '3', '4']);
+      await rejectsAs('gap', log.openReader(topic, 1, { offset: 3, id: 'another' }));
+      await rejectsAs('gap', log.openReader(topic, 1, { offset: 5, id: '5' }));
+    },
+  );
+
   check('a closed reader reads no more', async ({ log }) => {
     const topic = await makeTopic(log);
     const reader = await log.openReader(topic, 0);

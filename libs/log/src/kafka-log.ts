@@ -85,6 +85,9 @@ class KafkaLog implements Log {
     checkOffset(from);
     const { first, end } = await boundsOf(this.#cluster, topic);
     if (from < first || from > end) throw new LogError('gap', `${topic} holds [${first}, ${end}), not ${from}`);
+    if (last !== undefined && last.offset >= end) {
+      throw new LogError('gap', `${topic} ends at ${end}: the record at ${last.offset} that was read is gone`);
+    }
     const reader = new KafkaLogReader(this.#cluster, topic, from, last, () => this.#readers.delete(reader));
     this.#readers.add(reader);
     try {

@@ -98,9 +98,9 @@ export interface Log extends AsyncDisposable {
   /**
    * Opens a reader at an offset (0 to the topic's end).
    *
-   * @param last a record that was read before: another one in its place means that the log lost its tail and grew
-   *   again. One that was deleted is not compared.
-   * @throws LogError `no_topic`, `gap` if `from` is beyond the end or was deleted, or `last` is another one.
+   * @param last a record that was read before, perhaps beyond `from`: none or another one in its place means that the
+   *   log lost its tail, and perhaps grew again. One that was deleted is not compared.
+   * @throws LogError `no_topic`, `gap` if `from` or `last` is beyond the end, `from` was deleted, or `last` is another one.
    */
   openReader(topic: string, from: number, last?: KnownRecord): Promise<LogReader>;
   /** The records at [from, from + limit) that are there now; `limit` is at most 10,000. For re-reading what is known. */

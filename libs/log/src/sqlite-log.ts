@@ -119,6 +119,12 @@ class SqliteLog implements Log {
     if (from < row.firstOffset || from > row.endOffset) {
       throw new LogError('gap', `${topic} holds [${row.firstOffset}, ${row.endOffset}), not ${from}`);
     }
+    if (last !== undefined && last.offset >= row.endOffset) {
+      throw new LogError(
+        'gap',
+        `${topic} ends at ${row.endOffset}: the record at ${last.offset} that was read is gone`,
+      );
+    }
     const [known] = last === undefined ? [] : await this.readAt(topic, last.offset, 1);
     if (known !== undefined && known.headers.id !== last?.id) {
       const problem = `the record at ${known.offset} of ${topic} is not the one that was read`;

@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Lane, type Appended, type Entry } from './lane.ts';
 import { appenderLimits, type AppenderLimits } from './limits.ts';
 import { isAppendable, type Range } from './range.ts';
+import type { RangeLoad } from './shard-info.ts';
 import type { RoutingTable } from './routing-table.ts';
 import type { TableWatcher } from './table-watcher.ts';
 
@@ -53,9 +54,11 @@ export class CommandAppender implements AsyncDisposable {
    * Appends a command to the range of its contact. Calls for one contact are appended in call
    * order. Refused means: not accepted; the same record may be appended again.
    *
+   * @param business whose command it is: refused while that business has more than its share of what waits in the
+   *   range. Absent: a person's or a process's, which nobody else's share keeps out.
    * @throws ChappeError `rangeUnavailable`, `overloaded`, `invalidRequest` (too large), `notReady`
    */
-  append(contact: PhoneNumber, record: NewRecord): Promise<Appended> {
+  append(contact: PhoneNumber, record: NewRecord, business?: string): Promise<Appended> {
     if (this.#ending) return Promise.reject(new ChappeError('notReady', 'the process is stopping'));
     if (record.value.length > this.#limits.batchBytesMax) {
       const detail = `a command of ${record.value.length} bytes; at most ${this.#limits.batchBytesMax} fit`;
@@ -66,6 +69,10 @@ export class CommandAppender implements AsyncDisposable {
     if (lane === undefined) return Promise.reject(unavailable('the routing table is not known yet'));
     if (lane.isFull || this.lagOf(lane.range) > this.#limits.lagRecordsMax) {
       const detail = `range ${lane.range.id} is too far behind; nothing was accepted`;
+      return Promise.reject(new ChappeError('overloaded', detail, { retryAfterMs: 1_000 }));
+    }
+    if (business !== undefined && this.#reportOf(lane.range)?.aboveShare?.includes(business) === true) {
+      const detail = `range ${lane.range.id} is behind with what this business sent; nothing was accepted`;
       return Promise.reject(new ChappeError('overloaded', detail, { retryAfterMs: 1_000 }));
     }
     const { promise, resolve, reject } = Promise.withResolvers<Appended>();
@@ -79,12 +86,16 @@ export class CommandAppender implements AsyncDisposable {
    * is away, and that stops nothing.
    */
   lagOf(range: Range): number {
-    if (this.#watcher.shardsAgeMs() > this.#limits.reportAgeMsMax) return 0;
     const lastOffset = this.#lanes.get(range.id)?.lastOffset;
-    const owner = range.owner === undefined ? undefined : this.#watcher.shards().get(range.owner);
-    const nextOffset = owner?.load[range.id]?.nextOffset;
+    const { nextOffset, doneBeyond = 0 } = this.#reportOf(range) ?? {};
     if (lastOffset === undefined || nextOffset === undefined) return 0;
-    return Math.max(0, lastOffset + 1 - nextOffset);
+    return Math.max(0, lastOffset + 1 - nextOffset - doneBeyond);
+  }
+
+  /** What the owner said of the range last. Undefined: nothing, or so long ago that it says nothing any more. */
+  #reportOf({ id, owner }: Range): RangeLoad | undefined {
+    if (owner === undefined || this.#watcher.shardsAgeMs() > this.#limits.reportAgeMsMax) return undefined;
+    return this.#watcher.shards().get(owner)?.load[id];
   }
 
   /** Commands that wait or are in flight, over all ranges. */

@@ -5,6 +5,10 @@ export interface RangeLoad {
   readonly nextOffset?: number;
   /** Where its log ended when the shard last looked, some seconds ago. Absent: it has not looked. */
   readonly end?: number;
+  /** How many records behind it are done: turns are taken by business. Absent: none. */
+  readonly doneBeyond?: number;
+  /** The businesses that have more of what waits than their share, those with the most first; some of them. Absent: none. */
+  readonly aboveShare?: readonly string[];
   /** Commands a second. */
   readonly rate: number;
   /** Half of its commands are of numbers below: a prefix as short as tells the halves apart. Absent: too few to say. */
@@ -66,12 +70,22 @@ function assertShardInfo(value: unknown): asserts value is ShardInfo {
       throw new Error(`a shard's load of range ${rangeId} has no rate, or a nextOffset that is no number`);
     }
     if (!isOptional(entry['end'], 'number')) throw new Error(`a shard's end of range ${rangeId} is not a number`);
+    if (!isOptional(entry['doneBeyond'], 'number')) {
+      throw new Error(`a shard's doneBeyond of range ${rangeId} is not a number`);
+    }
+    if (!areTexts(entry['aboveShare'] ?? [])) {
+      throw new Error(`a shard's aboveShare of range ${rangeId} is not a list of ids`);
+    }
     if (!isOptional(entry['problem'], 'string')) throw new Error(`a shard's problem of range ${rangeId} is not a text`);
   }
 }
 
 function isOptional(value: unknown, type: 'number' | 'string'): boolean {
   return value === undefined || typeof value === type;
+}
+
+function areTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string');
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { recut } from '../src/routing-table.ts';
 import { halves } from './halves.ts';
-import { formatShardInfo } from '../src/shard-info.ts';
+import { formatShardInfo, type RangeLoad } from '../src/shard-info.ts';
 import { away, openBench, rangeOf, send, turns, type Bench } from './appender-bench.ts';
 
 const anna = phoneNumberFromDigits('33611111111');
@@ -171,6 +171,31 @@ test('ORDER: a lane that is full in bytes is full for a small command as well', 
   await Promise.all(taken);
 });
 
+test('BOUND: a business with more than its share of a range is refused there, and all others are taken', async () => {
+  await using bench = await openBench([{ ...whole, owner: 's-1' }]);
+  const append = (id: string, business?: string) =>
+    bench.appender.append(
+      anna,
+      { key: anna, headers: { kind: 'send', id, version: 1 }, value: new Uint8Array(1) },
+      business,
+    );
+  await report(bench, 0, { aboveShare: ['campaign'] });
+  await assert.rejects(append('a', 'campaign'), refused('overloaded', 1_000));
+  await append('b', 'small');
+  await append('c');
+  await report(bench, 1);
+  await append('d', 'campaign');
+  assert.deepEqual(await bench.ids('whole'), ['b', 'c', 'd']);
+});
+
+test('what is done behind the lowest record that is not does not count as lag', async () => {
+  const owned = { ...whole, owner: 's-1' };
+  await using bench = await openBench([owned]);
+  await report(bench, 0, { doneBeyond: 2 });
+  for (const id of ['a', 'b', 'c']) await send(bench, anna, id);
+  assert.equal(bench.appender.lagOf(owned), 1);
+});
+
 test('reports of a shard that are too old say nothing of its lag', async () => {
   const owned = { ...whole, owner: 's-1' };
   for (const [reportAgeMsMax, lag] of [
@@ -231,7 +256,7 @@ function refused(reason: string, retryAfterMs?: number): (error: unknown) => boo
 }
 
 /** What the shard of `whole` says of itself, once the watcher has it. */
-async function report(bench: Bench, nextOffset: number): Promise<void> {
+async function report(bench: Bench, nextOffset: number, more: Partial<RangeLoad> = {}): Promise<void> {
   const info = {
     id: 's-1',
     instance: 'i',
@@ -241,7 +266,7 @@ async function report(bench: Bench, nextOffset: number): Promise<void> {
     ranges: 1,
     rate: 0,
     attachedDevices: 0,
-    load: { whole: { nextOffset, rate: 0 } },
+    load: { whole: { nextOffset, rate: 0, ...more } },
   };
   await bench.coordination.transact([], [{ kind: 'put', key: 'shards/s-1', value: formatShardInfo(info) }]);
   while (bench.watcher.shards().get('s-1')?.load['whole']?.nextOffset !== nextOffset) await turns();

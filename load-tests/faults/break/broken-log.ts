@@ -85,6 +85,8 @@ function appendOf(rule: Rule, log: Log, newest: NewestStates): Log['append'] | u
     case 'gap_unseen':
     case 'seal_skipped':
     case 'fence_out':
+    case 'undone_passed':
+    case 'done_forgotten':
     case 'offset_before_effects':
     case 'charge_lost':
     case 'reattach_skipped':

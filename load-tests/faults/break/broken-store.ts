@@ -5,6 +5,10 @@ import type { Rule } from './rules.ts';
 
 /** The worker's compare-and-set; the first of its conditions is the range. */
 const fence = /^\s*UPDATE range_progress\s+SET next_offset/;
+/** A worker's claim of a range, and which of its parameters is the range. */
+const claim = /^\s*UPDATE range_progress\s+SET epoch/;
+const claimedRangePlace = 3;
+
 export interface StoreBreak {
   readonly rule: Rule;
   /** What this process has committed. */
@@ -40,6 +44,13 @@ function isAboutIds(sql: string): boolean {
   return sql.startsWith('SELECT message_id FROM messages WHERE message_id IN');
 }
 
+async function forgetDone(rule: Rule, tx: Transaction, rangeId: SqlValue): Promise<void> {
+  const passed = 'UPDATE range_progress SET next_offset = last_offset + 1, done_beyond = ? WHERE range_id = ?';
+  const forgotten = 'UPDATE range_progress SET done_beyond = ? WHERE range_id = ?';
+  if (rule === 'undone_passed') await tx.run(passed, [new Uint8Array(0), rangeId]);
+  if (rule === 'done_forgotten') await tx.run(forgotten, [new Uint8Array(0), rangeId]);
+}
+
 /** A session's row is its contact, number and device first. */
 function isNew(saved: Set<string>, row: readonly SqlValue[]): boolean {
   const name = row.slice(0, 3).join(' ');
@@ -63,6 +74,7 @@ function brokenTransaction(store: Store, tx: Transaction, how: StoreBreak, state
       return matched;
     }
     const matched = await tx.run(sql, parameters);
+    if (claim.test(sql) && matched === 1) await forgetDone(rule, tx, parameters[claimedRangePlace] ?? '');
     if (fence.test(sql)) how.behindFence?.();
     return matched;
   };

@@ -2,6 +2,9 @@
 export const rules = {
   fence_out: 'a sender commits whether or not it still holds the range',
   offset_before_effects: 'the next offset is committed before the effects, and the sender dies in between',
+  undone_passed: 'a sender that takes a range over goes on behind the highest record that is done',
+  done_forgotten:
+    'a sender that takes a range over goes on from the lowest record that is not done, and forgets which behind it are',
   repeats_let_through: 'commands come twice in the log, and the sender knows no message id from before',
   keys_forgotten: 'an idempotency key that was used gets another message id',
   answer_before_append: 'the gateway answers though some batches never reach the log',

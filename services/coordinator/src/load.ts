@@ -63,7 +63,7 @@ export function loadOf(ends: Ends, ranges: readonly Range[], shards: readonly Sh
     if (load?.problem !== undefined) blocked += 1;
     if (load?.nextOffset === undefined || load.problem !== undefined) continue;
     const ageMs = ageOf(samples, load.nextOffset, nowMs);
-    backlog += Math.max(0, (samples.at(-1)?.end ?? 0) - load.nextOffset);
+    backlog += Math.max(0, (samples.at(-1)?.end ?? 0) - load.nextOffset - (load.doneBeyond ?? 0));
     backlogAgeMs = Math.max(backlogAgeMs, ageMs);
     if (ageMs > backlogAgeMsMax) behind.add(range.owner ?? '');
   }

@@ -74,7 +74,7 @@ export function businessService(dependencies: BusinessServiceDependencies): Impl
         const { id } = await found(store, request.businessId);
         await store.transaction((tx) =>
           tx.run(
-            'UPDATE businesses SET default_language = ?, template_only_after_window = ?, identity_policy = ?, cap_count = ?, cap_period_ms = ? WHERE id = ?',
+            'UPDATE businesses SET default_language = ?, template_only_after_window = ?, identity_policy = ?, cap_count = ?, cap_period_ms = ?, pair_burst = ?, pair_interval_ms = ? WHERE id = ?',
             [...settingsValues(settings), id],
           ),
         );

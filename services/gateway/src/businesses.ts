@@ -37,6 +37,8 @@ export const businessesTable: Table = {
     'identity_policy',
     'cap_count',
     'cap_period_ms',
+    'pair_burst',
+    'pair_interval_ms',
     'created_at_ms',
   ],
 };
@@ -80,7 +82,9 @@ export function businessRow(business: Omit<Business, 'policy' | 'numbers'>): rea
 /** In the order of the columns of `businessesTable`. */
 export function settingsValues(settings: BusinessSettings): readonly SqlValue[] {
   const { defaultLanguage, templateOnlyAfterWindow, identityPolicy, capCount, capPeriodMs } = settings;
-  return [defaultLanguage, templateOnlyAfterWindow ? 1 : 0, identityPolicy, capCount, capPeriodMs];
+  const { pairBurst, pairIntervalMs } = settings;
+  const onlyTemplate = templateOnlyAfterWindow ? 1 : 0;
+  return [defaultLanguage, onlyTemplate, identityPolicy, capCount, capPeriodMs, pairBurst, pairIntervalMs];
 }
 
 function businessOf(row: Row, numbers: readonly Row[]): Business {
@@ -90,6 +94,8 @@ function businessOf(row: Row, numbers: readonly Row[]): Business {
     identityPolicy: identityPolicyOf(row['identity_policy']),
     capCount: Number(row['cap_count']),
     capPeriodMs: Number(row['cap_period_ms']),
+    pairBurst: Number(row['pair_burst']),
+    pairIntervalMs: Number(row['pair_interval_ms']),
   };
   const secret = row['secret'];
   if (!(secret instanceof Uint8Array)) throw new Error('a business without a secret');

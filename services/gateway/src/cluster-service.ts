@@ -108,10 +108,10 @@ export function clusterService({
 
   /** Against the log's end, where the log answers. */
   async function lagOf(range: Range): Promise<number> {
-    const nextOffset = loadOf(range)?.nextOffset;
+    const { nextOffset, doneBeyond = 0 } = loadOf(range) ?? {};
     if (nextOffset === undefined) return appender.lagOf(range);
     try {
-      return Math.max(0, (await log.end(range.topic)) - nextOffset);
+      return Math.max(0, (await log.end(range.topic)) - nextOffset - doneBeyond);
     } catch {
       return appender.lagOf(range);
     }

@@ -31,6 +31,11 @@ export const labelCharactersMax = 100;
 export const capCountMax = 10_000;
 export const capPeriodMinMs = 60 * second;
 export const capPeriodMaxMs = 30 * day;
+/** As the WhatsApp Business API: one message in 6 s to one person. There 45 in a row; a person's mailbox takes 200 of a number. */
+export const defaultPairIntervalMs = 6 * second;
+export const pairBurstMax = 10_000;
+export const pairIntervalMinMs = 10;
+export const pairIntervalMaxMs = day;
 export const defaultCapCount = 10;
 export const defaultCapPeriodMs = day;
 

@@ -193,7 +193,9 @@ export class SendBatcher implements AsyncDisposable {
     const { appender, events } = this.#dependencies;
     const { prepared, business, key } = submission;
     const startedAt = performance.now();
-    Promise.try(() => appender.append(prepared.contact, sendRecord(prepared, business, messageId, key))).then(
+    Promise.try(() =>
+      appender.append(prepared.contact, sendRecord(prepared, business, messageId, key), business.id),
+    ).then(
       () => {
         events.appended(startedAt);
         this.#settle(submission, { kind: 'accepted', messageId });

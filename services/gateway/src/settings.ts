@@ -4,7 +4,17 @@ import { durationFromMs, durationMs } from '@bufbuild/protobuf/wkt';
 import { ChappeError } from '@chappe/errors/chappe-error';
 import { PolicySchema, type Policy } from '@chappe/proto/internal/commands';
 import { AfterWindow, IdentityPolicy, SettingsSchema, type Settings } from '@chappe/proto/v1/business_service';
-import { capCountMax, capPeriodMaxMs, capPeriodMinMs, defaultCapCount, defaultCapPeriodMs } from './limits.ts';
+import {
+  capCountMax,
+  capPeriodMaxMs,
+  capPeriodMinMs,
+  defaultCapCount,
+  defaultCapPeriodMs,
+  defaultPairIntervalMs,
+  pairBurstMax,
+  pairIntervalMaxMs,
+  pairIntervalMinMs,
+} from './limits.ts';
 import { canonicalLanguage } from './template-text.ts';
 
 export interface BusinessSettings {
@@ -13,6 +23,9 @@ export interface BusinessSettings {
   readonly identityPolicy: 'hold' | 'resend' | 'fail';
   readonly capCount: number;
   readonly capPeriodMs: number;
+  /** 0: no limit. */
+  readonly pairBurst: number;
+  readonly pairIntervalMs: number;
 }
 
 /** @throws ChappeError `parameterInvalid` */
@@ -23,12 +36,21 @@ export function parseSettings(settings: Settings | undefined): BusinessSettings 
   if (!(capPeriodMs >= capPeriodMinMs && capPeriodMs <= capPeriodMaxMs)) {
     throw new ChappeError('parameterInvalid', 'cap_period: 1 minute to 30 days');
   }
+  const pairBurst = settings?.pairBurst ?? 0;
+  const pairIntervalMs =
+    settings?.pairInterval === undefined ? defaultPairIntervalMs : durationMs(settings.pairInterval);
+  if (pairBurst > pairBurstMax) throw new ChappeError('parameterInvalid', `pair_burst: at most ${pairBurstMax}`);
+  if (!(pairIntervalMs >= pairIntervalMinMs && pairIntervalMs <= pairIntervalMaxMs)) {
+    throw new ChappeError('parameterInvalid', 'pair_interval: 10 ms to 24 h');
+  }
   return {
     defaultLanguage: canonicalLanguage(settings?.defaultLanguage || 'en'),
     templateOnlyAfterWindow: parseAfterWindow(settings?.afterWindow),
     identityPolicy: parseIdentityPolicy(settings?.identityPolicy),
     capCount: capCount === 0 ? defaultCapCount : capCount,
     capPeriodMs,
+    pairBurst,
+    pairIntervalMs: Math.round(pairIntervalMs),
   };
 }
 
@@ -40,6 +62,8 @@ export function publicSettings(settings: BusinessSettings): Settings {
     identityPolicy: identity[settings.identityPolicy],
     capCount: settings.capCount,
     capPeriod: durationFromMs(settings.capPeriodMs),
+    pairBurst: settings.pairBurst,
+    pairInterval: durationFromMs(settings.pairIntervalMs),
   });
 }
 
@@ -50,6 +74,8 @@ export function policyOf(settings: BusinessSettings): Policy {
     identity: settings.identityPolicy,
     capCount: settings.capCount,
     capPeriodMs: BigInt(settings.capPeriodMs),
+    pairBurst: settings.pairBurst,
+    pairIntervalMs: BigInt(settings.pairIntervalMs),
   });
 }
 

@@ -12,7 +12,7 @@ export interface BacklogWatchOptions {
   readonly log: Pick<Log, 'end'>;
   readonly store: Pick<Store, 'query'>;
   /** Those that run now, by range. */
-  readonly workers: () => ReadonlyMap<string, Pick<RangeWorker, 'range' | 'nextOffset'>>;
+  readonly workers: () => ReadonlyMap<string, Pick<RangeWorker, 'range' | 'nextOffset' | 'doneBeyond'>>;
 }
 
 interface Seen {
@@ -33,7 +33,7 @@ export class BacklogWatch implements AsyncDisposable {
 
   /** Commands that were in the log at the last look and are not done now; undefined before the first look. */
   get lagCommands(): number | undefined {
-    return this.#sum(({ end }, { nextOffset }) => Math.max(0, end - nextOffset));
+    return this.#sum(({ end }, { nextOffset, doneBeyond }) => Math.max(0, end - nextOffset - doneBeyond));
   }
 
   /** Where a range's log ended at the last look; undefined: it was not looked at. */
@@ -51,7 +51,7 @@ export class BacklogWatch implements AsyncDisposable {
     await this.#running;
   }
 
-  #sum(of: (seen: Seen, worker: Pick<RangeWorker, 'nextOffset'>) => number): number | undefined {
+  #sum(of: (seen: Seen, worker: Pick<RangeWorker, 'nextOffset' | 'doneBeyond'>) => number): number | undefined {
     const seen = this.#seen;
     if (seen === undefined) return undefined;
     let total = 0;

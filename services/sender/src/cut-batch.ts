@@ -1,7 +1,7 @@
 /** How many commands of those at hand make one batch. Pure. */
 import { CiphertextType } from '@chappe/proto/device/device_service';
 import { batchBytesMax, batchCryptoMsMax, batchRecordsMax, cryptoCostMs } from './limits.ts';
-import type { ReadCommand } from './read-commands.ts';
+import type { ReadableCommand } from './read-commands.ts';
 import { sessionKey, type ContactState } from './state.ts';
 
 /**
@@ -10,14 +10,14 @@ import { sessionKey, type ContactState } from './state.ts';
  * before what a device sent whose registration is in it.
  */
 export function cutBatch(
-  commands: readonly ReadCommand[],
+  commands: readonly ReadableCommand[],
   stateOf: (contact: string) => ContactState | undefined,
 ): number {
   let cryptoMs = 0;
   let bytes = 0;
   const registered = new Set<string>();
   for (const [index, read] of commands.entries()) {
-    if (read.kind === 'unknown' || index >= batchRecordsMax) return index;
+    if (index >= batchRecordsMax) return index;
     if (read.kind !== 'command') continue;
     const { command, contact, record } = read;
     if (command.kind.case === 'inbound' && registered.has(contact)) return index;
@@ -29,7 +29,7 @@ export function cutBatch(
   return commands.length;
 }
 
-function cryptoMsOf(read: Extract<ReadCommand, { kind: 'command' }>, state: ContactState | undefined): number {
+function cryptoMsOf(read: Extract<ReadableCommand, { kind: 'command' }>, state: ContactState | undefined): number {
   const { kind } = read.command;
   if (kind.case === 'inbound') {
     return kind.value.type === CiphertextType.PRE_KEY ? cryptoCostMs.newSession : cryptoCostMs.decrypt;

@@ -40,11 +40,16 @@ export function decideSend(state: ContactState, command: SendCommand, facts: Sen
     (isReply ? replyFailure(relation, command, windowOpen) : undefined) ??
     reachFailure(state, relation, command) ??
     capFailure(relation, command, now) ??
+    pairFailure(relation, command, now) ??
     priceFailure(command, micros);
   if (failure !== undefined) return [{ kind: 'refuse', message, failure }];
 
   const effects: Effect[] = [{ kind: 'accept', message, held: heldAs(state, relation, message) }];
-  const counted = command.category === 'marketing' ? countMarketing(relation, command, now) : relation;
+  const counted = countPair(
+    command.category === 'marketing' ? countMarketing(relation, command, now) : relation,
+    command,
+    now,
+  );
   if (counted !== known) effects.push({ kind: 'set_relation', business: command.business, relation: counted });
   return effects;
 }
@@ -179,6 +184,27 @@ function heldOf(state: ContactState, number: string): number {
 function countMarketing(relation: Relation, command: SendCommand, now: number): Relation {
   const capCount = command.policy?.capCount ?? 0;
   return { ...relation, marketingMs: [...relation.marketingMs, now].slice(-Math.max(1, capCount)) };
+}
+
+/**
+ * A burst, then one for each interval: the generic cell rate algorithm (ITU-T I.371, annex A), which needs one time
+ * for each business number.
+ */
+function pairFailure(relation: Relation, command: SendCommand, now: number): Failure | undefined {
+  const { pairBurst = 0, pairIntervalMs = 0n } = command.policy ?? {};
+  if (pairBurst === 0) return undefined;
+  const untilMs = relation.pairUntilMs[command.number] ?? 0;
+  if (untilMs - now <= (pairBurst - 1) * Number(pairIntervalMs)) return undefined;
+  return { reason: 'pairLimit', detail: `${pairBurst} messages in a row, then one in ${Number(pairIntervalMs)} ms` };
+}
+
+function countPair(relation: Relation, command: SendCommand, now: number): Relation {
+  const { pairBurst = 0, pairIntervalMs = 0n } = command.policy ?? {};
+  if (pairBurst === 0) return relation;
+  // A number whose messages take no place any more is one that sent nothing.
+  const others = Object.entries(relation.pairUntilMs).filter(([, untilMs]) => untilMs > now);
+  const untilMs = Math.max(now, relation.pairUntilMs[command.number] ?? 0) + Number(pairIntervalMs);
+  return { ...relation, pairUntilMs: { ...Object.fromEntries(others), [command.number]: untilMs } };
 }
 
 function identityPolicyOf(text: string | undefined): IdentityPolicy {

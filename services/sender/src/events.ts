@@ -34,6 +34,10 @@ export interface SenderGauges {
   readonly oldestAppendTimeMs: () => number | undefined;
   /** Commands in its ranges' topics that are not done; undefined: not looked yet. */
   readonly lagCommands: () => number | undefined;
+  /** Commands that were read and are not done. */
+  readonly readAheadCommands: () => number;
+  /** Businesses that have more than their share of a range, counted in each. */
+  readonly businessesAboveShare: () => number;
   /** Commands that wait until a person has looked; undefined: not looked yet. */
   readonly heldCommands: () => number | undefined;
   /** Milliseconds since 1970. */
@@ -89,6 +93,12 @@ export function openSenderEvents(shard: string, logger: Logger, metrics: Registr
     });
   gauge('chappe_sender_attached_devices', 'Devices attached through relays', gauges.attachedDevices);
   gauge('chappe_sender_lag_commands', 'Commands in range topics that are not done', gauges.lagCommands);
+  gauge('chappe_sender_read_ahead_commands', 'Commands that were read and are not done', gauges.readAheadCommands);
+  gauge(
+    'chappe_sender_businesses_above_share',
+    'Businesses that are refused in a range until they have less of it, counted in each',
+    gauges.businessesAboveShare,
+  );
   gauge('chappe_sender_held_commands', 'Commands that wait until a person has looked', gauges.heldCommands);
   gauge('chappe_sender_oldest_command_seconds', 'Age of the oldest command that is not done', () => {
     const oldestMs = gauges.oldestAppendTimeMs();

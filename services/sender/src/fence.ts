@@ -8,6 +8,7 @@
  */
 import type { Range } from '@chappe/ranges/range';
 import { Rollback, StoreError, type Row, type Store, type Transaction } from '@chappe/store/store';
+import { noneBeyond } from './done-beyond.ts';
 import { rangeProgressTable } from './tables.ts';
 
 /** The row, as this instance last committed it. */
@@ -15,19 +16,24 @@ export interface Progress {
   readonly epoch: number;
   readonly instance: string;
   readonly incarnation: number;
+  /** The lowest record that is not done. */
   readonly nextOffset: number;
+  /** Which of those behind it are done (`done-beyond.ts`). Empty, unless turns left some of what was read for later. */
+  readonly doneBeyond: Uint8Array;
   readonly commitNo: number;
   readonly eventNo: number;
   readonly publishedNo: number;
-  /** The last consumed record: read again at start, it must be the same. -1: none yet. */
+  /** The highest record that is done: read again at start, it must be the same. -1: none yet. */
   readonly lastOffset: number;
   readonly lastId: string;
-  /** The latest append time, which never decreases. */
+  /** The time of that record: the latest append time of those up to it. */
   readonly lastTimeMs: number;
+  /** The latest append time of the records below `nextOffset`: from there on times are counted again as they were. */
+  readonly floorTimeMs: number;
 }
 
 /** What a transaction changes of the row. */
-export type Advance = Pick<Progress, 'nextOffset' | 'eventNo' | 'publishedNo' | 'lastOffset' | 'lastId' | 'lastTimeMs'>;
+export type Advance = Omit<Progress, 'epoch' | 'instance' | 'incarnation' | 'commitNo'>;
 
 export type Outcome =
   | { readonly kind: 'committed'; readonly progress: Progress }
@@ -77,9 +83,10 @@ function claimOnce(store: Store, range: Range, epoch: number, instance: string):
     const inherited = await inherit(tx, range.replaces ?? []);
     if ('waitsFor' in inherited) return { kind: 'waits', rangeId: inherited.waitsFor };
     const { incarnation, lastTimeMs } = inherited;
-    const fresh = [range.id, range.start, range.end, 0, '', incarnation, 0, 0, 0, 0, -1, '', lastTimeMs, 'active'];
+    const times = [lastTimeMs, lastTimeMs];
+    const fresh = [range.id, range.start, range.end, 0, '', incarnation, 0, noneBeyond, 0, 0, 0, -1, ''];
     // Somebody else may insert it first.
-    await tx.insert(rangeProgressTable, [fresh], 'ignore');
+    await tx.insert(rangeProgressTable, [[...fresh, ...times, 'active']], 'ignore');
     return (await claimRow(tx, range.id, epoch, instance)) ?? missingRow(range.id);
   });
 }
@@ -133,17 +140,19 @@ export async function commitThroughFence(
     return await store.transaction(async (tx): Promise<Outcome> => {
       const matched = await tx.run(
         `UPDATE range_progress
-         SET next_offset = ?, commit_no = commit_no + 1, event_no = ?, published_no = ?,
-             last_offset = ?, last_id = ?, last_time_ms = ?, holder = ?
+         SET next_offset = ?, done_beyond = ?, commit_no = commit_no + 1, event_no = ?, published_no = ?,
+             last_offset = ?, last_id = ?, last_time_ms = ?, floor_time_ms = ?, holder = ?
          WHERE range_id = ? AND epoch = ? AND instance = ? AND incarnation = ?
            AND next_offset = ? AND commit_no = ? AND state = 'active'`,
         [
           next.nextOffset,
+          next.doneBeyond,
           next.eventNo,
           next.publishedNo,
           next.lastOffset,
           next.lastId,
           next.lastTimeMs,
+          next.floorTimeMs,
           tx.connectionId,
           rangeId,
           held.epoch,
@@ -199,16 +208,20 @@ function missingRow(rangeId: string): never {
 
 function progressOf(row: Row): Progress {
   const number = (column: string): number => Number(row[column]);
+  const doneBeyond = row['done_beyond'];
+  if (!(doneBeyond instanceof Uint8Array)) throw new Error('a fence row does not say what is done beyond its offset');
   return {
     epoch: number('epoch'),
     instance: String(row['instance']),
     incarnation: number('incarnation'),
     nextOffset: number('next_offset'),
+    doneBeyond,
     commitNo: number('commit_no'),
     eventNo: number('event_no'),
     publishedNo: number('published_no'),
     lastOffset: number('last_offset'),
     lastId: String(row['last_id']),
     lastTimeMs: number('last_time_ms'),
+    floorTimeMs: number('floor_time_ms'),
   };
 }

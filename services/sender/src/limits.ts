@@ -11,6 +11,35 @@ export const batchCryptoMsMax = 60;
 export const batchRecordsMax = 500;
 export const batchBytesMax = 1024 * 1024;
 
+/**
+ * What a worker reads ahead of what is done, so that a business with a campaign keeps no other waiting: some 10 s of work. A takeover
+ * reads it again in less than half a second. In bytes as estimated, the values and what else a command takes.
+ */
+export const readAheadRecordsMax = 20_000;
+export const readAheadBytesMax = 32 * 1024 * 1024;
+export const readAheadBytesPerCommand = 1_000;
+/** Of all ranges of a shard together: more ranges do not mean more memory. Each has room for a batch. */
+export const readAheadBytesOfShardMax = 64 * 1024 * 1024;
+
+/** A command counts for its turn as one message for each so many bytes: as many of them fill a batch. */
+export const bytesPerCost = batchBytesMax / batchRecordsMax;
+/** The contract's longest message is 16 kB, 8 of them: what is larger keeps others no longer from being looked at. */
+export const costMax = 32;
+
+/**
+ * About how long a turn takes while commands of several businesses wait: whoever comes waits for one at most before
+ * its own. A full batch takes 0.5 s on a machine with time to spare and 3 s on one without. Below the least there is no batch
+ * to speak of.
+ */
+export const sharedTurnMs = 250;
+export const sharedTurnRecordsMin = 50;
+
+/** What somebody waits for goes before campaigns, which keep a fourth of the work. */
+export const urgentInARowMax = 3;
+
+/** Businesses that are named as having more than their share of a range: 64 bytes each, a thousand ranges a shard stay far below 1.5 MiB. */
+export const aboveShareMax = 8;
+
 /** Estimates for that budget, measured with libsignal-client 0.103 on one 2-core machine. */
 export const cryptoCostMs = { encrypt: 0.12, decrypt: 0.15, newSession: 0.6 } as const;
 

@@ -26,7 +26,7 @@ import {
 import { encryptBatch, type EncryptDependencies } from './encrypt-batch.ts';
 import type { SenderEvents } from './events.ts';
 import { heldRecordsMax } from './limits.ts';
-import type { ReadCommand } from './read-commands.ts';
+import type { ReadableCommand } from './read-commands.ts';
 import { Repeats } from './repeats.ts';
 import type { ContactState, Message } from './state.ts';
 
@@ -39,12 +39,12 @@ export interface TurnDependencies extends EncryptDependencies {
 export interface TurnInput {
   readonly range: Range;
   readonly incarnation: number;
-  /** The latest append time that was committed: times never go back. */
+  /** The latest time of all that was done. */
   readonly lastTimeMs: number;
   /** When the devices' work came in, on the worker's clock. */
   readonly receivedMs: number;
   readonly attachments: Attachments;
-  readonly commands: readonly ReadCommand[];
+  readonly commands: readonly ReadableCommand[];
   readonly deviceWork: readonly DeviceWork[];
   /** Every contact that the commands and the devices' work name. */
   readonly states: ReadonlyMap<string, ContactState>;
@@ -63,7 +63,7 @@ export async function prepareTurn(dependencies: TurnDependencies, input: TurnInp
   await applyDeviceWork(dependencies, input, afterCommit);
   const decrypted = await decryptInbounds(dependencies, input);
   const lastTimeMs = await decideCommands(dependencies, input, decrypted);
-  await encryptBatch(dependencies, input.changes, input.incarnation, Math.max(lastTimeMs, input.lastTimeMs));
+  await encryptBatch(dependencies, input.changes, input.incarnation, lastTimeMs);
   return {
     committed: () => {
       for (const action of afterCommit) action();
@@ -157,12 +157,12 @@ function decryptInbounds(dependencies: TurnDependencies, input: TurnInput): Prom
     // Behind a command that could not be read it is held as it is, and decrypted when it is released:
     // no ciphertext is decrypted twice.
     if (state === undefined || state.heldRecords > 0 || poisoned.has(read.contact)) return [];
-    return [{ state, command: read.command.kind.value, appendTimeMs: read.record.appendTimeMs }];
+    return [{ state, command: read.command.kind.value, appendTimeMs: read.timeMs }];
   });
   return decryptBatch(dependencies, inbounds, input.changes, input.incarnation);
 }
 
-/** Decides in log order; the latest append time. */
+/** Decides in the order of the batch, a contact's commands in that of the log; the latest time. */
 async function decideCommands(
   dependencies: TurnDependencies,
   input: TurnInput,
@@ -174,11 +174,10 @@ async function decideCommands(
   const resultOf = new Map([...decrypted].map(([inbound, result]) => [inbound.command, result]));
   const repeats = await Repeats.find(store, input.commands, resultOf);
   const held = await findHeldReplies(store, input);
-  let timeMs = input.lastTimeMs;
+  let latestMs = input.lastTimeMs;
   for (const read of input.commands) {
-    const { record } = read;
-    timeMs = Math.max(timeMs, record.appendTimeMs);
-    if (read.kind === 'unknown') throw new Error('an unknown command is never part of a batch');
+    const { record, timeMs } = read;
+    latestMs = Math.max(latestMs, timeMs);
     if (read.kind === 'dead') {
       events.deadRecord(range.id, record.offset, read.reason);
       continue;
@@ -204,14 +203,14 @@ async function decideCommands(
     const all = { ...facts, isRepeat: repeats.isRepeat(read), ...(result === undefined ? {} : { decrypted: result }) };
     for (const effect of decide(state, command, all)) changes.apply(state, effect, { id, timeMs });
   }
-  return timeMs;
+  return latestMs;
 }
 
 /**
  * Behind a command that cannot be read nothing is decided but that time passes: a tick in each
  * minute would fill the lane, and what was accepted before has to end.
  */
-function isBehindHeld(read: Extract<ReadCommand, { kind: 'command' }>, state: ContactState): boolean {
+function isBehindHeld(read: Extract<ReadableCommand, { kind: 'command' }>, state: ContactState): boolean {
   return state.heldRecords > 0 && read.command.kind.case !== 'tick';
 }
 
@@ -228,7 +227,7 @@ async function findHeldReplies(store: Store, { commands, states }: TurnInput): P
 /** Keeps a command that cannot be read, and what comes behind it, until a person has looked. */
 function hold(
   { range, changes }: TurnInput,
-  read: Extract<ReadCommand, { kind: 'command' | 'poison' }>,
+  read: Extract<ReadableCommand, { kind: 'command' | 'poison' }>,
   state: ContactState,
   timeMs: number,
   events: SenderEvents,

@@ -9,7 +9,7 @@
  * store contradict what it committed.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Log, LogReader, LogRecord } from '@chappe/log/log';
+import type { Log, LogReader } from '@chappe/log/log';
 import { LogError } from '@chappe/log/log-error';
 import type { PhoneNumber } from '@chappe/numbers/phone-number';
 import type { CryptoService } from '@chappe/proto/internal/crypto_service';
@@ -27,6 +27,7 @@ import { ContactCache } from './contact-cache.ts';
 import { loadContacts } from './contact-store.ts';
 import { ContactSample } from './contact-sample.ts';
 import { cutBatch } from './cut-batch.ts';
+import { countBeyond, withDone } from './done-beyond.ts';
 import { refuseDeviceWork, type DeviceSink, type DeviceWork } from './device-work.ts';
 import type { SenderEvents } from './events.ts';
 import { commitThroughFence, resolveUnknown, type Advance, type Outcome, type Progress } from './fence.ts';
@@ -38,15 +39,19 @@ import {
   clockWaitMs,
   idRetentionMs,
   pendingDeviceWorkMax,
+  readAheadRecordsMax,
   recordsGatherMs,
   restMsMax,
   retryMs,
+  sharedTurnMs,
+  sharedTurnRecordsMin,
 } from './limits.ts';
 import { LogClock } from './log-clock.ts';
 import { timeOrEvent } from './time-or-event.ts';
 import { OutboxPublisher } from './outbox-publisher.ts';
 import { prepareTurn, type Turn } from './prepare-turn.ts';
-import { readCommand, type ReadCommand } from './read-commands.ts';
+import { ReadAhead } from './read-ahead.ts';
+import type { ReadableCommand } from './read-commands.ts';
 import type { ContactState } from './state.ts';
 import { deletePublished, forgetIds, prepareRows, writeRows } from './write-changes.ts';
 
@@ -62,8 +67,17 @@ export interface RangeWorkerDependencies {
   readonly eventBuckets: number;
   /** Its share of what the shard keeps of contacts in memory. */
   readonly cacheBytesMax: () => number;
+  /** Its share of what the shard reads ahead. */
+  readonly readAheadBytesMax: () => number;
+  /** Other bounds than those of `limits.ts`. */
+  readonly limits?: Partial<WorkerLimits>;
   /** Milliseconds since 1970; for receipts and alarms only, never for decisions on commands. */
   readonly now: () => number;
+}
+
+export interface WorkerLimits {
+  readonly batchRecordsMax: number;
+  readonly readAheadRecordsMax: number;
 }
 
 /** What contradicts what was committed: the store lost commits, the topic cannot be read on, the range was closed under its owner. */
@@ -80,9 +94,6 @@ export type WorkerEnd =
   /** A fault of its own: it is taken again after a while. */
   | { readonly kind: 'failed'; readonly reason: string };
 
-/** Records read ahead; the log's reader keeps to it. */
-const readLimits = { maxRecords: batchRecordsMax, maxBytes: batchBytesMax };
-
 /** After so long without anything else to commit, what was published is saved. */
 const idleSaveMs = 1_000;
 
@@ -97,7 +108,11 @@ export class RangeWorker {
   readonly #sample = new ContactSample();
   #clocksAreApart = false;
   #progress: Progress;
-  #commands: ReadCommand[] = [];
+  readonly #ahead: ReadAhead;
+  readonly #batchRecordsMax: number;
+  #done = 0;
+  /** How long a command took in the last turn that had any, with all that is done once in a turn. */
+  #commandMs = 0;
   #deviceWork: DeviceWork[] = [];
   #wake = Promise.withResolvers<void>();
   #room = Promise.withResolvers<void>();
@@ -119,6 +134,10 @@ export class RangeWorker {
     this.#progress = progress;
     this.#dependencies = dependencies;
     this.#cache = new ContactCache(dependencies.cacheBytesMax);
+    const { limits = {}, readAheadBytesMax } = dependencies;
+    this.#batchRecordsMax = limits.batchRecordsMax ?? batchRecordsMax;
+    const recordsMax = limits.readAheadRecordsMax ?? readAheadRecordsMax;
+    this.#ahead = new ReadAhead(progress, { recordsMax, bytesMax: readAheadBytesMax });
     const { store, log, logger } = dependencies;
     this.#clock = new LogClock(dependencies.now);
     this.#attachments = new Attachments({
@@ -139,8 +158,29 @@ export class RangeWorker {
     return this.#progress.epoch;
   }
 
+  /** The lowest record that is not done. */
   get nextOffset(): number {
     return this.#progress.nextOffset;
+  }
+
+  /** How many records behind it are done. */
+  get doneBeyond(): number {
+    return countBeyond(this.#progress);
+  }
+
+  /** Commands that it has done. */
+  get done(): number {
+    return this.#done;
+  }
+
+  /** Commands that were read and are not done. */
+  get readAhead(): number {
+    return this.#ahead.size;
+  }
+
+  /** Businesses that have more than their share of what can be read ahead, those with the most first. */
+  get aboveShare(): readonly string[] {
+    return this.#ahead.aboveShare();
   }
 
   /** Half of its commands are of numbers below; undefined: it has done too few to say. */
@@ -154,7 +194,7 @@ export class RangeWorker {
 
   /** The append time of the oldest command that was read and is not done; undefined: there is none. */
   get oldestAppendTimeMs(): number | undefined {
-    return this.#commands[0]?.record.appendTimeMs;
+    return this.#ahead.oldestAppendTimeMs;
   }
 
   /** Why it does not get on now; it tries again by itself. */
@@ -198,7 +238,7 @@ export class RangeWorker {
   drain(sealedAt: number): void {
     if (this.#drainTo !== undefined) return;
     this.#drainTo = sealedAt;
-    this.#keepOwn();
+    this.#ahead.endAt(sealedAt);
     this.#wake.resolve();
   }
 
@@ -213,9 +253,14 @@ export class RangeWorker {
     this.#wake.resolve();
   }
 
-  /** Resolves when every record below an offset is done, or the worker has ended. */
-  async reached(offset: number, signal: AbortSignal): Promise<void> {
-    while (this.#progress.nextOffset < offset && !this.#stopping.signal.aborted && !signal.aborted) {
+  /** Whether every command of a contact below an offset is done. */
+  hasDone(contact: PhoneNumber, offset: number): boolean {
+    return this.#ahead.isDone(contact, offset);
+  }
+
+  /** Resolves when every command of a contact below an offset is done, or the worker has ended. */
+  async reached(contact: PhoneNumber, offset: number, signal: AbortSignal): Promise<void> {
+    while (!this.hasDone(contact, offset) && !this.#stopping.signal.aborted && !signal.aborted) {
       const cancelled = Promise.withResolvers<void>();
       const abort = (): void => cancelled.resolve();
       signal.addEventListener('abort', abort, { once: true });
@@ -289,12 +334,13 @@ export class RangeWorker {
     );
   }
 
-  /** Reads ahead of the turns: never more than one batch that is not taken yet. */
+  /** Reads ahead of the turns. */
   async #feed(reader: LogReader): Promise<void> {
     const { signal } = this.#stopping;
     let waitMs: number = retryMs.first;
     while (!signal.aborted) {
-      if (this.#commands.length >= batchRecordsMax) {
+      const { room } = this.#ahead;
+      if (room === 0) {
         await this.#advanced.promise;
         continue;
       }
@@ -305,14 +351,16 @@ export class RangeWorker {
           this.#readProblem = undefined;
         }
         const askedAtMs = performance.now();
-        const records = await reader.read(readLimits, signal);
+        const maxRecords = Math.min(room, batchRecordsMax);
+        const records = await reader.read({ maxRecords, maxBytes: batchBytesMax }, signal);
         waitMs = retryMs.first;
         const [first] = records;
         if (first === undefined) continue;
         this.#clock.sawRecord(first.appendTimeMs, askedAtMs);
-        this.#commands.push(...records.map(readCommand));
-        this.#keepOwn();
+        this.#ahead.add(records);
         this.#wake.resolve();
+        // Where so much came at once there is more: the others are behind it.
+        if (this.#ahead.size >= this.#batchRecordsMax) continue;
         await this.#gatherRecords(this.#isInTurn ? recordsGatherMs : this.#restUntilMs - performance.now());
       } catch (error) {
         if (!(error instanceof LogError) || error.kind !== 'unavailable') {
@@ -325,13 +373,6 @@ export class RangeWorker {
         waitMs = Math.min(waitMs * 2, retryMs.longest);
       }
     }
-  }
-
-  /** A record beyond the seal is the new range's, if ever there is one. */
-  #keepOwn(): void {
-    const end = this.#drainTo;
-    if (end === undefined) return;
-    this.#commands = this.#commands.filter(({ record }) => record.offset < end);
   }
 
   /** Nobody takes what comes during a turn or a rest: one request then brings what has gathered. */
@@ -394,23 +435,23 @@ export class RangeWorker {
   async #hasWork(): Promise<boolean> {
     // Renewed before anything is looked at: what comes from here on ends the wait.
     this.#wake = Promise.withResolvers<void>();
-    const [next] = this.#commands;
-    if (next?.kind === 'unknown') {
-      this.#problem = `${next.reason} cannot be read: upgrade the senders`;
-      // What devices say goes on: a batch ends before the command.
+    const { hasNext, unknown, newestAppendTimeMs } = this.#ahead;
+    if (!hasNext && unknown !== undefined) {
+      this.#problem = `${unknown.reason} cannot be read: upgrade the senders`;
+      // What devices say goes on.
       if (this.#publisher.hasRoom && this.#deviceWork.length > 0) return true;
-    } else if (next !== undefined && next.record.appendTimeMs - this.#dependencies.now() > clockWaitMs) {
-      this.#watchClock(next.record);
+    } else if (hasNext && newestAppendTimeMs - this.#dependencies.now() > clockWaitMs) {
+      this.#watchClock(newestAppendTimeMs);
       this.#problem =
         "the log's append times are over 10 min ahead of this sender's clock: it waits; set the clocks of brokers and sender";
-    } else if (this.#publisher.hasRoom && (next !== undefined || this.#forgets)) {
+    } else if (this.#publisher.hasRoom && (hasNext || this.#forgets)) {
       return this.#rested();
     } else if (this.#publisher.hasRoom && this.#deviceWork.length > 0) {
       return this.#gathered();
     } else if (this.#publisher.isEmpty && this.#publisher.publishedNo > this.#progress.publishedNo) {
       return timeOrEvent(idleSaveMs, this.#wake.promise);
     }
-    if (next?.kind === 'unknown' || this.#problem !== undefined) {
+    if ((!hasNext && unknown !== undefined) || this.#problem !== undefined) {
       await timeOrEvent(retryMs.longest, this.#wake.promise);
     } else {
       await this.#wake.promise;
@@ -423,7 +464,7 @@ export class RangeWorker {
    * follow each other, half as many do the same work. Who comes after a pause does not wait.
    */
   #rested(): Promise<boolean> | true {
-    if (this.#commands.length >= batchRecordsMax) return true;
+    if (this.#ahead.size >= this.#batchRecordsMax) return true;
     return this.#untilWoken(this.#restUntilMs);
   }
 
@@ -448,18 +489,17 @@ export class RangeWorker {
     const startedAt = performance.now();
     const deviceWork = this.#deviceWork.splice(0, batchRecordsMax);
     // What is read while contacts are loaded belongs to the next turn.
-    const ahead = [...this.#commands];
+    const next = this.#ahead.look(this.#countMax());
     let states: Map<string, ContactState>;
     try {
-      states = await this.#load(ahead, deviceWork);
+      states = await this.#load(next, deviceWork);
     } catch (error) {
       return this.#giveBack(deviceWork, new Map(), error);
     }
-    const commands = ahead.slice(
-      0,
-      cutBatch(ahead, (contact) => states.get(contact)),
-    );
-    this.#watchClock(commands.at(-1)?.record);
+    const count = cutBatch(next, (contact) => states.get(contact));
+    // Kept as they take turns: envelopes leave in that order.
+    const commands = next.slice(0, count);
+    this.#watchClock(highestOf(commands)?.record.appendTimeMs);
     const changes = new Changes({
       incarnation: this.#progress.incarnation,
       eventBuckets: this.#dependencies.eventBuckets,
@@ -490,7 +530,8 @@ export class RangeWorker {
     }
     this.#progress = outcome.progress;
     this.#problem = undefined;
-    this.#commands = this.#commands.slice(commands.length);
+    this.#ahead.done(commands.length, outcome.progress.nextOffset);
+    this.#done += commands.length;
     for (const command of commands) this.#sample.add(command.record.key);
     for (const state of states.values()) this.#cache.set(state);
     this.#room.resolve();
@@ -503,14 +544,29 @@ export class RangeWorker {
     for (const [contact, device] of changes.removedDevices) this.#attachments.remove(contact, device);
     // Devices that were attached in this turn hear of it as well.
     this.#attachments.tell(changes.outcomes);
+    const endedAt = performance.now();
+    if (commands.length > 0) this.#commandMs = (endedAt - startedAt) / commands.length;
     events.turnCommitted(this.range.id, commands.length, changes, {
       prepareMs: preparedAt - startedAt,
-      commitMs: performance.now() - preparedAt,
+      commitMs: endedAt - preparedAt,
     });
     return outcome;
   }
 
-  async #load(commands: readonly ReadCommand[], deviceWork: readonly DeviceWork[]): Promise<Map<string, ContactState>> {
+  /**
+   * Whoever comes waits for the turn in hand: where several businesses have commands waiting, it is a short one. Else
+   * nobody gains by it, and large batches cost less.
+   */
+  #countMax(): number {
+    if (this.#ahead.businesses < 2) return this.#batchRecordsMax;
+    const count = Math.floor(sharedTurnMs / Math.max(this.#commandMs, 0.001));
+    return Math.min(this.#batchRecordsMax, Math.max(sharedTurnRecordsMin, count));
+  }
+
+  async #load(
+    commands: readonly ReadableCommand[],
+    deviceWork: readonly DeviceWork[],
+  ): Promise<Map<string, ContactState>> {
     const wanted = new Set<string>(deviceWork.map(({ device }) => device.contact));
     for (const command of commands)
       if (command.kind === 'command' || command.kind === 'poison') wanted.add(command.contact);
@@ -525,19 +581,27 @@ export class RangeWorker {
     return states;
   }
 
-  async #commit(commands: readonly ReadCommand[], changes: Changes): Promise<Outcome> {
+  async #commit(commands: readonly ReadableCommand[], changes: Changes): Promise<Outcome> {
     const { store } = this.#dependencies;
     const held = this.#progress;
-    const last = commands.at(-1)?.record;
+    const last = highestOf(commands);
+    const highest = last === undefined || last.record.offset < held.lastOffset ? undefined : last;
     const frames = changes.events.frames(this.range.id, held.epoch, held.eventNo);
     const publishedNo = this.#publisher.publishedNo;
+    const { nextOffset, doneBeyond } = withDone(
+      held,
+      commands.map(({ record }) => record.offset),
+    );
+    const hasMoved = nextOffset > held.nextOffset;
     const advance: Advance = {
-      nextOffset: held.nextOffset + commands.length,
+      nextOffset,
+      doneBeyond,
       eventNo: frames.at(-1)?.eventNo ?? held.eventNo,
       publishedNo,
-      lastOffset: last?.offset ?? held.lastOffset,
-      lastId: last?.headers.id ?? held.lastId,
-      lastTimeMs: Math.max(last?.appendTimeMs ?? 0, held.lastTimeMs),
+      lastOffset: highest?.record.offset ?? held.lastOffset,
+      lastId: highest?.record.headers.id ?? held.lastId,
+      lastTimeMs: highest?.timeMs ?? held.lastTimeMs,
+      floorTimeMs: hasMoved ? this.#ahead.timeBelow(nextOffset) : held.floorTimeMs,
     };
     const rows = prepareRows(changes, this.range, frames);
     const forgets = this.#forgets;
@@ -585,9 +649,9 @@ export class RangeWorker {
     return { kind: 'refused', error: error instanceof Error ? error : new Error('unknown') };
   }
 
-  #watchClock(last: LogRecord | undefined): void {
-    if (last === undefined) return;
-    const aheadMs = last.appendTimeMs - this.#dependencies.now();
+  #watchClock(appendTimeMs: number | undefined): void {
+    if (appendTimeMs === undefined) return;
+    const aheadMs = appendTimeMs - this.#dependencies.now();
     const behindMs = this.#clock.ownAheadMs();
     const wereApart = this.#clocksAreApart;
     this.#clocksAreApart = Math.max(aheadMs, behindMs) > clockAlarmMs;
@@ -601,4 +665,10 @@ export class RangeWorker {
     if (this.#clock.ownAheadMs() <= clockWaitMs) return undefined;
     return "this sender's clock is over 10 min ahead of the log's append times: set the clocks of brokers and sender";
   }
+}
+
+function highestOf(commands: readonly ReadableCommand[]): ReadableCommand | undefined {
+  let highest = commands[0];
+  for (const command of commands) if (command.record.offset > (highest?.record.offset ?? -1)) highest = command;
+  return highest;
 }

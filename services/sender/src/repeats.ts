@@ -9,7 +9,7 @@ import type { InboundCommand } from '@chappe/proto/internal/commands';
 import type { Store } from '@chappe/store/store';
 import { knownMessageIds, knownReplies, replyName } from './contact-store.ts';
 import { outboundIdOf } from './decide.ts';
-import type { ReadCommand } from './read-commands.ts';
+import type { ReadableCommand } from './read-commands.ts';
 
 export type Decrypted = ReadonlyMap<InboundCommand, DecryptResult>;
 
@@ -22,7 +22,7 @@ export class Repeats {
     this.#decrypted = decrypted;
   }
 
-  static async find(store: Store, commands: readonly ReadCommand[], decrypted: Decrypted): Promise<Repeats> {
+  static async find(store: Store, commands: readonly ReadableCommand[], decrypted: Decrypted): Promise<Repeats> {
     const messageIds: string[] = [];
     const replyIds: string[] = [];
     for (const read of commands) {
@@ -37,7 +37,11 @@ export class Repeats {
   }
 
   /** Asked once for each command, in log order: from then on it is known. */
-  isRepeat({ command: { kind }, contact, record: { headers } }: Extract<ReadCommand, { kind: 'command' }>): boolean {
+  isRepeat({
+    command: { kind },
+    contact,
+    record: { headers },
+  }: Extract<ReadableCommand, { kind: 'command' }>): boolean {
     if (kind.case === 'send') return this.#takeIsKnown(headers.id, true);
     if (kind.case !== 'inbound') return false;
     const reply = replyOf(headers.id, this.#decrypted.get(kind.value));

@@ -104,9 +104,9 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
           // While a new range only fills, the one that it replaces does not know what was appended there.
           if (worker === undefined || (minOffset > 0n && worker.range.id !== range))
             throw new ChappeError('notOwner', 'this shard does not hold the range of the contact');
-          await worker.reached(Number(minOffset), signal);
+          await worker.reached(number, Number(minOffset), signal);
           // It ended meanwhile: the next owner has what the caller wrote, or will have.
-          if (worker.nextOffset < Number(minOffset))
+          if (!worker.hasDone(number, Number(minOffset)))
             throw new ChappeError('notOwner', 'this shard gave the range of the contact away');
           return contactAnswer(await worker.contact(number), business, now());
         },
@@ -122,6 +122,8 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
     stoppedRanges: (cause) => running.shard?.stoppedRanges(cause) ?? 0,
     oldestAppendTimeMs: () => running.shard?.oldestAppendTimeMs,
     lagCommands: () => running.backlog?.lagCommands,
+    readAheadCommands: () => running.shard?.readAheadCommands ?? 0,
+    businessesAboveShare: () => running.shard?.businessesAboveShare ?? 0,
     heldCommands: () => running.backlog?.heldCommands,
     now,
   });

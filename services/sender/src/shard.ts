@@ -27,6 +27,8 @@ import {
   leaseTtlMs,
   pendingDeviceWorkMax,
   problemCharactersMax,
+  readAheadBytesMax,
+  readAheadBytesOfShardMax,
   reportIntervalMs,
   reportLatestMs,
   retakeMs,
@@ -49,7 +51,7 @@ export interface ShardOptions {
   readonly handOverMs: number;
   /** Where a range's log ended when it was last looked at. Absent: nobody looks. */
   readonly endOf?: (rangeId: string) => number | undefined;
-  readonly worker: Omit<RangeWorkerDependencies, 'cacheBytesMax'>;
+  readonly worker: Omit<RangeWorkerDependencies, 'cacheBytesMax' | 'readAheadBytesMax'>;
 }
 
 interface Alarm {
@@ -72,7 +74,7 @@ export class Shard implements AsyncDisposable {
   readonly #waiting = new Set<string>();
   /** Ranges that could not be taken, and why; tried again. */
   readonly #untaken = new Map<string, string>();
-  readonly #rates = new Map<string, { readonly nextOffset: number; readonly atMs: number; readonly rate: number }>();
+  readonly #rates = new Map<string, { readonly done: number; readonly atMs: number; readonly rate: number }>();
   /** By range: the contact up to which due ones were ticked. */
   readonly #tickedTo = new Map<string, string>();
   readonly #stopping = new AbortController();
@@ -131,6 +133,16 @@ export class Shard implements AsyncDisposable {
   get oldestAppendTimeMs(): number | undefined {
     const times = [...this.#workers.values()].flatMap(({ oldestAppendTimeMs }) => oldestAppendTimeMs ?? []);
     return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  /** Commands that its workers have read and not done. */
+  get readAheadCommands(): number {
+    return [...this.#workers.values()].reduce((sum, { readAhead }) => sum + readAhead, 0);
+  }
+
+  /** Businesses that have more than their share of a range, counted in each. */
+  get businessesAboveShare(): number {
+    return [...this.#workers.values()].reduce((sum, { aboveShare }) => sum + aboveShare.length, 0);
   }
 
   /** Ranges that do not get on by themselves and are not stopped: each of them is tried again. */
@@ -312,6 +324,7 @@ export class Shard implements AsyncDisposable {
     const worker = new RangeWorker(range, progress, {
       ...dependencies,
       cacheBytesMax: () => cacheBytesMax / Math.max(1, this.#workers.size),
+      readAheadBytesMax: () => Math.min(readAheadBytesMax, readAheadBytesOfShardMax / Math.max(1, this.#workers.size)),
     });
     for (const work of this.#early.get(range.id)?.splice(0) ?? []) void worker.takeDeviceWork(work);
     this.#workers.set(range.id, worker);
@@ -425,7 +438,7 @@ export class Shard implements AsyncDisposable {
     for (const [id, { reason, nextOffset }] of this.#alarms)
       load[id] = { nextOffset, rate: 0, problem: `stopped: ${reason}`.slice(0, problemCharactersMax), isStopped: true };
     for (const worker of this.#workers.values()) {
-      const { nextOffset, median } = worker;
+      const { nextOffset, doneBeyond, aboveShare, median } = worker;
       const own = worker.problem?.slice(0, problemCharactersMax);
       const end = this.#options.endOf?.(worker.range.id);
       load[worker.range.id] = {
@@ -433,6 +446,8 @@ export class Shard implements AsyncDisposable {
         // Not said when it is there: an idle shard reports nothing new.
         ...(end === undefined || end <= nextOffset ? {} : { end }),
         rate: this.#rateOf(worker),
+        ...(doneBeyond === 0 ? {} : { doneBeyond }),
+        ...(aboveShare.length === 0 ? {} : { aboveShare }),
         ...(median === undefined ? {} : { median }),
         ...(own === undefined ? {} : { problem: own }),
       };
@@ -441,12 +456,14 @@ export class Shard implements AsyncDisposable {
   }
 
   /** Commands a second since the last report, rounded so that an idle shard reports nothing new. */
-  #rateOf({ range, nextOffset }: RangeWorker): number {
+  #rateOf({ range, done }: RangeWorker): number {
     const nowMs = performance.now();
     const before = this.#rates.get(range.id);
     const rate =
-      before === undefined ? 0 : Math.round(((nextOffset - before.nextOffset) / (nowMs - before.atMs)) * 1000);
-    this.#rates.set(range.id, { nextOffset, atMs: nowMs, rate });
+      before === undefined
+        ? 0
+        : Math.round(((Math.max(before.done, done) - before.done) / (nowMs - before.atMs)) * 1000);
+    this.#rates.set(range.id, { done, atMs: nowMs, rate });
     return rate;
   }
 }

@@ -39,6 +39,8 @@ export interface Relation {
   readonly lastInboundMs: Readonly<Record<string, number>>;
   /** Times of the latest marketing messages, oldest first; never more than the cap. */
   readonly marketingMs: readonly number[];
+  /** By business number with a limit: until when what it sent takes its place, one interval for each message. */
+  readonly pairUntilMs: Readonly<Record<string, number>>;
   /** The business's policy, as its latest send said. */
   readonly identityPolicy: IdentityPolicy;
   /** The person's identity changed and the business has not acknowledged the new one. */
@@ -144,6 +146,7 @@ export const noRelation: Relation = {
   blocked: false,
   lastInboundMs: {},
   marketingMs: [],
+  pairUntilMs: {},
   identityPolicy: 'hold',
   identityPending: false,
 };

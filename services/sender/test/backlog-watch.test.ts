@@ -49,12 +49,15 @@ test('what lies behind the end of the log and what is held is counted, of the ra
   ]);
   await store.transaction((tx) => tx.insert(heldTable, held, 'fail'));
 
-  const worker = { range, nextOffset: 1 };
+  const worker = { range, nextOffset: 1, doneBeyond: 0 };
   const workers = new Map([['r1', worker]]);
   await using watch = new BacklogWatch({ log, store, workers: () => workers });
   assert.equal(watch.lagCommands, undefined);
   while (watch.lagCommands === undefined) await pause(1);
   assert.deepEqual([watch.lagCommands, watch.heldCommands], [2, 1]);
+  worker.doneBeyond = 1;
+  assert.equal(watch.lagCommands, 1);
+  worker.doneBeyond = 0;
   worker.nextOffset = 3;
   assert.equal(watch.lagCommands, 0);
   workers.clear();

@@ -51,6 +51,16 @@ describe('a send', () => {
       },
     ],
     [
+      'a message to a person who just got a burst of that number',
+      'pairLimit',
+      131056,
+      (person) => {
+        const pair = { pairBurst: 1, pairIntervalMs: 6_000n };
+        person.send({ policy: pair });
+        return person.send({ policy: pair }, start + 5_999);
+      },
+    ],
+    [
       'marketing beyond the cap',
       'frequencyCap',
       131049,
@@ -205,6 +215,37 @@ test('WINDOW: is open exactly for 24 h after what the person wrote, as the log d
       }
     }),
   );
+});
+
+test('a burst of a number to a person, then one for each interval, is accepted (against an oracle)', () => {
+  const waits = fc.array(fc.integer({ min: 0, max: 8_000 }), { maxLength: 60 });
+  fc.assert(
+    fc.property(waits, fc.integer({ min: 1, max: 4 }), (gapsMs, pairBurst) => {
+      const person = Person.reachable();
+      const intervalMs = 6_000;
+      // A bucket that holds a burst and gains one in each interval.
+      let [now, tokens] = [start, pairBurst * intervalMs];
+      for (const gapMs of gapsMs) {
+        now += gapMs;
+        tokens = Math.min(pairBurst * intervalMs, tokens + gapMs);
+        const policy = { pairBurst, pairIntervalMs: BigInt(intervalMs) };
+        const verdict = verdictOf(person.send({ category: 'utility', policy }, now));
+        assert.equal(verdict, tokens >= intervalMs ? 'accepted' : 'pairLimit');
+        if (verdict === 'accepted') tokens -= intervalMs;
+      }
+    }),
+  );
+});
+
+test('numbers of a business have a limit each, and one that sent nothing for long is forgotten', () => {
+  const person = Person.reachable();
+  const policy = { pairBurst: 1, pairIntervalMs: 6_000n };
+  assert.equal(verdictOf(person.send({ policy })), 'accepted');
+  assert.equal(verdictOf(person.send({ policy, number: '33199999999' })), 'accepted');
+  assert.equal(verdictOf(person.send({ policy }, start + 5_999)), 'pairLimit');
+  assert.equal(verdictOf(person.send({ policy }, start + 6_000)), 'accepted');
+  assert.deepEqual(Object.keys(person.state.relations.get(business)?.pairUntilMs ?? {}), [number]);
+  assert.equal(verdictOf(person.send({ policy: { pairBurst: 0 } }, start + 6_001)), 'accepted');
 });
 
 test('no more marketing than the cap is accepted in any period (against an oracle)', () => {

@@ -8,6 +8,8 @@ export const noGauges: SenderGauges = {
   stoppedRanges: () => 0,
   oldestAppendTimeMs: () => undefined,
   lagCommands: () => undefined,
+  readAheadCommands: () => 0,
+  businessesAboveShare: () => 0,
   heldCommands: () => undefined,
   now: Date.now,
 };

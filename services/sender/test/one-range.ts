@@ -28,13 +28,15 @@ export async function claim(store: Store, epoch: number, instance: string): Prom
 }
 
 /** One more record is done. */
-export function oneMore({ nextOffset, eventNo, publishedNo }: Progress): Advance {
+export function oneMore({ nextOffset, doneBeyond, eventNo, publishedNo }: Progress): Advance {
   return {
     nextOffset: nextOffset + 1,
+    doneBeyond,
     eventNo,
     publishedNo,
     lastOffset: nextOffset,
     lastId: `m${nextOffset}`,
     lastTimeMs: 1_000 + nextOffset,
+    floorTimeMs: 1_000 + nextOffset,
   };
 }

@@ -65,6 +65,7 @@ async function startWorker(
     logger,
     eventBuckets: 1,
     cacheBytesMax: () => 2 ** 20,
+    readAheadBytesMax: () => 2 ** 20,
     now,
   });
   const ended = worker.run(readerOf(await log.openReader(range.topic, 0)));

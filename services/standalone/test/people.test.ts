@@ -190,6 +190,22 @@ describe('a person', () => {
     assert.equal(statesOf(events, cancelled.messageId).at(-1), MessageState.CANCELLED);
   });
 
+  test('gets a burst of a number, then one for each interval, if the business sets that limit, else 131056', async () => {
+    const { client } = await business({ pairBurst: 2, pairInterval: { seconds: 6n } });
+    const person = newPerson();
+    await optIn(client, person);
+    await using phone = await startPhone(node, person, { now });
+    const codeOf = async (text: string): Promise<number> => {
+      const { messageId } = await client.send(note(person, text));
+      const { state, code } = await reached(client, messageId);
+      return state === MessageState.DELIVERED ? 0 : code;
+    };
+    assert.deepEqual([await codeOf('one'), await codeOf('two'), await codeOf('three')], [0, 0, 131_056]);
+    clock.ms += 6_000;
+    assert.deepEqual([await codeOf('four'), await codeOf('five')], [0, 131_056]);
+    assert.equal(phone.shown.length, 3);
+  });
+
   test('gets as many marketing messages in a period as the business allows itself, then 131049', async () => {
     const { client } = await business({ capCount: 2, capPeriod: { seconds: 3_600n } });
     const person = newPerson();

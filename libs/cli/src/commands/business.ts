@@ -26,6 +26,8 @@ interface SettingsOptions {
   readonly identityPolicy?: 'hold' | 'resend' | 'fail';
   readonly capCount?: number;
   readonly capHours?: number;
+  readonly pairBurst?: number;
+  readonly pairSeconds?: number;
 }
 
 interface CreateOptions extends OperatorOptions, SettingsOptions {
@@ -76,7 +78,9 @@ function withSettings(command: Command): Command {
       new Option('--identity-policy <rule>', "when a person's identity changes").choices(['hold', 'resend', 'fail']),
     )
     .option('--cap-count <n>', 'marketing messages for a person in the period', readWholeNumber)
-    .option('--cap-hours <hours>', 'the period', readWholeNumber);
+    .option('--cap-hours <hours>', 'the period', readWholeNumber)
+    .option('--pair-burst <n>', 'messages of a number for a person in a row; 0: no limit', readWholeNumber)
+    .option('--pair-seconds <seconds>', 'then one in so many', readWholeNumber);
 }
 
 async function create(name: string, options: CreateOptions): Promise<void> {
@@ -187,7 +191,7 @@ function changed(
   before: MessageInitShape<typeof SettingsSchema>,
   options: SettingsOptions,
 ): MessageInitShape<typeof SettingsSchema> {
-  const { defaultLanguage, afterWindow, identityPolicy, capCount, capHours } = options;
+  const { defaultLanguage, afterWindow, identityPolicy, capCount, capHours, pairBurst, pairSeconds } = options;
   return {
     ...before,
     ...(defaultLanguage === undefined ? {} : { defaultLanguage }),
@@ -197,6 +201,8 @@ function changed(
     ...(identityPolicy === undefined ? {} : { identityPolicy: identityPolicies[identityPolicy] }),
     ...(capCount === undefined ? {} : { capCount }),
     ...(capHours === undefined ? {} : { capPeriod: durationFromMs(capHours * 3_600_000) }),
+    ...(pairBurst === undefined ? {} : { pairBurst }),
+    ...(pairSeconds === undefined ? {} : { pairInterval: durationFromMs(pairSeconds * 1_000) }),
   };
 }
 
@@ -212,5 +218,12 @@ function settingsFields(now: Settings | undefined): readonly (readonly [string, 
     ['after the window', nameOf(AfterWindow, now?.afterWindow || AfterWindow.CHARGE)],
     ['identity policy', nameOf(IdentityPolicy, now?.identityPolicy || IdentityPolicy.HOLD)],
     ['marketing cap', `${now?.capCount || 10} in ${Number(now?.capPeriod?.seconds ?? 86_400n) / 3_600} h`],
+    ['to one person', pairText(now)],
   ];
+}
+
+function pairText(now: Settings | undefined): string {
+  const burst = now?.pairBurst ?? 0;
+  const seconds = Number(now?.pairInterval?.seconds ?? 6n) + (now?.pairInterval?.nanos ?? 0) / 1e9;
+  return burst === 0 ? 'no limit' : `${burst} of a number in a row, then one in ${seconds} s`;
 }

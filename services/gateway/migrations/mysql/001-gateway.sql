@@ -11,6 +11,8 @@ CREATE TABLE IF NOT EXISTS businesses (
   identity_policy VARCHAR(16) NOT NULL,
   cap_count BIGINT NOT NULL,
   cap_period_ms BIGINT NOT NULL,
+  pair_burst BIGINT NOT NULL,
+  pair_interval_ms BIGINT NOT NULL,
   created_at_ms BIGINT NOT NULL
 ) ENGINE = InnoDB;
 

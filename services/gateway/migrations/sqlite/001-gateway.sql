@@ -11,6 +11,8 @@ CREATE TABLE businesses (
   identity_policy TEXT NOT NULL,
   cap_count INTEGER NOT NULL,
   cap_period_ms INTEGER NOT NULL,
+  pair_burst INTEGER NOT NULL,
+  pair_interval_ms INTEGER NOT NULL,
   created_at_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
 

@@ -9,12 +9,15 @@ CREATE TABLE IF NOT EXISTS range_progress (
   instance VARCHAR(64) NOT NULL,
   incarnation BIGINT NOT NULL,
   next_offset BIGINT NOT NULL,
+  -- Records behind next_offset that are done, a bit for each; empty where there are none.
+  done_beyond BLOB NOT NULL,
   commit_no BIGINT NOT NULL,
   event_no BIGINT NOT NULL,
   published_no BIGINT NOT NULL,
   last_offset BIGINT NOT NULL,
   last_id MEDIUMTEXT NOT NULL,
   last_time_ms BIGINT NOT NULL,
+  floor_time_ms BIGINT NOT NULL,
   state VARCHAR(16) NOT NULL,
   -- The connection of the transaction that wrote the row last, or is about to: a claim that waits ends it.
   holder BIGINT NOT NULL DEFAULT 0

@@ -11,12 +11,15 @@ CREATE TABLE range_progress (
   instance TEXT NOT NULL,
   incarnation INTEGER NOT NULL,
   next_offset INTEGER NOT NULL,
+  -- Records behind next_offset that are done, a bit for each; empty where there are none.
+  done_beyond BLOB NOT NULL,
   commit_no INTEGER NOT NULL,
   event_no INTEGER NOT NULL,
   published_no INTEGER NOT NULL,
   last_offset INTEGER NOT NULL,
   last_id TEXT NOT NULL,
   last_time_ms INTEGER NOT NULL,
+  floor_time_ms INTEGER NOT NULL,
   state TEXT NOT NULL,
   -- The connection of the transaction that wrote the row last; 0 here, where no other process can hold it.
   holder INTEGER NOT NULL DEFAULT 0
