@@ -71,6 +71,11 @@ export async function pushCopy(tag: string, label: string): Promise<void> {
   await push(tag);
 }
 
+/** Those of builds that were cut short: their file systems stay mounted until they are removed. */
+export async function removeWorkingContainers(): Promise<void> {
+  if (existsSync(join(labFolder, 'containers', 'root'))) await buildah(['rm', '--all']);
+}
+
 /** By Debian's own tool, from where this machine's apt gets its packages. */
 async function makeDebian(): Promise<void> {
   const sites = (await runCommand('apt-get', ['indextargets', '--format', '$(SITE)'])).split('\n');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { runCommand, serversOf, stopServer } from '../../load-tests/stack/process-record.ts';
 import { labFolder, tool } from '../test/tools.ts';
 import { controlPlane, startControlPlane } from './control-plane.ts';
-import { pushImages } from './images.ts';
+import { pushImages, removeWorkingContainers } from './images.ts';
 import { kubectl } from './kubectl.ts';
 import { kubernetesPrograms } from './kubernetes-programs.ts';
 import { bridge, kubeconfig, nodes, serviceSubnet, stateFolder } from './layout.ts';
@@ -40,6 +40,7 @@ export async function takeDown(wipe: boolean): Promise<void> {
   await runCommand('ip', ['route', 'del', serviceSubnet]).catch(() => undefined);
   await runCommand('ip', ['link', 'del', bridge]).catch(() => undefined);
   await rm(stateFolder, { recursive: true, force: true });
+  await removeWorkingContainers();
   if (wipe)
     for (const folder of ['containers', 'registry'])
       await rm(join(labFolder, folder), { recursive: true, force: true });

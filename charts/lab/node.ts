@@ -325,11 +325,11 @@ async function endContainers(node: LabNode): Promise<void> {
   for (const pod of pods) await runCommand('ip', ['netns', 'del', pod]).catch(() => undefined);
 }
 
-async function containersOf({ namespace }: LabNode): Promise<number[]> {
+/** @param within a part of the path of their control group; absent: all of the node's */
+async function containersOf({ namespace }: LabNode, within = ''): Promise<number[]> {
   // Every controller has the same processes; this one is on every kernel that runs containers.
-  const files = await runCommand('find', [`${controlGroups}/memory/${namespace}`, '-name', 'cgroup.procs']).catch(
-    () => '',
-  );
+  const root = `${controlGroups}/memory/${namespace}`;
+  const files = await runCommand('find', [root, '-path', `*${within}*`, '-name', 'cgroup.procs']).catch(() => '');
   const pids: number[] = [];
   for (const file of files.split('\n').filter((each) => each !== ''))
     pids.push(
@@ -391,4 +391,11 @@ async function mountsBelow(folder: string): Promise<string[]> {
 /** As the loss of a zone: its cable is pulled. */
 export async function setCable({ namespace }: LabNode, state: 'up' | 'down'): Promise<void> {
   await runCommand('ip', ['link', 'set', namespace, state]);
+}
+
+/** To each process of a pod. @param uid as Kubernetes has it. @throws Error if there is none */
+export async function signalPod(node: LabNode, uid: string, signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
+  const pids = await containersOf(node, `pod${uid}`);
+  if (pids.length === 0) throw new Error(`no process of pod ${uid} is on ${node.name}`);
+  for (const pid of pids) process.kill(pid, signal);
 }

@@ -177,6 +177,18 @@ test('the certificate of cert-manager names every address that services call eac
   assert.ok(volumes.some(({ name }) => name === 'peer-tls'));
 });
 
+test('what a sender takes and how long a scale-down waits is told to the processes, and refused out of bounds', async () => {
+  const values = ['sender.capacity=900', 'sender.scaling.quietSeconds=60', 'sender.scaling.drainSeconds=120'];
+  const objects = await render([...most, ...values]);
+  const toldTo = (service: string, variable: string): string | undefined =>
+    workloadOf(objects, service).spec?.template?.spec.containers[0]?.env?.find(({ name }) => name === variable)?.value;
+  assert.equal(toldTo('sender', 'CHAPPE_SHARD_CAPACITY'), '900');
+  assert.equal(toldTo('coordinator', 'CHAPPE_SENDERS_QUIET_SECONDS'), '60');
+  assert.equal(toldTo('coordinator', 'CHAPPE_SENDERS_DRAIN_SECONDS'), '120');
+  await assert.rejects(render([...most, 'sender.scaling.quietSeconds=5']), /quietSeconds/u);
+  await assert.rejects(render([...most, 'sender.capacity=0']), /capacity/u);
+});
+
 test('tables are brought up to date before anything starts', async () => {
   const job = (await render(least)).find(({ kind }) => kind === 'Job');
   assert.equal(job?.metadata.annotations?.['helm.sh/hook'], 'pre-install,pre-upgrade');

@@ -248,6 +248,27 @@ test('the sender that goes is emptied first, whoever leads; then exactly it goes
   await until(async () => !(await drained()), 'its drain is forgotten');
 });
 
+test(
+  'a sender that does not get rid of its ranges in time keeps them, and nobody is sent away',
+  { timeout, skip },
+  async () => {
+    await using cluster = await startCluster();
+    const { coordination } = cluster;
+    await scaleTo(3);
+    const stuck = 'chappe-sender-2';
+    for (const id of [...ids, stuck]) await cluster.register(id, 1);
+    const limits = { CHAPPE_SENDERS_MOST: '2', CHAPPE_SENDERS_LEAST: '1', CHAPPE_SENDERS_DRAIN_SECONDS: '20' };
+    await using _ = cluster.startCoordinator(limits);
+    await until(async () => (await drainOf(coordination, stuck)).join() === 'scaling', 'it is to be emptied');
+    await until(async () => (await drainOf(coordination, stuck)).length === 0, 'it may have its ranges again');
+    const calledOff = JSON.parse((await coordination.get('scale-down'))?.value ?? '{}') as { readonly shard?: string };
+    assert.equal(calledOff.shard, stuck);
+    await pause(1_500);
+    assert.deepEqual(await drainOf(coordination, stuck), [], 'it is let be');
+    assert.equal(await replicas(), 3);
+  },
+);
+
 test('more senders are asked for when there are fewer than the least', { timeout, skip }, async () => {
   await using cluster = await startCluster();
   await scaleTo(2);

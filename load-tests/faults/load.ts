@@ -80,6 +80,7 @@ export class Load implements AsyncDisposable {
   #booked = 0;
   #probes = 0;
   #isPaused = false;
+  #perSecond: number;
 
   /** Makes the business, its template and everybody's opt-in. */
   static async prepare(admin: AdminClient, people: People, settings: LoadSettings): Promise<Load> {
@@ -99,6 +100,7 @@ export class Load implements AsyncDisposable {
     this.#apiKey = apiKey;
     this.#people = people;
     this.#settings = settings;
+    this.#perSecond = settings.perSecond;
     this.#watching = people.watch({
       onShown: (contact, device, message, handset) => {
         if (`+${message.from}` !== settings.number) return;
@@ -146,6 +148,11 @@ export class Load implements AsyncDisposable {
 
   goOn(): void {
     this.#isPaused = false;
+  }
+
+  /** From now on so many a second. */
+  setRate(perSecond: number): void {
+    this.#perSecond = perSecond;
   }
 
   /** One message outside of the client library, which would try again. @returns why it was refused, if it was */
@@ -207,14 +214,15 @@ export class Load implements AsyncDisposable {
 
   /** By the clock, not by the answers: what waits for a fault comes on top of the rest. */
   async #send(): Promise<void> {
-    const { perSecond, random, number, marker } = this.#settings;
+    const { random, number, marker } = this.#settings;
     const { contacts } = this.#people;
     const streams = Array.from({ length: streamCount }, () => this.client.openSendStream());
-    const startedMs = performance.now();
-    let no = 0;
+    let [lastMs, due, no] = [performance.now(), 0, 0];
     while (!this.#stopping.signal.aborted) {
-      const due = Math.floor(((performance.now() - startedMs) / 1_000) * perSecond);
-      for (; no < due; no += 1) {
+      const nowMs = performance.now();
+      due += ((nowMs - lastMs) / 1_000) * this.#perSecond;
+      lastMs = nowMs;
+      for (; no < Math.floor(due); no += 1) {
         if (this.#isPaused) continue;
         const place = Math.trunc(random() * streams.length);
         const to = contacts[Math.trunc(random() * contacts.length)] ?? '';

@@ -1,10 +1,11 @@
 /** The two releases of a run: servers (`dev`) in one zone, and Chappe over both, with TLS between its services. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeAuthorityAt, signAt } from '../../charts/lab/certificates.ts';
 import { apply, helm, kubectl } from '../../charts/lab/kubectl.ts';
-import { nodes } from '../../charts/lab/layout.ts';
+import { certificatesFolder, nodes } from '../../charts/lab/layout.ts';
 import { chartFolder, type Chart } from '../../charts/test/render.ts';
 import { CodesProvider } from './codes-provider.ts';
 
@@ -29,8 +30,14 @@ export const chappeValues: Values = {
     // The lab's two nodes share two processors: requests are for the scheduler, and both services of a kind fit one node.
     ...smallRequests('192Mi'),
   },
-  coordinator: smallRequests('128Mi'),
-  sender: { replicas: 2, ...smallRequests('192Mi') },
+  coordinator: { kubernetes: { enabled: true }, ...smallRequests('128Mi') },
+  // The load of a step is to ask for more senders: each takes 8 a second, and there are no more than these until a step says so.
+  sender: {
+    replicas: 2,
+    capacity: 10,
+    scaling: { apply: true, least: 2, most: 2, aim: 80, zones: 1, quietSeconds: 30 },
+    ...smallRequests('192Mi'),
+  },
   crypto: { keysSecret: 'dev-secrets', ...smallRequests('192Mi') },
   relay: {
     codes: { url: CodesProvider.url },
@@ -52,6 +59,8 @@ export interface ReleaseOptions {
   readonly values: Values;
   /** Over the values: as `--set` takes them. */
   readonly set?: readonly string[];
+  /** What the release was told before stays, and the values are put over it. */
+  readonly isReused?: boolean;
   /** Absent: that of the run. */
   readonly namespace?: string;
   /** Absent: not waited for. */
@@ -66,6 +75,7 @@ export async function deploy({
   chart,
   values,
   set = [],
+  isReused = false,
   namespace: at = namespace,
   waitSeconds,
   hasNoHooks = false,
@@ -82,6 +92,7 @@ export async function deploy({
       `--namespace=${at}`,
       `--values=${file}`,
       ...set.flatMap((value) => ['--set', value]),
+      ...(isReused ? ['--reuse-values'] : []),
       ...(hasNoHooks ? ['--no-hooks'] : []),
       ...(waitSeconds === undefined ? [] : ['--wait', `--timeout=${waitSeconds}s`]),
     ]);
@@ -95,17 +106,33 @@ export async function makeNamespace(name: string): Promise<void> {
   await apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }]);
 }
 
-/** The certificate that services show to each other, by an authority of its own, in the secret that the chart is told of. */
-export async function makePeerSecret(at: string): Promise<void> {
+/** Changes values of the release that is there, and waits until all is ready. */
+export async function change(values: Values): Promise<void> {
+  await deploy({ release: 'chappe', chart: 'chappe', values, isReused: true, waitSeconds: 300 });
+}
+
+/**
+ * The certificate that services show to each other, by an authority of its own, in the secret that the chart is told of: the
+ * first, or one in its place.
+ *
+ * @returns the certificate, PEM
+ */
+export async function makePeerSecret(at: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'chappe-peers-'));
   try {
-    const authority = { certificate: join(folder, 'ca.crt'), key: join(folder, 'ca.key') };
-    await makeAuthorityAt(authority, 'chappe-peers');
+    const authority = {
+      certificate: join(certificatesFolder, 'peers-ca.crt'),
+      key: join(certificatesFolder, 'peers-ca.key'),
+    };
+    if (!existsSync(authority.certificate)) await makeAuthorityAt(authority, 'chappe-peers');
+    await copyFile(authority.certificate, join(folder, 'ca.crt'));
     const files = { certificate: join(folder, 'tls.crt'), key: join(folder, 'tls.key') };
     const names = ['crypto', 'billing', 'relay'].map((service) => `DNS:chappe-${service}-peers.${at}.svc`);
     await signAt(files, authority, '/CN=chappe-peers', [...names, `DNS:*.chappe-sender-peers.${at}.svc`]);
     const from = ['ca.crt', 'tls.crt', 'tls.key'].map((name) => `--from-file=${name}=${join(folder, name)}`);
-    await kubectl(['--namespace', at, 'create', 'secret', 'generic', 'chappe-peers', ...from]);
+    const secret = ['create', 'secret', 'generic', 'chappe-peers', ...from, '--dry-run=client', '--output=json'];
+    await kubectl(['--namespace', at, 'apply', '--filename', '-'], await kubectl(['--namespace', at, ...secret]));
+    return await readFile(files.certificate, 'utf8');
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -114,4 +141,10 @@ export async function makePeerSecret(at: string): Promise<void> {
 export async function adminKey(): Promise<string> {
   const template = '{{ index .data "admin-key" | base64decode }}';
   return kubectl(['--namespace', namespace, 'get', 'secret', 'dev-secrets', `--output=go-template=${template}`]);
+}
+
+/** What an administrator says to the database. @returns its rows, without a head */
+export async function sql(statement: string): Promise<string> {
+  const client = ['mariadb', '--skip-column-names', 'chappe', '--execute', statement];
+  return (await kubectl(['--namespace', namespace, 'exec', 'dev-mariadb-0', '--', ...client])).trim();
 }

@@ -55,8 +55,8 @@ Longest wait: the longest time after the step began in which messages to a range
 client library gave up; single requests come one by one over new connections and are never tried again. NO-LOSS, ONCE, ORDER and the
 other promises are checked in each step by a record of what was handed over, answered, shown, told and charged.
 
-| step | accepted of handed over | refused | single requests failed | due to shown before, p50 / p99 | during, p50 / p99 | longest wait, median over ranges / most | longest answer | broken promises |
-|---|---|---|---|---|---|---|---|---|
+| step | accepted of handed over | refused | single requests failed | due to shown before, p50 / p99 | during, p50 / p99 | longest wait, median over ranges / most | which began after | longest answer | broken promises |
+|---|---|---|---|---|---|---|---|---|---|
 ${steps.flatMap(({ name, load }) => (load === undefined ? [] : [loadLine(name, load)])).join('\n')}
 `;
 }
@@ -78,6 +78,7 @@ function loadLine(name: string, load: LoadFigures): string {
     `${msOf(before?.p50Ms)} / ${msOf(before?.p99Ms)}`,
     `${msOf(during?.p50Ms)} / ${msOf(during?.p99Ms)}`,
     `${msOf(recovery?.p50Ms)} / ${msOf(recovery?.maxMs)}`,
+    msOf(recovery?.maxAtMs),
     msOf(load.answerMaxMs),
     String(load.violations.length),
   ];
@@ -92,7 +93,7 @@ function loadText(load: LoadFigures): string {
     `refused ${JSON.stringify(load.refused)}`,
     `single requests failed ${load.probesFailed.length}/${load.probes}`,
     `p50/p99 before ${msOf(before?.p50Ms)}/${msOf(before?.p99Ms)} during ${msOf(during?.p50Ms)}/${msOf(during?.p99Ms)}`,
-    `longest wait ${msOf(recovery?.p50Ms)}/${msOf(recovery?.maxMs)}`,
+    `longest wait ${msOf(recovery?.p50Ms)}/${msOf(recovery?.maxMs)} after ${msOf(recovery?.maxAtMs)}`,
     `longest answer ${msOf(load.answerMaxMs)}`,
     `drained ${msOf(load.drainedMs)}`,
   ].join('  ');

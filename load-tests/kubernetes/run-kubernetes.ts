@@ -11,6 +11,8 @@ import { drain, scale, upgrade } from './steps/changes.ts';
 import { badCases } from './steps/bad-cases.ts';
 import { dryRun, install, messages, uninstall } from './steps/install.ts';
 import { largeShapes } from './steps/large-shapes.ts';
+import { rotation } from './steps/rotation.ts';
+import { stuckSender } from './steps/stuck-sender.ts';
 import { zoneLoss } from './steps/zone-loss.ts';
 
 const steps: readonly Step[] = [
@@ -20,7 +22,9 @@ const steps: readonly Step[] = [
   drain,
   upgrade,
   scale,
+  stuckSender,
   zoneLoss,
+  rotation,
   badCases,
   uninstall,
   largeShapes,

@@ -53,7 +53,7 @@ let businesses = 100;
 /** @param afterMs of load after the act; absent: 6 s */
 export async function underLoad(
   context: LoadContext,
-  act: () => Promise<void>,
+  act: (load: Load) => Promise<void>,
   { afterMs = defaultAfterMs, isProbed = false }: { readonly afterMs?: number; readonly isProbed?: boolean } = {},
 ): Promise<LoadFigures> {
   const { admin, people, perSecond, seed, signal } = context;
@@ -75,7 +75,7 @@ export async function underLoad(
   const actAt = performance.now();
   const probing = new AbortController();
   const probes = isProbed ? probeUntil(load, probing.signal) : Promise.resolve([]);
-  await act();
+  await act(load);
   const actedMs = performance.now() - actAt;
   await pause(afterMs, undefined, { signal });
   probing.abort();

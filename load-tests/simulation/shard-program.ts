@@ -44,6 +44,7 @@ export function shardProgram(site: Site, zone: string): Program {
       id: life.name,
       instance: life.label,
       zone,
+      capacity: 1_500,
       address: life.name,
       coordination,
       table,

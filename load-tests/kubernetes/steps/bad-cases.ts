@@ -1,8 +1,8 @@
 /** What goes wrong at an install: each says what is amiss, hurts nothing that runs, and is mended without starting over. */
 import { helm, kubectl, until } from '../../../charts/lab/kubectl.ts';
 import { podsOf, type Pod } from '../pods.ts';
-import { chappeValues, deploy, makeNamespace, makePeerSecret, namespace, type Values } from '../releases.ts';
-import { secondsText, type Step } from '../step.ts';
+import { chappeValues, deploy, makeNamespace, makePeerSecret, namespace, sql, type Values } from '../releases.ts';
+import { secondsText, type RunContext, type Step } from '../step.ts';
 import { allReady } from './changes.ts';
 
 const trial = 'trial';
@@ -10,8 +10,8 @@ const shownMsMax = 90_000;
 
 export const badCases: Step = {
   name: 'bad-cases',
-  what: 'a value or a secret is missing, an image cannot be pulled, two releases share a database, Kafka is away at a start',
-  run: async () => {
+  what: 'a value or a secret is missing, an image cannot be pulled, two releases share a database or topics, Kafka is away at a start',
+  run: async (context) => {
     const figures: Record<string, string> = {};
     const complaints: string[] = [];
     const check = async (name: string, act: () => Promise<string>): Promise<void> => {
@@ -25,6 +25,7 @@ export const badCases: Step = {
     await check('a missing value', missingValue);
     await check('an image that cannot be pulled', missingImage);
     await check('two releases on one database', sharedDatabase);
+    await check('two releases on one prefix of topics', () => sharedTopics(context));
     await check('a missing secret', missingSecret);
     await check('Kafka away at the start', kafkaAway);
     return { figures, complaints };
@@ -59,6 +60,26 @@ async function sharedDatabase(): Promise<string> {
   await failing;
   await removeTrial();
   return said;
+}
+
+/** Another release, with a database of its own, on the topics of the first. */
+async function sharedTopics({ installed }: RunContext): Promise<string> {
+  const { admin } = installed();
+  await sql(`CREATE DATABASE IF NOT EXISTS ${trial} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin`);
+  await sql(`GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP ON ${trial}.* TO chappe`);
+  await inTrialNamespace();
+  await deploy({
+    ...other(),
+    set: [`store.database=${trial}`, `log.topicPrefix=${namespace}-chappe.`],
+    waitSeconds: 60,
+  }).catch(() => undefined);
+  const said = await logOf('coordinator', /topics of this log belong/iu);
+  await removeTrial();
+  await sql(`DROP DATABASE ${trial}`);
+  const { ranges, shards } = { ...(await admin.cluster.listRanges({})), ...(await admin.cluster.listShards({})) };
+  const hurt = ranges.filter(({ problem }) => problem !== '').map(({ id, problem }) => `${id}: ${problem}`);
+  if (hurt.length > 0) throw new Error(`the first release is hurt: ${hurt.join(', ')}`);
+  return `${said}; all ${ranges.length} ranges of the first are well on its ${shards.length} shards`;
 }
 
 async function missingSecret(): Promise<string> {

@@ -1,24 +1,48 @@
 /** What an operator does to a running cluster: empty a node, upgrade, scale. Nobody may notice more than a wait. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { msOf } from '../../faults/report-page.ts';
+import { recoveryOf, type Recovery } from '../../faults/recovery.ts';
 import { kubectl, until } from '../../../charts/lab/kubectl.ts';
 import { nodes } from '../../../charts/lab/layout.ts';
-import { podsOf, spreadOf } from '../pods.ts';
-import { chappeValues, deploy, namespace } from '../releases.ts';
+import { memoryOf, podsOf, spreadOf } from '../pods.ts';
+import { change, chappeValues, deploy } from '../releases.ts';
+import { Departures, sendersOf, shardZones } from '../shards.ts';
 import { secondsText, type Step } from '../step.ts';
 import { complaintsAbout, underLoad } from '../under-load.ts';
 
 const readyMsMax = 180_000;
+const emptyMsMax = 30_000;
+/** What moved is shown by then, before pods start and take both processors. */
+const settledMs = 3_000;
+/** One that Kubernetes gives no pod: the coordinator tells shards what it says on their node. */
+const ownZoneLabel = 'chappe.lab/zone';
 const [, drained] = nodes;
 const nodeNames = nodes.map(({ name }) => name);
 
 export const drain: Step = {
   name: 'drain',
-  what: '`kubectl drain` of the node of zone b under load: half of every service moves to the other node',
+  what: '`kubectl cordon` of the node of zone b under load, and once the coordinator has emptied its shards `kubectl drain`: half of every service moves to the other node',
   run: async (context) => {
     const node = drained?.name ?? '';
+    const { admin } = context.installed();
+    let emptiedMs = Infinity;
+    let handedOver: Recovery | undefined;
     try {
       const load = await underLoad(
         { ...context, ...context.installed() },
-        async () => {
+        async (sending) => {
+          const startedAt = performance.now();
+          const leaving = (await sendersOf()).filter((pod) => pod.node === node).map(({ name }) => name);
+          await kubectl(['cordon', node]);
+          await until('the shards of the node are empty', emptyMsMax, async () => {
+            const { shards } = await admin.cluster.listShards({});
+            const own = shards.filter(({ id }) => leaving.includes(id));
+            return own.length > 0 && own.every(({ ranges, drainedBy }) => ranges === 0 && drainedBy.includes('node'));
+          });
+          emptiedMs = performance.now() - startedAt;
+          await pause(settledMs, undefined, { signal: context.signal });
+          const { ranges } = await admin.cluster.listRanges({});
+          handedOver = recoveryOf(ranges, sending.tally.passages(), startedAt);
           await kubectl(['drain', node, '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=240s']);
           await allReady(12);
         },
@@ -29,7 +53,13 @@ export const drain: Step = {
         .filter((pod) => pod.node === node)
         .map(({ name }) => `${name} is still on ${node}`);
       return {
-        figures: { 'drained, and all ready elsewhere': secondsText(load.actedMs), 'pods on node a + node b': spread },
+        figures: {
+          'shards empty after the cordon': secondsText(emptiedMs),
+          'longest wait until the drain, median over ranges / most': `${msOf(handedOver?.p50Ms)} / ${msOf(handedOver?.maxMs)}`,
+          'drained, and all ready elsewhere': secondsText(load.actedMs),
+          'pods on node a + node b': spread,
+          'memory of coordinators, which watch Kubernetes': await memoryOf('coordinator'),
+        },
         load,
         complaints: [...complaintsAbout(load), ...stayed],
       };
@@ -41,8 +71,10 @@ export const drain: Step = {
 
 export const upgrade: Step = {
   name: 'upgrade',
-  what: '`helm upgrade` to another image under load: every pod is replaced, tables first',
+  what: '`helm upgrade` to another image under load: every pod is replaced, tables first; zones by a label that pods do not have',
   run: async (context) => {
+    for (const { name, zone } of nodes)
+      await kubectl(['label', '--overwrite', 'node', name, `${ownZoneLabel}=${zone}`]);
     const load = await underLoad(
       { ...context, ...context.installed() },
       () =>
@@ -50,11 +82,12 @@ export const upgrade: Step = {
           release: 'chappe',
           chart: 'chappe',
           values: chappeValues,
-          set: ['image.tag=after'],
+          set: ['image.tag=after', `zones.topologyKey=${ownZoneLabel}`],
           waitSeconds: 300,
         }),
       { isProbed: true },
     );
+    const { text: zones, complaints: misplaced } = await shardZones(context.installed().admin);
     const pods = await podsOf('chappe');
     const old = pods
       .filter(({ image }) => !image.endsWith(':after'))
@@ -63,42 +96,60 @@ export const upgrade: Step = {
       figures: {
         'upgraded, and all ready': secondsText(load.actedMs),
         'pods on node a + node b': spreadOf(pods, nodeNames),
+        "shards' zones, as the coordinator told them": zones,
       },
       load,
-      complaints: [...complaintsAbout(load), ...old],
+      complaints: [...complaintsAbout(load), ...old, ...misplaced],
     };
   },
 };
 
+/** Each sender takes 8 a second (releases.ts): two, more than six, and one. */
+const rates = { before: 12, more: 52, less: 8 } as const;
+const scaledMsMax = 240_000;
+
 export const scale: Step = {
   name: 'scale',
-  what: 'senders under load: 2, then 6, then 2 again; ranges go to the new ones and come back',
+  what: 'the coordinator sets the number of senders: 12, then 52, then 8 messages a second want 2, 6 and 2 of them',
   run: async (context) => {
     const { admin } = context.installed();
     const times: number[] = [];
-    const owners: number[] = [];
-    const load = await underLoad({ ...context, ...context.installed() }, async () => {
-      for (const replicas of [6, 2]) {
+    await change({ sender: { scaling: { most: 6 } } });
+    await using departures = new Departures(admin);
+    const own = { ...context, ...context.installed(), perSecond: rates.before };
+    const load = await underLoad(own, async (sending) => {
+      for (const [replicas, rate] of [
+        [6, rates.more],
+        [2, rates.less],
+      ] as const) {
         const startedAt = performance.now();
-        await kubectl(['--namespace', namespace, 'scale', 'statefulset/chappe-sender', `--replicas=${replicas}`]);
-        await until(`ranges are with ${replicas} senders`, readyMsMax, async () => {
-          const pods = (await podsOf('chappe')).filter(({ component }) => component === 'sender');
+        sending.setRate(rate);
+        await until(`ranges are with ${replicas} senders`, scaledMsMax, async () => {
+          const pods = await sendersOf();
           if (pods.length !== replicas || pods.some(({ isReady }) => !isReady)) return false;
           const { ranges } = await admin.cluster.listRanges({});
           const names = new Set(ranges.map(({ owner }) => owner));
           return names.size === replicas && [...names].every((name) => pods.some((pod) => pod.name === name));
         });
         times.push(performance.now() - startedAt);
-        owners.push(new Set((await admin.cluster.listRanges({})).ranges.map(({ owner }) => owner)).size);
       }
     });
+    await change({ sender: { scaling: { most: 2 } } });
+    const went = departures.gone.filter(({ shard }) => !['chappe-sender-0', 'chappe-sender-1'].includes(shard));
+    const order = went.map(({ shard }) => shard).join(', ');
+    const full = went.filter(({ by, wasEmpty }) => by !== 'scaling' || !wasEmpty);
     return {
       figures: {
         '2 to 6, each with ranges': secondsText(times[0] ?? 0),
         '6 to 2, all ranges with them': secondsText(times[1] ?? 0),
+        'emptied first, and gone': order,
       },
       load,
-      complaints: complaintsAbout(load),
+      complaints: [
+        ...complaintsAbout(load),
+        ...full.map(({ shard, by }) => `${shard} went with ranges, drained by ${by || 'nobody'}`),
+        ...(order === 'chappe-sender-5, chappe-sender-4, chappe-sender-3, chappe-sender-2' ? [] : [`gone: ${order}`]),
+      ],
     };
   },
 };

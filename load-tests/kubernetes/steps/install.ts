@@ -3,6 +3,7 @@ import { helm, kubectl, until } from '../../../charts/lab/kubectl.ts';
 import { nodes } from '../../../charts/lab/layout.ts';
 import { least, most, renderText } from '../../../charts/test/render.ts';
 import { podsOf, spreadOf } from '../pods.ts';
+import { shardZones } from '../shards.ts';
 import { chappeValues, deploy, makeNamespace, makePeerSecret, namespace, serverValues } from '../releases.ts';
 import { secondsText, type Step } from '../step.ts';
 import { complaintsAbout, underLoad } from '../under-load.ts';
@@ -32,7 +33,7 @@ export const dryRun: Step = {
 export const install: Step = {
   name: 'install',
   what: 'servers, then Chappe with TLS between its services, under Pod Security `restricted`; `helm test`',
-  run: async ({ connect }) => {
+  run: async ({ connect, installed }) => {
     await makeNamespace(namespace);
     await makePeerSecret(namespace);
     const startedAt = performance.now();
@@ -49,6 +50,7 @@ export const install: Step = {
     await helm(['test', 'chappe', `--namespace=${namespace}`]);
     const testedAt = performance.now();
     await connect();
+    const { text: zones, complaints: misplaced } = await shardZones(installed().admin);
     const pods = await podsOf('chappe');
     const spread = spreadOf(
       pods,
@@ -60,9 +62,13 @@ export const install: Step = {
         'Chappe, tables included': secondsText(installedAt - serversAt),
         'helm test': secondsText(testedAt - installedAt),
         'pods on node a + node b': spread,
+        "shards' zones, by the labels of their pods": zones,
         '32 handsets registered': secondsText(performance.now() - testedAt),
       },
-      complaints: pods.length === 12 && !/\b0\+|\+0\b/.test(spread) ? [] : [`not spread over zones: ${spread}`],
+      complaints: [
+        ...(pods.length === 12 && !/\b0\+|\+0\b/.test(spread) ? [] : [`not spread over zones: ${spread}`]),
+        ...misplaced,
+      ],
     };
   },
 };

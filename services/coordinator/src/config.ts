@@ -4,6 +4,7 @@ import { coordinationVariables } from '@chappe/drivers/coordination-driver';
 import { logVariables } from '@chappe/drivers/log-driver';
 import { processVariables } from '@chappe/service-process/process-variables';
 import { z } from 'zod';
+import { drainSeconds, quietSeconds } from './limits.ts';
 import type { PlacementOptions } from './placement.ts';
 
 /** All ranges are made in one transaction of etcd, which has 128 operations. */
@@ -11,6 +12,13 @@ const initialBoundsMax = 126;
 
 const isAscending = (text: string): boolean =>
   text.split(',').every((bound, index, all) => index === 0 || bound > (all[index - 1] ?? ''));
+
+const secondsOf = ({
+  least,
+  usual,
+  most,
+}: typeof quietSeconds | typeof drainSeconds): z.ZodDefault<z.ZodCoercedNumber> =>
+  z.coerce.number().int().min(least, `from ${least} to ${most}`).max(most, `from ${least} to ${most}`).default(usual);
 
 const schema = z.object({
   /** Where the ranges of a new cluster are cut: ascending digits. */
@@ -31,6 +39,10 @@ const schema = z.object({
   CHAPPE_SENDERS_AIM: z.coerce.number().int().min(10, 'from 10 to 95').max(95, 'from 10 to 95').default(70),
   /** There are so many that the load is carried when one of so many zones is lost; 1: no such care. */
   CHAPPE_SENDERS_ZONES: wholeNumber(1),
+  /** There is one less once fewer would have done for so many seconds. */
+  CHAPPE_SENDERS_QUIET_SECONDS: secondsOf(quietSeconds),
+  /** One that is to go and still has ranges after so many seconds stays. */
+  CHAPPE_SENDERS_DRAIN_SECONDS: secondsOf(drainSeconds),
   /** `true`: the StatefulSet is scaled. */
   CHAPPE_SENDERS_APPLY: z.enum(['true', 'false']).default('false'),
   /** The senders' StatefulSet. Absent: not on Kubernetes. */
@@ -79,6 +91,8 @@ export function placementOf(config: CoordinatorConfig): Pick<PlacementOptions, '
     most,
     aim: config.CHAPPE_SENDERS_AIM / 100,
     zones: config.CHAPPE_SENDERS_ZONES,
+    quietMs: config.CHAPPE_SENDERS_QUIET_SECONDS * 1000,
+    drainMsMax: config.CHAPPE_SENDERS_DRAIN_SECONDS * 1000,
     isApplied: config.CHAPPE_SENDERS_APPLY === 'true',
   };
   const kubernetes = statefulSet !== undefined && {

@@ -67,8 +67,11 @@ export const catchUpMs = 120_000;
 /** More senders are wanted for so long before there are: starting one costs half a minute of its node. */
 export const scaleUpWindowMs = 30_000;
 
-/** Fewer would have done for so long before there are: campaigns come in waves of minutes. */
-export const scaleDownWindowMs = 300_000;
+/**
+ * Fewer would have done for so long before there are, unless it is said: campaigns come in waves of minutes. No less than
+ * arrivals are counted over, or an end of one call would look like the end of a load.
+ */
+export const quietSeconds = { least: arrivalsWindowMs / 1_000, usual: 300, most: 86_400 } as const;
 
 /** Between two senders that go: what moved must show in the measurements of two windows of arrivals. */
 export const scaleDownGapMs = 60_000;
@@ -88,8 +91,11 @@ export const measuredCapacityShareMin = 0.1;
 /** What shards did when they were behind counts for so long; then it is tried again with what they say. */
 export const measuredCapacityMs = 3_600_000;
 
-/** Ranges move in a second each: after so long something keeps them, and the shard that was to go gets its ranges back. */
-export const drainMsMax = 300_000;
+/**
+ * Ranges move in a second each: after so long, unless it is said, something keeps them, and the shard that was to go gets its
+ * ranges back. No less than what a moment without the database takes.
+ */
+export const drainSeconds = { least: 20, usual: 300, most: 3_600 } as const;
 
 /** A scale-down that was called off is tried again after so long. */
 export const calledOffMs = 1_800_000;

@@ -21,7 +21,7 @@ export interface PlacementOptions {
   readonly telemetry: Telemetry;
   readonly eventBuckets: number;
   /** Absent: nothing is said of the number of senders. */
-  readonly scaling?: ScalingSettings & { readonly isApplied: boolean };
+  readonly scaling?: ScalingSettings & { readonly isApplied: boolean; readonly drainMsMax: number };
   /** Absent: not on Kubernetes. */
   readonly kubernetes?: Omit<KubernetesOptions, 'onChange' | 'onProblem'>;
 }
@@ -53,8 +53,8 @@ export function openPlacement(options: PlacementOptions): (leadership: Leadershi
         ),
       );
     if (scaling !== undefined) {
-      const { isApplied, ...settings } = scaling;
-      const common = { coordination, log, events, settings, isApplied, now, monotonicMs };
+      const { isApplied, drainMsMax, ...settings } = scaling;
+      const common = { coordination, log, events, settings, isApplied, drainMsMax, now, monotonicMs };
       const look = new ScalingLook(common, leadership);
       looks.push(
         lookRepeatedly(

@@ -9,7 +9,6 @@
 import { drainersOf, type Drain } from '@chappe/ranges/drain';
 import type { Range } from '@chappe/ranges/range';
 import type { ShardInfo } from '@chappe/ranges/shard-info';
-import { drainMsMax } from './limits.ts';
 
 export interface Scale {
   /** The StatefulSet: its pods, and so its shards, are called `<name>-<ordinal>`. */
@@ -25,6 +24,8 @@ export interface Scale {
   readonly pods: ReadonlySet<string>;
   /** Milliseconds since 1970, as the drains have it. */
   readonly nowMs: number;
+  /** After so long a shard that still has ranges keeps them. */
+  readonly drainMsMax: number;
   /** Until when no sender is taken away, because one got stuck. */
   readonly calledOffUntilMs: number;
 }
@@ -39,7 +40,7 @@ export type ScaleStep =
   | { readonly kind: 'setReplicas'; readonly replicas: number };
 
 export function nextScaleStep(scale: Scale): ScaleStep {
-  const { replicas, desired, drains, nowMs } = scale;
+  const { replicas, desired, drains, nowMs, drainMsMax } = scale;
   const last = shardOf(scale, replicas - 1);
   const mayGo = desired < replicas && canSpare(scale, last) ? last : undefined;
   for (const [shard, drain] of drains) {

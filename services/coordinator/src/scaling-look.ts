@@ -23,6 +23,8 @@ export interface ScalingDependencies {
   readonly settings: ScalingSettings;
   /** Whether the number of replicas is changed. */
   readonly isApplied: boolean;
+  /** How long a shard may take to get rid of its ranges. */
+  readonly drainMsMax: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** A monotonic clock in ms. */
@@ -81,7 +83,7 @@ export class ScalingLook {
   }
 
   async #step(kubernetes: Kubernetes, look: Look, replicas: Replicas): Promise<number> {
-    const { coordination, events, now } = this.#dependencies;
+    const { coordination, events, now, drainMsMax } = this.#dependencies;
     const pods = kubernetes.pods();
     if (pods === undefined) return scaleStepMs;
     const calledOff = await coordination.get(calledOffKey);
@@ -94,6 +96,7 @@ export class ScalingLook {
       drains: new Map([...look.drainEntries].map(([id, { value }]): [string, Drain] => [id, parseDrain(value)])),
       pods: new Set(pods.keys()),
       nowMs: now(),
+      drainMsMax,
       calledOffUntilMs: calledOff === undefined ? 0 : parseCalledOff(calledOff.value),
     });
     events.leavingFor(step.kind === 'wait' ? (now() - step.sinceMs) / 1000 : 0);

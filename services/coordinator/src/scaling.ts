@@ -14,7 +14,6 @@ import {
   measuredCapacityMs,
   scaleDownGapMs,
   scaleDownSlack,
-  scaleDownWindowMs,
   scaleUpWindowMs,
   withoutAZoneShare,
 } from './limits.ts';
@@ -26,6 +25,8 @@ export interface ScalingSettings {
   readonly aim: number;
   /** Of so many zones any one may be lost; 1: no such care. */
   readonly zones: number;
+  /** Fewer would have done for so long before there are. */
+  readonly quietMs: number;
 }
 
 export interface Seen {
@@ -92,7 +93,7 @@ export function decideScaling(
   // The long window begins anew: what was not measured must not count as quiet.
   if (reason === 'unknown')
     return { desired: state.desired, reason, state: { ...begun, replicas, desired: state.desired } };
-  const wanted = [...state.wanted, { atMs, count }].filter((each) => each.atMs > atMs - scaleDownWindowMs);
+  const wanted = [...state.wanted, { atMs, count }].filter((each) => each.atMs > atMs - settings.quietMs);
   const next = stepped({ ...state, wanted }, seen, settings);
   const changedAtMs = next === state.desired ? state.changedAtMs : atMs;
   return { desired: next, reason, state: { ...state, wanted, changedAtMs, replicas, desired: next } };
@@ -158,9 +159,10 @@ function stepped(
     const up = Math.min(...countsSince(atMs - scaleUpWindowMs));
     if (up > desired) return Math.min(up, Math.max(desired * 2, desired + 2));
   }
-  const isQuiet = atMs - sinceMs >= scaleDownWindowMs && atMs - changedAtMs >= scaleDownGapMs;
+  const { quietMs } = settings;
+  const isQuiet = atMs - sinceMs >= quietMs && atMs - changedAtMs >= Math.min(scaleDownGapMs, quietMs);
   // One that goes is gone before the next one does.
   if (!isQuiet || !areAllAlive || replicas > desired) return desired;
-  const down = Math.max(...countsSince(atMs - scaleDownWindowMs));
+  const down = Math.max(...countsSince(atMs - quietMs));
   return down < desired ? desired - 1 : desired;
 }

@@ -29,4 +29,6 @@ test('variables that need each other are named, with what is missing', () => {
   assert.throws(read({ CHAPPE_SENDERS_LEAST: '4', CHAPPE_SENDERS_MOST: '3' }), /below CHAPPE_SENDERS_LEAST/);
   assert.throws(read({ CHAPPE_KUBERNETES_STATEFUL_SET: 's' }), /CHAPPE_KUBERNETES_POD_LABELS: give it as well/);
   assert.throws(read({ CHAPPE_SENDERS_MOST: '3', CHAPPE_SENDERS_AIM: '100' }), /from 10 to 95/);
+  assert.throws(read({ CHAPPE_SENDERS_QUIET_SECONDS: '5' }), /CHAPPE_SENDERS_QUIET_SECONDS.*from 30 to 86400/);
+  assert.throws(read({ CHAPPE_SENDERS_DRAIN_SECONDS: '5' }), /CHAPPE_SENDERS_DRAIN_SECONDS.*from 20 to 3600/);
 });

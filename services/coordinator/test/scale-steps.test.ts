@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import type { Drain } from '@chappe/ranges/drain';
 import type { Range } from '@chappe/ranges/range';
 import type { ShardInfo } from '@chappe/ranges/shard-info';
-import { drainMsMax } from '../src/limits.ts';
 import { nextScaleStep, type Scale, type ScaleStep } from '../src/scale-steps.ts';
+
+const drainMsMax = 300_000;
 
 function scale(
   replicas: number,
@@ -49,6 +50,7 @@ function scale(
     drains: new Map<string, Drain>(),
     pods: new Set(ids),
     nowMs: 1_000,
+    drainMsMax,
     calledOffUntilMs: 0,
   };
   return { ...common, replicas, desired, shards: new Map(shards), ranges, ...more };

@@ -19,7 +19,7 @@ const model: ClusterModel = {
   startMs: 40_000,
   moveMs: 1_000,
 };
-const settings: ScalingSettings = { least: 2, most: 12, aim: 0.7, zones: 1 };
+const settings: ScalingSettings = { least: 2, most: 12, aim: 0.7, zones: 1, quietMs: 300_000 };
 
 /** Straight lines between points of [minute, commands a second], with a noise of up to a twelfth that is the same each time. */
 function course(points: readonly (readonly [number, number])[]): (ms: number) => number {

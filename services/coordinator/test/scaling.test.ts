@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { loadLookMs, scaleDownWindowMs, scaleUpWindowMs } from '../src/limits.ts';
+import { loadLookMs, quietSeconds, scaleUpWindowMs } from '../src/limits.ts';
 import type { Load } from '../src/load.ts';
 import { decideScaling, wantedSenders, type ScalingSettings, type ScalingState } from '../src/scaling.ts';
+
+const quietMs = quietSeconds.usual * 1_000;
 
 const settingsOf = fc
   .record({
@@ -12,7 +14,13 @@ const settingsOf = fc
     aim: fc.integer({ min: 30, max: 95 }),
     zones: fc.constantFrom(1, 2, 3),
   })
-  .map(({ least, more, aim, zones }): ScalingSettings => ({ least, most: least + more, aim: aim / 100, zones }));
+  .map(({ least, more, aim, zones }): ScalingSettings => ({
+    least,
+    most: least + more,
+    aim: aim / 100,
+    zones,
+    quietMs,
+  }));
 
 function load(arrivals: number | undefined, more: Partial<Load> = {}): Load {
   const calm = { backlog: 0, backlogAgeMs: 0, capacity: 1_500, isCapacityMeasured: false, ranges: 1_000, blocked: 0 };
@@ -90,7 +98,7 @@ test('a step is at most a doubling up, and one down; down only after a whole qui
           const before = counts[index - 1] ?? count;
           assert.ok(count >= before - 1 && count <= Math.max(before * 2, before + 2, settings.least));
           if (count >= before) continue;
-          assert.ok(index * loadLookMs >= scaleDownWindowMs);
+          assert.ok(index * loadLookMs >= quietMs);
         }
       },
     ),
@@ -98,7 +106,7 @@ test('a step is at most a doubling up, and one down; down only after a whole qui
   );
 });
 
-const settings: ScalingSettings = { least: 2, most: 10, aim: 0.7, zones: 1 };
+const settings: ScalingSettings = { least: 2, most: 10, aim: 0.7, zones: 1, quietMs };
 
 test('what is not known changes nothing, and the quiet window begins anew after it', () => {
   const at = (ms: number): Load => (ms === 200_000 ? load(undefined) : load(100));
@@ -112,9 +120,9 @@ test('while a sender is missing there are never fewer, and there may be more', (
   const decide = (state: ScalingState | undefined, atMs: number, arrivals: number) =>
     decideScaling(state, { atMs, replicas: 6, areAllAlive: false, load: load(arrivals) }, settings);
   let state: ScalingState | undefined;
-  for (let atMs = 0; atMs < 2 * scaleDownWindowMs; atMs += loadLookMs) ({ state } = decide(state, atMs, 100));
+  for (let atMs = 0; atMs < 2 * quietMs; atMs += loadLookMs) ({ state } = decide(state, atMs, 100));
   assert.equal(state?.desired, 6);
-  for (let atMs = 2 * scaleDownWindowMs; atMs <= 2 * scaleDownWindowMs + scaleUpWindowMs; atMs += loadLookMs)
+  for (let atMs = 2 * quietMs; atMs <= 2 * quietMs + scaleUpWindowMs; atMs += loadLookMs)
     ({ state } = decide(state, atMs, 9_000));
   assert.equal(state?.desired, 9);
 });

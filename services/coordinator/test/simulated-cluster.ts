@@ -173,6 +173,7 @@ class SimulatedCluster {
       drains: this.#drains,
       pods: new Set(this.#readyAtMs.keys().map((ordinal) => `sender-${ordinal}`)),
       nowMs: ms,
+      drainMsMax: 300_000,
       calledOffUntilMs: 0,
     });
     if (step.kind === 'drain') this.#drains.set(step.shard, { scaling: ms });

@@ -6,12 +6,20 @@ import { storeVariables } from '@chappe/drivers/store-driver';
 import { peerVariables } from '@chappe/drivers/tls-files';
 import { processVariables } from '@chappe/service-process/process-variables';
 import { z } from 'zod';
+import { usualCapacity } from './limits.ts';
 
 const schema = z.object({
   /** The shard's name: it stays the same over restarts. */
   CHAPPE_SHARD_ID: z.string().regex(/^[A-Za-z0-9._-]+$/, 'letters, digits, `.`, `_` and `-`'),
   /** Where it runs. Empty, as where Kubernetes gives no such label to pods: the coordinator looks it up. */
   CHAPPE_ZONE: z.string().default('local'),
+  /** Commands a second that it can take: what shares of the ranges and the number of senders are reckoned by. */
+  CHAPPE_SHARD_CAPACITY: z.coerce
+    .number()
+    .int()
+    .min(1, 'from 1 to 100000')
+    .max(100_000, 'from 1 to 100000')
+    .default(usualCapacity),
   /** Where it listens, for relays and gateways: `host:port`. */
   CHAPPE_SENDER_ADDRESS: z.string().default('127.0.0.1:7403'),
   /** Where others reach it; absent: at CHAPPE_SENDER_ADDRESS. */

@@ -154,8 +154,8 @@ export const problemCharactersMax = 200;
 /** At the end all devices are refused and a relay's stream has nothing more to say: time for its last frame. */
 export const closeGraceMs = 50;
 
-/** Commands a second that a shard can take on one core, with warm sessions (make bench). */
-export const capacity = 1_500;
+/** Commands a second that a shard can take on one core, unless it is said, with warm sessions (make bench). */
+export const usualCapacity = 1_500;
 
 /** Acknowledgements wait so long for others when there is nothing else to commit. */
 export const acknowledgementsGatherMs = 100;

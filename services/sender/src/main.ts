@@ -19,6 +19,7 @@ await runService({
       store: opened.use(await openStore(config)),
       shardId: config.CHAPPE_SHARD_ID,
       zone: config.CHAPPE_ZONE,
+      capacity: config.CHAPPE_SHARD_CAPACITY,
       address: config.CHAPPE_SENDER_ADDRESS,
       ...(advertisedAddress === undefined ? {} : { advertisedAddress }),
       cryptoAddress: config.CHAPPE_CRYPTO_ADDRESS,

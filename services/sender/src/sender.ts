@@ -19,7 +19,7 @@ import { attach } from './attach.ts';
 import { BacklogWatch } from './backlog-watch.ts';
 import { contactAnswer } from './contact-answer.ts';
 import { openSenderEvents } from './events.ts';
-import { closeGraceMs, handOverMsMax, tickIntervalMs } from './limits.ts';
+import { closeGraceMs, handOverMsMax, tickIntervalMs, usualCapacity } from './limits.ts';
 import { Shard } from './shard.ts';
 
 export interface SenderDependencies {
@@ -27,6 +27,8 @@ export interface SenderDependencies {
   /** Made anew with every start of the process. */
   readonly instance: string;
   readonly zone: string;
+  /** Commands a second that it can take. Absent: what a core does. */
+  readonly capacity?: number;
   /** `host:port` (port 0: any free one) or `unix:/path`. */
   readonly address: string;
   /** Where others reach it, if not at `address`, e.g. when it listens on every interface. */
@@ -131,6 +133,7 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
     id: shardId,
     instance,
     zone,
+    capacity: dependencies.capacity ?? usualCapacity,
     address: dependencies.advertisedAddress ?? server.address,
     coordination,
     table,

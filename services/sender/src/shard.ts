@@ -21,7 +21,6 @@ import { refuseDeviceWork, type DeviceWork } from './device-work.ts';
 import { claimRange, type Progress } from './fence.ts';
 import {
   cacheBytesMax,
-  capacity,
   drainedLookMs,
   handOverLookMs,
   leaseTtlMs,
@@ -43,6 +42,8 @@ export interface ShardOptions {
   readonly instance: string;
   /** Empty: its environment does not tell it; the coordinator may. */
   readonly zone: string;
+  /** Commands a second. */
+  readonly capacity: number;
   readonly address: string;
   readonly coordination: Coordination;
   readonly table: TableWatcher;
@@ -410,7 +411,7 @@ export class Shard implements AsyncDisposable {
   }
 
   #info(): ShardInfo {
-    const { id, instance, address } = this.#options;
+    const { id, instance, address, capacity } = this.#options;
     const zone = this.#options.zone || this.#toldZone;
     const load = this.#load();
     return {

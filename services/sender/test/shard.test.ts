@@ -52,6 +52,7 @@ async function startShard(t: TestContext): Promise<Started> {
     id: 's1',
     instance,
     zone: 'a',
+    capacity: 1_500,
     address: 'unix:/nowhere',
     coordination,
     table,
