@@ -12,7 +12,7 @@ const shard = 'chappe-sender-1';
 const goneMsMax = 120_000;
 /** What the chart gives a sender, and what a kubelet takes on top on a busy machine. */
 const graceMsMax = 25_000 + 15_000;
-const lockedSeconds = 60;
+const lockedSeconds = 90;
 
 export const stuckSender: Step = {
   name: 'stuck-sender',
