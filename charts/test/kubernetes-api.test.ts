@@ -19,6 +19,8 @@ import { changeDrain, drainPrefix, parseDrain } from '@chappe/ranges/drain';
 import { parseRange, rangePrefix } from '@chappe/ranges/range';
 import { formatShardInfo, shardPrefix } from '@chappe/ranges/shard-info';
 import { parseToldZone, toldZonePrefix } from '@chappe/ranges/told-zone';
+import { borrowed } from '@chappe/store/borrowed-store';
+import { openSqliteStore } from '@chappe/store/sqlite-store';
 import { openTelemetry, type Telemetry } from '@chappe/telemetry/telemetry';
 import { startApiServer, whyNoApiServer, type ApiServer } from './api-server.ts';
 import { most, render } from './render.ts';
@@ -94,6 +96,7 @@ async function startCluster(): Promise<Cluster> {
   const folder = await mkdtemp(join(tmpdir(), 'chappe-kubernetes-api-'));
   stack.defer(() => rm(folder, { recursive: true }));
   const log = stack.use(await openSqliteLog({ path: join(folder, 'log.sqlite') }));
+  const store = stack.use(await openSqliteStore({ path: join(folder, 'store.sqlite') }));
   const coordination = stack.use(await openEmbeddedCoordination({}));
   const telemetry = openTelemetry({ service: 'test', level: 'fatal' });
   const core = api.admin.makeApiClient(CoreV1Api);
@@ -105,8 +108,15 @@ async function startCluster(): Promise<Cluster> {
       const own = openTelemetry({ service: 'test', level: process.env['CHAPPE_TEST_LOG'] ?? 'fatal' });
       const config = readConfig({ ...environment, ...more });
       const besides = openPlacement({ coordination, log, telemetry: own, eventBuckets: 1, ...placementOf(config) });
-      const common = { coordination, log, telemetry: own, initialBounds: ['5'], eventBuckets: 1, storeId: 'main' };
-      return startCoordinator({ ...common, instance: 'c', besides });
+      const common = { coordination, log, telemetry: own, initialBounds: ['5'], eventBuckets: 1 };
+      const firstStore = { id: 'main', address: 'sqlite:store' };
+      return startCoordinator({
+        ...common,
+        firstStore,
+        openStore: async () => borrowed(store),
+        instance: 'c',
+        besides,
+      });
     },
     place: async (name, node) => {
       const body = { metadata: { name }, target: { apiVersion: 'v1', kind: 'Node', name: node } };

@@ -29,16 +29,32 @@ export async function identityOfCluster(): Promise<ClusterIdentity> {
   return { name, adminKey };
 }
 
-/** Its database, with the right to make it that the stack gives. */
-export async function makeDatabase({ name }: ClusterIdentity, zones: 1 | 2, places = onLoopback): Promise<void> {
+/** Its database, with the right to make it that the stack gives; or a further one, for a second store. */
+export async function makeDatabase(
+  { name }: ClusterIdentity,
+  zones: 1 | 2,
+  places = onLoopback,
+  further = '',
+): Promise<void> {
   const connection = await createConnection(stackEnvironment(zones, places).CHAPPE_MYSQL_URL ?? '');
   try {
     await connection.query(
-      `CREATE DATABASE IF NOT EXISTS ${databaseOf(name)} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin`,
+      `CREATE DATABASE IF NOT EXISTS ${databaseOf(name)}${further} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin`,
     );
   } finally {
     await connection.end();
   }
+}
+
+/** Where a further database is, as an operator names it. */
+export function furtherStoreAddress(
+  { name }: ClusterIdentity,
+  zones: 1 | 2,
+  places: typeof onLoopback,
+  further: string,
+): string {
+  const { host } = new URL(stackEnvironment(zones, places).CHAPPE_MYSQL_URL ?? '');
+  return `mysql://${host}/${databaseOf(name)}${further}`;
 }
 
 /** The whole environment of one process, besides this one's. */

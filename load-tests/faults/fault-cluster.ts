@@ -6,8 +6,8 @@
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { AdminClient } from '@chappe/client/admin-client';
-import type { Range as RangeStatus } from '@chappe/proto/v1/cluster_service';
-import { environmentOf, identityOfCluster, makeDatabase } from '../cluster/environment.ts';
+import { StoreChangeKind, type Range as RangeStatus } from '@chappe/proto/v1/cluster_service';
+import { environmentOf, furtherStoreAddress, identityOfCluster, makeDatabase } from '../cluster/environment.ts';
 import { addressesOf, adminPortOf, dataFolder, members, preKeyAddresses } from '../cluster/layout.ts';
 import type { Member } from '../cluster/layout.ts';
 import { serviceArguments } from '../cluster/node-settings.ts';
@@ -44,6 +44,7 @@ const firstGroup = 20_001;
 const readyMsMax = 120_000;
 const readyMsUsual = 15_000;
 const pollMs = 100;
+const changeMsMax = 30_000;
 
 export class FaultCluster implements AsyncDisposable {
   readonly #stack: StackContext;
@@ -224,6 +225,30 @@ export class FaultCluster implements AsyncDisposable {
     await this.ready();
     this.#admin?.[Symbol.dispose]();
     this.#admin = new AdminClient({ address: this.addressesOf('gateway'), adminKey: identity.adminKey });
+  }
+
+  /** A second database on the same server, as a store for ranges. */
+  async addStore(id: string): Promise<void> {
+    const identity = await identityOfCluster();
+    await makeDatabase(identity, this.#zones, this.#stack.places, `_${id}`);
+    await this.changeStore(
+      id,
+      StoreChangeKind.ADD,
+      furtherStoreAddress(identity, this.#zones, this.#stack.places, `_${id}`),
+    );
+  }
+
+  /** Resolves when the coordinator has done it. @throws Error if it was refused, or takes half a minute */
+  async changeStore(store: string, kind: StoreChangeKind, address = ''): Promise<void> {
+    await this.admin.cluster.changeStore({ store, kind, address });
+    const endMs = performance.now() + changeMsMax;
+    for (;;) {
+      const found = (await this.admin.cluster.listStores({})).stores.find(({ id }) => id === store);
+      const { step, problem } = found?.change ?? {};
+      if (step === 'done') return;
+      if (step === 'refused' || performance.now() > endMs) throw new Error(`store ${store}: ${step}, ${problem}`);
+      await pause(pollMs);
+    }
   }
 
   /** Starts what does not run. */

@@ -54,19 +54,24 @@ export class Operator {
     const next = sorted.find(({ start }) => start === range.end);
     if (wish.kind === 'merge' && next === undefined) return;
     const old = wish.kind === 'merge' && next !== undefined ? [range, next] : [range];
-    const cuts = wish.kind === 'merge' ? [] : cutsOf(range);
+    const isMoved = wish.kind === 'split' && wish.isToOtherStore;
+    const cuts = wish.kind === 'merge' || isMoved ? [] : cutsOf(range);
     this.#wishes += 1;
     const reshape: Reshape = {
       id: `wish-${this.#wishes}`,
       step: 'requested',
       old: old.map(({ id }) => id),
       ...(cuts === undefined ? {} : { cuts }),
+      ...(isMoved ? { store: range.store === 'main' ? 'second' : 'main' } : {}),
       made: [],
       ends: {},
       reason: 'a simulation',
       sinceMs: Date.now(),
     };
-    await this.#put(`wants ${reshape.id}: a ${wish.kind} of ${reshape.old.join(' and ')}`, putOf(reshape));
+    await this.#put(
+      `wants ${reshape.id}: a ${isMoved ? 'move to the other store' : wish.kind} of ${reshape.old.join(' and ')}`,
+      putOf(reshape),
+    );
     if (wish.isTakenBack)
       this.#site.network.time.after(wish.choice * cancelMsMax, this.#life, () => void this.#takeBack(reshape.id));
   }

@@ -30,6 +30,8 @@ export interface Wish {
   /** Of a move. */
   readonly shard: string;
   readonly isTakenBack: boolean;
+  /** Of a split: instead of that, the range goes to the other store. */
+  readonly isToOtherStore: boolean;
 }
 
 export interface Plan {
@@ -122,6 +124,7 @@ export function planOf(seed: number, { machines, servers, shards, lanes }: Cast)
       choice: number(`wish choice ${index}`),
       shard: one(`wish shard ${index}`, shards),
       isTakenBack: number(`taken back ${index}`) < 0.15,
+      isToOtherStore: number(`to other store ${index}`) < 0.35,
     };
   });
   const rate = (name: string, most: number): number => (number(`has ${name}`) < 0.5 ? 0 : most * number(name) ** 2);

@@ -9,6 +9,7 @@ import type { EventFrame } from '@chappe/proto/internal/events';
 import { CommandAppender } from '@chappe/ranges/command-appender';
 import { watchRoutingTable } from '@chappe/ranges/table-watcher';
 import { openTelemetry } from '@chappe/telemetry/telemetry';
+import { borrowed } from '@chappe/store/borrowed-store';
 import type { SqlValue, Table, Transaction } from '@chappe/store/store';
 import { Registry } from 'prom-client';
 import type { Program } from './machine.ts';
@@ -32,8 +33,9 @@ export function coordinatorProgram(site: Site): Program {
       telemetry: { log: silentLogger, metrics: new Registry() },
       initialBounds,
       eventBuckets,
-      storeId: 'main',
       decisions: site.decisions,
+      firstStore: { id: 'main', address: 'sqlite:store' },
+      openStore: async ({ id }) => borrowed(storeOf(site, 'coordinator', life, id)),
     });
 }
 

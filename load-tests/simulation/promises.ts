@@ -117,7 +117,7 @@ export class Promises {
       }
     }
     if (!/^\s*UPDATE range_progress\s+SET epoch/.test(sql) || matched !== 1) return;
-    const [epoch, , , id] = parameters;
+    const [epoch, , , , , id] = parameters;
     const range = this.#ranges.get(String(id));
     if (range === undefined) return;
     if (Number(epoch) < range.epoch)

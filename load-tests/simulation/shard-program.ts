@@ -40,6 +40,7 @@ export function shardProgram(site: Site, zone: string): Program {
   return async (life) => {
     const coordination = coordinationOf(site, 'shard', life);
     const table = await watchRoutingTable(coordination);
+    const [main, second] = [storeOf(site, 'shard', life), storeOf(site, 'shard', life, 'second')];
     const shard = new Shard({
       id: life.name,
       instance: life.label,
@@ -48,11 +49,11 @@ export function shardProgram(site: Site, zone: string): Program {
       address: life.name,
       coordination,
       table,
+      stores: { of: (id) => (id === 'second' ? second : main) },
       tickIntervalMs,
       handOverMs: 5_000,
       worker: {
         log: logOf(site, 'shard', life),
-        store: storeOf(site, 'shard', life),
         ...peersOf(site, life),
         books: () => books,
         events: eventsOf(site, life),

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { openEmbeddedCoordination } from '@chappe/coordination/embedded-coordination';
 import { openSqliteLog } from '@chappe/log/sqlite-log';
 import type { Reshape } from '@chappe/ranges/reshape';
+import { formatStore, storePrefix, type StoreInfo } from '@chappe/ranges/store-info';
 import { migrate } from '@chappe/store/migrate';
 import { openSqliteStore } from '@chappe/store/sqlite-store';
 import { CounterCrypto } from './counter-crypto.ts';
@@ -51,8 +52,10 @@ export interface Result {
   readonly shown: number;
 }
 
-const serverNames = ['coordination', 'log', 'store', 'events', 'crypto', 'keys'];
+const serverNames = ['coordination', 'log', 'store', 'second-store', 'events', 'crypto', 'keys'];
 const shardNames = ['s1', 's2', 's3'];
+
+const second: StoreInfo = { id: 'second', address: 'sqlite:second', identity: 'second', incarnation: 1 };
 
 const setUpMs = 30_000;
 /** After everything is healed: time-outs, leases, back-offs, and a lock that a client holds who has gone. */
@@ -110,6 +113,7 @@ async function openSite(
   const coordination = await openEmbeddedCoordination({ now: () => time.nowMs });
   const log = await openSqliteLog({ path: join(folder, 'log.sqlite'), now: () => VirtualTime.startMs + time.nowMs });
   const store = await openSqliteStore({ path: join(folder, 'store.sqlite') });
+  const secondStore = await openSqliteStore({ path: join(folder, 'second-store.sqlite') });
   const events = await openSqliteStore({ path: join(folder, 'events.sqlite') });
   return {
     network,
@@ -117,6 +121,9 @@ async function openSite(
     coordination: new CoordinationServer(new Life('coordination', 1), coordination),
     log: { life: new Life('log', 1), log },
     store: new StoreServer(new Life('store', 1), store, (client, statements) =>
+      promises.senderCommitted(client, statements),
+    ),
+    secondStore: new StoreServer(new Life('second-store', 1), secondStore, (client, statements) =>
       promises.senderCommitted(client, statements),
     ),
     events: new StoreServer(new Life('events', 1), events, (_client, statements) =>
@@ -207,12 +214,14 @@ class Run {
   async close(): Promise<void> {
     for (const machine of [...this.#machines, ...this.#handsets]) machine.crash();
     this.#business.end();
-    const { coordination, log, store, events } = this.#site;
-    for (const { life } of [coordination, log, store, events]) this.#time.wake(life);
+    const { coordination, log, store, secondStore, events } = this.#site;
+    for (const { life } of [coordination, log, store, secondStore, events]) this.#time.wake(life);
     let isClosed = false;
     this.#time.after(closeMs / 2, this.#life, () => {
       void Promise.all(
-        [coordination.coordination, log.log, store.store, events.store].map((one) => one[Symbol.asyncDispose]()),
+        [coordination.coordination, log.log, store.store, secondStore.store, events.store].map((one) =>
+          one[Symbol.asyncDispose](),
+        ),
       ).then(() => (isClosed = true));
     });
     await this.#time.run(this.#time.nowMs + closeMs, () => isClosed);
@@ -220,12 +229,17 @@ class Run {
 
   /** Tables, processes, people. */
   async #setUp(): Promise<void> {
-    const { store, events, trace } = this.#site;
+    const { coordination, store, secondStore, events, trace } = this.#site;
     let isMigrated = false;
     this.#time.after(0, store.life, () => {
       const directory = new URL('../../services/sender/migrations', import.meta.url);
       void Promise.all([
         migrate(store.store, { service: 'sender', directory }),
+        migrate(secondStore.store, { service: 'sender', directory }),
+        coordination.coordination.transact(
+          [],
+          [{ kind: 'put', key: `${storePrefix}second`, value: formatStore(second) }],
+        ),
         events.store.transaction(async (tx) => {
           for (const sql of eventTables) await tx.run(sql);
         }),
@@ -282,8 +296,9 @@ class Run {
   }
 
   #serverNamed(name: string): Life | undefined {
-    const { coordination, log, store, events, crypto, keys } = this.#site;
-    return [coordination.life, log.life, store.life, events.life, crypto.life, keys].find((life) => life.name === name);
+    const { coordination, log, store, secondStore, events, crypto, keys } = this.#site;
+    const servers = [coordination, log, store, secondStore, events, crypto].map(({ life }) => life);
+    return [...servers, keys].find((life) => life.name === name);
   }
 
   #healAll(): void {

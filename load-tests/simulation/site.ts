@@ -23,6 +23,8 @@ export interface Site {
   readonly log: LogServer;
   /** The senders'. */
   readonly store: StoreServer;
+  /** Their second one, for ranges that are moved there. */
+  readonly secondStore: StoreServer;
   /** Of whoever reads events. */
   readonly events: StoreServer;
   readonly crypto: { readonly life: Life; readonly service: CounterCrypto };
@@ -66,8 +68,15 @@ export function logOf({ network, log, broken }: Site, role: Role, life: Life): L
   return broken.log?.(own, role, life) ?? own;
 }
 
-export function storeOf({ network, store, events, broken }: Site, role: Role, life: Life): Store {
-  const own = networkStore(network, role === 'consumer' ? events : store, life);
+/** @param id of senders' stores: `main` or `second` */
+export function storeOf(
+  { network, store, secondStore, events, broken }: Site,
+  role: Role,
+  life: Life,
+  id = 'main',
+): Store {
+  const ofRanges = id === 'main' ? store : secondStore;
+  const own = networkStore(network, role === 'consumer' ? events : ofRanges, life);
   return broken.store?.(own, role, life) ?? own;
 }
 

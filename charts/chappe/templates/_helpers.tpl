@@ -73,6 +73,14 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end }}
 {{- end }}
 
+{{- /* Of those who open further databases. */ -}}
+{{- define "chappe.rangeStoresEnv" -}}
+{{- include "chappe.storeEnv" . }}
+{{- with .Values.store.loginsSecret }}
+{{ include "chappe.secretEnv" (dict "name" "CHAPPE_STORE_LOGINS" "secret" . "key" "logins") }}
+{{- end }}
+{{- end }}
+
 {{- define "chappe.logEnv" -}}
 {{- $prefix := .Values.log.topicPrefix | default (printf "%s." (include "chappe.clusterName" .)) }}
 {{- with .Values.log }}

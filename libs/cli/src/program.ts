@@ -4,6 +4,7 @@ import { billingCommands } from './commands/billing.ts';
 import { businessCommand } from './commands/business.ts';
 import { clusterCommands } from './commands/cluster.ts';
 import { rangeCommands } from './commands/range.ts';
+import { storeCommands } from './commands/store.ts';
 import { contactCommand } from './commands/contact.ts';
 import { demoCommand } from './commands/demo.ts';
 import { eventsCommand } from './commands/events.ts';
@@ -39,6 +40,7 @@ const commands = [
   clusterCommands,
   rangeCommands,
   planCommand,
+  storeCommands,
   demoCommand,
 ];
 

@@ -39,6 +39,8 @@ async function refusing(t: TestContext, refusals: number): Promise<Gateway> {
         moveRange: async () => ({}),
         getPlan: async () => ({}),
         listJournal: async () => ({}),
+        listStores: async () => ({}),
+        changeStore: async () => ({}),
       }),
       implement(BusinessService, {
         create: async () => {

@@ -1,7 +1,9 @@
-/** Which SQL store a process uses: `CHAPPE_STORE`. */
+/** Which SQL store a process uses: `CHAPPE_STORE`; and how those of ranges are reached, which rest in coordination. */
+import type { OpenStore } from '@chappe/ranges/stores';
 import { mysqlServerOf, openMysqlStore } from '@chappe/store/mysql-store';
 import { openSqliteStore } from '@chappe/store/sqlite-store';
 import type { Store } from '@chappe/store/store';
+import { expectMark, readMark } from '@chappe/store/store-mark';
 import { z } from 'zod';
 import { readTlsFiles, tlsVariables } from './access-variables.ts';
 import { expectOwnTables } from './cluster-mark.ts';
@@ -25,7 +27,27 @@ const variables = {
   ...tlsVariables('CHAPPE_STORE'),
 };
 
+/** Of whoever opens stores of ranges. */
+export const rangeStoreVariables = {
+  /** JSON: `{"<store id>": {"user": "...", "password": "..."}}`. Stores that it does not name take the login of CHAPPE_STORE. */
+  CHAPPE_STORE_LOGINS: z
+    .string()
+    .default('{}')
+    .transform((text, context) => {
+      try {
+        return logins.parse(JSON.parse(text));
+      } catch {
+        context.addIssue('it is not like {"<store id>": {"user": "...", "password": "..."}}');
+        return z.NEVER;
+      }
+    }),
+};
+
+const logins = z.record(z.string(), z.strictObject({ user: z.string(), password: z.string() }));
+
 const schema = z.object(variables);
+const rangeStoreSchema = z.object({ ...variables, ...rangeStoreVariables });
+export type RangeStoreConfig = Readonly<z.output<typeof rangeStoreSchema>>;
 export type StoreConfig = Readonly<z.output<typeof schema>>;
 
 /** @throws StoreError `unavailable` when it does not answer or lacks rights, `invalid` when another cluster uses it; ConfigError */
@@ -36,6 +58,38 @@ export async function openStore(config: StoreConfig & Partial<CoordinationConfig
   if (cluster !== undefined) await expectOwnTables(store, cluster);
   opened.move();
   return store;
+}
+
+/** Where the configured store is, without its login. */
+export function storeAddressOf({ CHAPPE_STORE: driver }: StoreConfig): string {
+  if (driver.kind === 'sqlite') return `sqlite:${driver.path}`;
+  const { host, port, database } = driver.server;
+  return `mysql://${host}:${port}/${database}`;
+}
+
+/** Opens stores of ranges with the logins and the TLS of this process; none that another cluster uses. */
+export function storeOpener(config: RangeStoreConfig & Partial<CoordinationConfig>): OpenStore {
+  return async ({ id, address }, mark) => {
+    await using opened = new AsyncDisposableStack();
+    const driver = readDriver(address);
+    let store: Store;
+    if (driver.kind === 'sqlite') {
+      store = opened.use(await openSqliteStore({ path: driver.path }));
+      if (mark !== undefined) expectMark(await readMark(store), mark, address);
+    } else {
+      const own = config.CHAPPE_STORE.kind === 'mysql' ? config.CHAPPE_STORE.server : undefined;
+      const login = config.CHAPPE_STORE_LOGINS[id] ?? {
+        user: own?.user ?? '',
+        password: config.CHAPPE_STORE_PASSWORD ?? own?.password ?? '',
+      };
+      const tls = readTlsFiles('CHAPPE_STORE', config);
+      store = opened.use(await openMysqlStore({ ...driver.server, ...login, tls, mark }));
+    }
+    const cluster = clusterNameOf(config);
+    if (cluster !== undefined) await expectOwnTables(store, cluster);
+    opened.move();
+    return store;
+  };
 }
 
 async function openDriver(config: StoreConfig): Promise<Store> {

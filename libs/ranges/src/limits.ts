@@ -42,3 +42,6 @@ export const appenderLimits: AppenderLimits = {
 
 /** Three write a shard's drain, each now and then: the second try has it. */
 export const drainTriesMax = 5;
+
+/** A store that nobody has asked anything for so long is closed: ranges in use are looked at each minute. */
+export const unusedStoreMs = 180_000;

@@ -5,6 +5,7 @@
  * database (docs/protocols.md, section 2).
  */
 import { endOfNumbers } from '@chappe/numbers/phone-number';
+import { firstIncarnation } from '@chappe/store/store-mark';
 
 export type RangeState =
   /** Producers append, its owner reads. */
@@ -32,6 +33,10 @@ export interface Range {
   readonly topic: string;
   /** The id of the store that has its rows. */
   readonly store: string;
+  /** In which its store is worked on for it. Absent: the first. A higher one begins what was sealed or counted in it anew. */
+  readonly incarnation?: number;
+  /** While it is filling and its rows are in another store than its own yet: the id of that one. */
+  readonly copiesFrom?: string;
   /** While it is filling: the ranges whose numbers it takes over. It is read when they are drained. */
   readonly replaces?: readonly string[];
   /** Once it is replaced: where its topic was sealed. Nothing is done from that offset on. */
@@ -43,6 +48,10 @@ export const rangePrefix = 'ranges/';
 /** Whether producers append to it. */
 export function isAppendable(range: Range): boolean {
   return range.state === 'active' || range.state === 'filling';
+}
+
+export function incarnationOf({ incarnation }: Range): number {
+  return incarnation ?? firstIncarnation;
 }
 
 /** A range's topic is named after its id, which is never used again. */
@@ -58,7 +67,21 @@ export function formatRange(range: Range): string {
 export function parseRange(json: string): Range {
   const value: unknown = JSON.parse(json);
   if (!isObject(value)) throw new Error('a range is not an object');
-  const { id, start, end, state, owner, ownerInstance, epoch, topic, store, replaces, sealedAt } = value;
+  const {
+    id,
+    start,
+    end,
+    state,
+    owner,
+    ownerInstance,
+    epoch,
+    topic,
+    store,
+    replaces,
+    sealedAt,
+    incarnation,
+    copiesFrom,
+  } = value;
   if (typeof id !== 'string' || !/^[A-Za-z0-9._-]+$/.test(id)) throw new Error('a range has no id');
   if (typeof start !== 'string' || !/^\d*$/.test(start)) throw new Error(`range ${id}: start is not digits`);
   if (typeof end !== 'string' || !(end === endOfNumbers || /^\d+$/.test(end))) {
@@ -79,6 +102,11 @@ export function parseRange(json: string): Range {
   if (sealedAt !== undefined && !(typeof sealedAt === 'number' && Number.isSafeInteger(sealedAt))) {
     throw new Error(`range ${id}: sealedAt is not an offset`);
   }
+  if (incarnation !== undefined && !(typeof incarnation === 'number' && Number.isSafeInteger(incarnation))) {
+    throw new Error(`range ${id}: incarnation is not a whole number`);
+  }
+  if (copiesFrom !== undefined && typeof copiesFrom !== 'string')
+    throw new Error(`range ${id}: copiesFrom is not a text`);
   return Object.freeze({
     id,
     start,
@@ -91,6 +119,8 @@ export function parseRange(json: string): Range {
     store,
     ...(replaces === undefined ? {} : { replaces }),
     ...(sealedAt === undefined ? {} : { sealedAt }),
+    ...(incarnation === undefined ? {} : { incarnation }),
+    ...(copiesFrom === undefined ? {} : { copiesFrom }),
   });
 }
 

@@ -37,7 +37,9 @@ export interface Reshape {
   readonly ends: Readonly<Record<string, number>>;
   /** Who wanted it and why, in words. */
   readonly reason: string;
-  /** Why it was refused or taken back. */
+  /** The store that the one new range goes to, from that of the one old range. Absent: it stays where it is. */
+  readonly store?: string;
+  /** Why it was refused or taken back, or what it waits for. */
   readonly problem?: string;
   /** The operator takes it back, if that is still possible. */
   readonly isCancelled?: boolean;
@@ -80,7 +82,7 @@ const steps: ReadonlySet<unknown> = new Set<ReshapeStep>([
 
 function assertReshape(value: unknown): asserts value is Reshape {
   if (typeof value !== 'object' || value === null) throw new Error('a reshape is not an object');
-  const { id, step, old, cuts, made, ends, reason, sinceMs } = value as Partial<Record<keyof Reshape, unknown>>;
+  const { id, step, old, cuts, made, ends, reason, sinceMs, store } = value as Partial<Record<keyof Reshape, unknown>>;
   if (typeof id !== 'string' || id === '') throw new Error('a reshape has no id');
   if (!steps.has(step)) throw new Error(`reshape ${id}: unknown step`);
   if (!isTexts(old) || old.length === 0) throw new Error(`reshape ${id}: it names no old ranges`);
@@ -88,6 +90,7 @@ function assertReshape(value: unknown): asserts value is Reshape {
   if (!isTexts(made)) throw new Error(`reshape ${id}: made is not a list of ids`);
   if (typeof ends !== 'object' || ends === null) throw new Error(`reshape ${id}: ends is not an object`);
   if (typeof reason !== 'string') throw new Error(`reshape ${id}: reason is not a text`);
+  if (store !== undefined && typeof store !== 'string') throw new Error(`reshape ${id}: store is not a text`);
   if (typeof sinceMs !== 'number') throw new Error(`reshape ${id}: sinceMs is not a number`);
 }
 

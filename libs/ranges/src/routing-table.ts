@@ -6,7 +6,8 @@
  * they are worked off, and no look-up finds them.
  */
 import { compareBounds, endOfNumbers, inInterval } from '@chappe/numbers/phone-number';
-import { isAppendable, topicOf, type Range } from './range.ts';
+import { incarnationOf, isAppendable, topicOf, type Range } from './range.ts';
+import type { StoreInfo } from './store-info.ts';
 
 export class RoutingTable {
   /** All ranges, replaced ones too, by start and id. */
@@ -70,9 +71,15 @@ export class RoutingTable {
  *
  * @param cuts where they end: ascending digits, strictly inside; none makes one range of them
  * @param ids of the new ranges: one more than cuts
- * @throws Error if the old ones do not touch or rest in different stores (rows do not move), or a cut is not inside
+ * @param to the store that the rows go to. Absent: they stay where they are
+ * @throws Error if the old ones do not touch or rest in different stores, or a cut is not inside
  */
-export function recut(old: readonly Range[], cuts: readonly string[], ids: readonly string[]): Range[] {
+export function recut(
+  old: readonly Range[],
+  cuts: readonly string[],
+  ids: readonly string[],
+  to?: Pick<StoreInfo, 'id' | 'incarnation'>,
+): Range[] {
   const sorted = old.toSorted((a, b) => compareBounds(a.start, b.start));
   const [first, last] = [sorted[0], sorted.at(-1)];
   if (first === undefined || last === undefined) throw new Error('no range is named');
@@ -80,7 +87,8 @@ export function recut(old: readonly Range[], cuts: readonly string[], ids: reado
     const left = sorted[index - 1];
     if (left === undefined) continue;
     if (left.end !== right.start) throw new Error(`ranges ${left.id} and ${right.id} do not touch`);
-    if (left.store !== right.store) throw new Error(`ranges ${left.id} and ${right.id} rest in different stores`);
+    if (left.store !== right.store)
+      throw new Error(`ranges ${left.id} and ${right.id} rest in different stores: move one of them first`);
   }
   const name = sorted.map(({ id }) => id).join(' and ');
   for (const [index, at] of cuts.entries()) {
@@ -89,6 +97,8 @@ export function recut(old: readonly Range[], cuts: readonly string[], ids: reado
     }
   }
   const epoch = Math.max(...sorted.map((range) => range.epoch)) + 1;
+  // Of the old and of the new store: what was sealed or counted in neither comes again.
+  const incarnation = Math.max(...sorted.map(incarnationOf), to?.incarnation ?? 0);
   return [first.start, ...cuts].map((start, index) => {
     const id = ids[index];
     if (id === undefined) throw new Error('a new range has no id');
@@ -102,7 +112,9 @@ export function recut(old: readonly Range[], cuts: readonly string[], ids: reado
       ownerInstance: beginsIn.ownerInstance,
       epoch,
       topic: topicOf(id),
-      store: first.store,
+      store: to?.id ?? first.store,
+      incarnation,
+      ...(to === undefined ? {} : { copiesFrom: first.store }),
       replaces: sorted.map((range) => range.id),
     };
   });

@@ -7,6 +7,7 @@ import type { Connection, ConnectionOptions, FieldPacket, ResultSetHeader } from
 import { connectMs, lockWaitSeconds, tableLockWaitSeconds } from './limits.ts';
 import { readRows } from './mysql-row.ts';
 import type { Row } from './store.ts';
+import { expectMark, markOf, readMarkSql, type StoreMark } from './store-mark.ts';
 
 export interface MysqlServer {
   readonly host: string;
@@ -22,6 +23,8 @@ export interface MysqlServer {
         readonly key?: string | Buffer | undefined;
       }
     | undefined;
+  /** What each new connection must find in the database. Absent: nothing is asked. */
+  readonly mark?: StoreMark | undefined;
 }
 
 export interface Changed {
@@ -41,6 +44,7 @@ export class MysqlConnection {
       await connection.#connected();
       const isolationSql = 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED';
       await connection.runAll([isolationSql, charactersSql, sessionSql(sessionTimeoutMs)], connectMs);
+      if (server.mark !== undefined) await connection.#expectMark(server, server.mark);
       return connection;
     } catch (error) {
       connection.destroy();
@@ -102,6 +106,15 @@ export class MysqlConnection {
   destroy(): void {
     this.#broken ??= new Error('the connection was dropped');
     this.#connection.destroy();
+  }
+
+  /** Before anything else: behind the same address there may be another database by now, or an old copy of it. */
+  async #expectMark({ host, port, database }: MysqlServer, mark: StoreMark): Promise<void> {
+    const found = await this.query(readMarkSql, connectMs).catch((error: unknown) => {
+      if (error instanceof Error && 'code' in error && error.code === 'ER_NO_SUCH_TABLE') return [];
+      throw error;
+    });
+    expectMark(markOf(found), mark, `mysql://${host}:${port}/${database}`);
   }
 
   #connected(): Promise<void> {

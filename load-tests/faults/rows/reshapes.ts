@@ -147,6 +147,39 @@ export const leaderKilledPrepared = killedAt(23.1, 'the leading coordinator', 'p
 export const leaderKilledOpen = killedAt(23.2, 'the leading coordinator', 'open', (cluster) => cluster.leader());
 export const ownerKilledOpen = killedAt(23.3, 'the owner of old and new ranges', 'open', async (_, owner) => owner);
 
+let toStore = '';
+let toStoreOwner = '';
+
+/** The one who copies dies in the middle; another one goes on where it was. */
+export const copierKilled: Row = {
+  no: 23.4,
+  name: 'ranges go to another store, and who copies the rows dies',
+  injection: 'two ranges to a second database, kill -9 of the owner of the second once it is open',
+  faultMs: 12_000,
+  inject: async (context) => {
+    const { cluster, note } = context;
+    await cluster.addStore('second');
+    const busy = (await cluster.ranges()).filter(({ state, rate }) => state === 'active' && rate > 0);
+    const [first, second] = busy;
+    if (first === undefined || second === undefined) throw new Error('fewer than two ranges have messages');
+    const moved = await ask(cluster, { ranges: [first.id], store: 'second' });
+    await ended(context, [moved], /active/);
+    toStore = await ask(cluster, { ranges: [second.id], store: 'second' });
+    toStoreOwner = second.owner;
+    await until(cluster, toStore, (reshape) => reshape.step === 'open' || isEnded(reshape));
+    await cluster.kill(toStoreOwner);
+    note(`${toStoreOwner} was killed when the move was ${(await find(cluster, toStore))?.step ?? 'gone'}`);
+  },
+  heal: async (context) => {
+    const { cluster, note } = context;
+    await cluster.start(toStoreOwner);
+    await ended(context, [toStore], /active/);
+    const there = (await cluster.ranges()).filter(({ store, state }) => store === 'second' && state === 'active');
+    if (there.length !== 2) note(`NO two ranges in the second store: ${there.length}`);
+  },
+  acceptance: bothOf(recoversWithin(8_000), noNoteSaysNo),
+};
+
 /** A producer that heard nothing of it comes back with what it had in hand. */
 export const producerFrozen: Row = {
   no: 30,

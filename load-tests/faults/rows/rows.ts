@@ -13,7 +13,14 @@ import { kafkaDiskFull, kafkaHangs, tooFewReplicas } from './kafka-refuses.ts';
 import { databaseRestored, kafkaRestored } from './restored-servers.ts';
 import { frozenInside } from './transactions.ts';
 import { framesRepeated, handsetRestored, preKeysDrained, reinstalledHeld, reinstalledResent } from './handsets.ts';
-import { leaderKilledOpen, leaderKilledPrepared, ownerKilledOpen, producerFrozen, reshaped } from './reshapes.ts';
+import {
+  copierKilled,
+  leaderKilledOpen,
+  leaderKilledPrepared,
+  ownerKilledOpen,
+  producerFrozen,
+  reshaped,
+} from './reshapes.ts';
 import { databaseBursts, databaseKilled, databaseSlow, etcdPaused, etcdPausedLong, kafkaKilled } from './servers.ts';
 import {
   billingKilled,
@@ -75,6 +82,7 @@ const rows: readonly Row[] = [
   leaderKilledPrepared,
   leaderKilledOpen,
   ownerKilledOpen,
+  copierKilled,
   producerFrozen,
   onePercentLost,
   fivePercentLost,

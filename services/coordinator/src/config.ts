@@ -2,13 +2,14 @@
 import { readEnv, wholeNumber, type Environment } from '@chappe/config/read-env';
 import { coordinationVariables } from '@chappe/drivers/coordination-driver';
 import { logVariables } from '@chappe/drivers/log-driver';
+import { rangeStoreVariables, storeVariables } from '@chappe/drivers/store-driver';
 import { processVariables } from '@chappe/service-process/process-variables';
 import { z } from 'zod';
 import { drainSeconds, quietSeconds } from './limits.ts';
 import type { PlacementOptions } from './placement.ts';
 
-/** All ranges are made in one transaction of etcd, which has 128 operations. */
-const initialBoundsMax = 126;
+/** All ranges are made in one transaction of etcd, which has 128 operations: two more are of the generation and the store. */
+const initialBoundsMax = 125;
 
 const isAscending = (text: string): boolean =>
   text.split(',').every((bound, index, all) => index === 0 || bound > (all[index - 1] ?? ''));
@@ -28,7 +29,7 @@ const schema = z.object({
     .refine(isAscending, 'ascending digits with commas between, e.g. 3,4,5: one is not beyond the one before')
     .refine((text) => text.split(',').length <= initialBoundsMax, `at most ${initialBoundsMax} bounds`)
     .default('3,4,5'),
-  /** The store that new ranges use. */
+  /** What the store of the first ranges, CHAPPE_STORE, is called. */
   CHAPPE_STORE_ID: z.string().default('main'),
   /** `true`: ranges that are hot are split and cold ones merged; `false`: only operators do that. */
   CHAPPE_RESHAPE_BY_LOAD: z.enum(['true', 'false']).default('true'),
@@ -58,6 +59,8 @@ const schema = z.object({
   CHAPPE_EVENT_BUCKETS: wholeNumber(4),
   ...logVariables,
   ...coordinationVariables,
+  ...storeVariables('data/sender.sqlite'),
+  ...rangeStoreVariables,
   ...processVariables(7492),
 });
 

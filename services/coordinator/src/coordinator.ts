@@ -11,12 +11,16 @@ import type { Coordination, KeyValue, Operation } from '@chappe/coordination/coo
 import { eventTopic } from '@chappe/event-consumer/bucket';
 import type { Log } from '@chappe/log/log';
 import { drainPrefix } from '@chappe/ranges/drain';
-import { formatRange, parseRange, rangePrefix, type Range } from '@chappe/ranges/range';
+import { formatRange, incarnationOf, parseRange, rangePrefix, type Range } from '@chappe/ranges/range';
 import { parseRefusedClaim, refusedClaimPrefix, type RefusedClaim } from '@chappe/ranges/refused-claim';
 import { leaderKey } from '@chappe/ranges/leader';
 import { pinPrefix } from '@chappe/ranges/pin';
 import { reshapePrefix } from '@chappe/ranges/reshape';
 import { parseShardInfo, shardPrefix, type ShardInfo } from '@chappe/ranges/shard-info';
+import { storeChangePrefix } from '@chappe/ranges/store-change';
+import { formatStore, parseStore, storePrefix, type StoreInfo } from '@chappe/ranges/store-info';
+import type { OpenStore } from '@chappe/ranges/stores';
+import { makeMark } from '@chappe/store/store-mark';
 import type { Telemetry } from '@chappe/telemetry/telemetry';
 import { clusterFigures } from './cluster-figures.ts';
 import { openCoordinatorEvents, type CoordinatorEvents } from './events.ts';
@@ -35,7 +39,9 @@ import {
   topicsAtATime,
 } from './limits.ts';
 import type { Assignment } from './plan.ts';
+import type { RepeatedLook } from './repeated-look.ts';
 import { Reshaper } from './reshaper.ts';
+import { keepStores } from './store-keeper.ts';
 
 export interface CoordinatorDependencies {
   readonly instance: string;
@@ -45,8 +51,9 @@ export interface CoordinatorDependencies {
   /** Where the ranges of a new cluster are cut: ascending digits. */
   readonly initialBounds: readonly string[];
   readonly eventBuckets: number;
-  /** The id of the store that new ranges use. */
-  readonly storeId: string;
+  /** The store of the first ranges: its id and its address. */
+  readonly firstStore: Pick<StoreInfo, 'id' | 'address'>;
+  readonly openStore: OpenStore;
   /** What decisions by load go by. Absent: as usual. */
   readonly decisions?: Partial<DecisionSettings>;
   /** What else a leader does: begun when this process leads, ended when it leads no more. */
@@ -74,6 +81,7 @@ class CoordinatorLoop implements Coordinator {
   readonly #stopping = new AbortController();
   #reshaper: Reshaper | undefined;
   #decider: Decider | undefined;
+  #storeKeeper: RepeatedLook | undefined;
   #wake = Promise.withResolvers<void>();
   #watches: Disposable[] = [];
   #running: Promise<void> | undefined;
@@ -90,11 +98,22 @@ class CoordinatorLoop implements Coordinator {
 
   start(): void {
     const { coordination } = this.#dependencies;
-    const watched = [leaderKey, shardPrefix, rangePrefix, refusedClaimPrefix, drainPrefix, pinPrefix, reshapePrefix];
+    const watched = [
+      leaderKey,
+      shardPrefix,
+      rangePrefix,
+      refusedClaimPrefix,
+      drainPrefix,
+      pinPrefix,
+      reshapePrefix,
+      storePrefix,
+      storeChangePrefix,
+    ];
     this.#watches = watched.map((prefix) =>
       coordination.watch(prefix, () => {
         this.#wake.resolve();
         this.#reshaper?.wake();
+        this.#storeKeeper?.wake();
       }),
     );
     this.#running = this.#run();
@@ -120,7 +139,7 @@ class CoordinatorLoop implements Coordinator {
       const woken = this.#wake.promise;
       try {
         if (leadership?.lost.aborted === true) {
-          await this.#endReshaper();
+          await this.#endLoops();
           leadership = undefined;
           await besides?.[Symbol.asyncDispose]();
           besides = undefined;
@@ -146,12 +165,14 @@ class CoordinatorLoop implements Coordinator {
       }
       this.#wake = Promise.withResolvers<void>();
     }
-    await this.#endReshaper();
+    await this.#endLoops();
     await besides?.[Symbol.asyncDispose]();
     await leadership?.[Symbol.asyncDispose]();
   }
 
-  async #endReshaper(): Promise<void> {
+  async #endLoops(): Promise<void> {
+    await this.#storeKeeper?.[Symbol.asyncDispose]();
+    this.#storeKeeper = undefined;
     await this.#reshaper?.[Symbol.asyncDispose]();
     this.#reshaper = undefined;
   }
@@ -169,8 +190,8 @@ class CoordinatorLoop implements Coordinator {
       this.#events.stoodDown();
       throw error;
     }
-    const { coordination, log } = this.#dependencies;
-    const by = { coordination, log, events: this.#events, journal: this.#journal, now: this.#now };
+    const { coordination, log, openStore } = this.#dependencies;
+    const by = { coordination, log, openStore, events: this.#events, journal: this.#journal, now: this.#now };
     this.#reshaper = new Reshaper(by, leadership);
     const { instance, initialBounds, decisions } = this.#dependencies;
     const settings = { ...usualDecisions, ...decisions };
@@ -179,6 +200,7 @@ class CoordinatorLoop implements Coordinator {
       { ...by, instance, settings, rangesLeast: initialBounds.length + 1, monotonicMs },
       leadership,
     );
+    this.#storeKeeper = keepStores(by, leadership);
     return leadership;
   }
 
@@ -186,16 +208,19 @@ class CoordinatorLoop implements Coordinator {
 
   /** Topics first, then the table in one transaction: whoever sees a range finds its topic. */
   async #makeNewCluster(leadership: Leadership): Promise<void> {
-    const { coordination, log, initialBounds, eventBuckets, storeId } = this.#dependencies;
+    const { coordination, log, initialBounds, eventBuckets, firstStore, openStore } = this.#dependencies;
     // Written when all of them were there. To ask for them again would need every broker, and a leader must not.
     if ((await coordination.get('generation')) !== undefined) return;
-    const ranges = initialRanges(initialBounds, storeId);
+    const ranges = initialRanges(initialBounds, firstStore.id);
+    await using store = await openStore(firstStore);
+    const info: StoreInfo = { ...firstStore, ...(await makeMark(store)) };
     const eventTopics = Array.from({ length: eventBuckets }, (_, bucket) => eventTopic(bucket));
     await createTopics(log, [...eventTopics, ...ranges.map(({ topic }) => topic)]);
     const { succeeded } = await coordination.transact(
       [leadership.compare, { key: 'generation', absent: true }],
       [
         { kind: 'put', key: 'generation', value: '1' },
+        { kind: 'put', key: storePrefix + info.id, value: formatStore(info) },
         ...ranges.map((range): Operation => ({ kind: 'put', key: rangePrefix + range.id, value: formatRange(range) })),
       ],
     );
@@ -214,6 +239,11 @@ class CoordinatorLoop implements Coordinator {
       return range;
     });
     const refusals = await this.#refusedClaims(leadership, ranges);
+    const stores = new Map(
+      (await coordination.list(storePrefix)).entries
+        .map(({ value }) => parseStore(value))
+        .map((info) => [info.id, info]),
+    );
     const drained = new Set(
       (await coordination.list(drainPrefix)).entries.map(({ key }) => key.slice(drainPrefix.length)),
     );
@@ -225,7 +255,10 @@ class CoordinatorLoop implements Coordinator {
       .map((shard) => (drained.has(shard.id) ? { ...shard, isLeaving: true } : shard));
     this.#events.looked(clusterFigures(ranges, shards));
     const missing = this.#missingShards(shards, new Set(ranges.flatMap(({ owner }) => owner ?? [])));
-    const look = { ranges: ranges.map((range) => afterRefusal(range, refusals.get(range.id))), shards, missing, pins };
+    const known = ranges.map((range) =>
+      afterRestore(afterRefusal(range, refusals.get(range.id)), stores.get(range.store)),
+    );
+    const look = { ranges: known, shards, missing, pins };
     const placement = decider.place(look);
     const { assignments } = placement;
     const forBalance = new Set(placement.moves.map(({ range }) => range.id));
@@ -336,4 +369,10 @@ async function createTopics(log: Log, topics: readonly string[]): Promise<void> 
 function afterRefusal(range: Range, refused: RefusedClaim | undefined): Range {
   if (refused === undefined) return range;
   return { ...range, ownerInstance: undefined, epoch: Math.max(range.epoch, refused.rowEpoch) };
+}
+
+/** A range whose store came back without its last commits begins anew in its new incarnation, as if its owner had. */
+function afterRestore(range: Range, store: StoreInfo | undefined): Range {
+  if (store === undefined || incarnationOf(range) >= store.incarnation) return range;
+  return { ...range, ownerInstance: undefined, incarnation: store.incarnation };
 }

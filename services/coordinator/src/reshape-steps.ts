@@ -12,10 +12,12 @@
  */
 import { compareBounds } from '@chappe/numbers/phone-number';
 import type { Range } from '@chappe/ranges/range';
+import type { Leftover } from '@chappe/ranges/leftover';
 import type { Reshape } from '@chappe/ranges/reshape';
 import { recut } from '@chappe/ranges/routing-table';
 import { whyNotReshaped } from '@chappe/ranges/why-not-reshaped';
 import type { ShardInfo } from '@chappe/ranges/shard-info';
+import type { StoreInfo } from '@chappe/ranges/store-info';
 import { endedReshapeMs, restoreMarginMs } from './limits.ts';
 import { middleOf } from './middle.ts';
 
@@ -24,6 +26,8 @@ export interface ClusterView {
   readonly shards: ReadonlyMap<string, ShardInfo>;
   /** All that are not forgotten, this one too. */
   readonly reshapes: readonly Reshape[];
+  readonly stores: ReadonlyMap<string, StoreInfo>;
+  readonly leftovers: readonly Leftover[];
   /** Milliseconds since 1970. */
   readonly nowMs: number;
 }
@@ -85,10 +89,11 @@ export function opened(
   reshape: Reshape,
   old: readonly Range[],
   ends: Readonly<Record<string, number>>,
+  stores: ReadonlyMap<string, StoreInfo>,
 ): { readonly old: readonly Range[]; readonly made: readonly Range[] } {
   return {
     old: old.map((range) => ({ ...range, state: 'draining', sealedAt: ends[range.id] ?? 0 })),
-    made: recut(old, reshape.cuts ?? [], reshape.made),
+    made: recut(old, reshape.cuts ?? [], reshape.made, stores.get(reshape.store ?? '')),
   };
 }
 
@@ -114,7 +119,7 @@ function activate(reshape: Reshape, old: readonly Range[], { ranges, shards }: C
 }
 
 function activated(range: Range): Range {
-  const { replaces: _replaces, ...rest } = range;
+  const { replaces: _replaces, copiesFrom: _copiesFrom, ...rest } = range;
   return { ...rest, state: 'active' };
 }
 

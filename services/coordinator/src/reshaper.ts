@@ -10,8 +10,12 @@ import type { Compare, Coordination, KeyValue, Operation } from '@chappe/coordin
 import type { Log } from '@chappe/log/log';
 import { LogError } from '@chappe/log/log-error';
 import { formatRange, parseRange, rangePrefix, topicOf, type Range } from '@chappe/ranges/range';
+import { formatLeftover, leftoverPrefix, parseLeftover } from '@chappe/ranges/leftover';
 import { formatReshape, isEnded, parseReshape, reshapePrefix, type Reshape } from '@chappe/ranges/reshape';
 import { parseShardInfo, shardPrefix } from '@chappe/ranges/shard-info';
+import { parseStore, storePrefix } from '@chappe/ranges/store-info';
+import type { OpenStore } from '@chappe/ranges/stores';
+import { StoreError } from '@chappe/store/store';
 import type { CoordinatorEvents } from './events.ts';
 import type { Journal } from './journal.ts';
 import { moveLateRecords } from './late-records.ts';
@@ -23,6 +27,7 @@ import { nextAction, opened, type ClusterView, type ReshapeAction } from './resh
 export interface ReshaperDependencies {
   readonly coordination: Coordination;
   readonly log: Log;
+  readonly openStore: OpenStore;
   readonly events: CoordinatorEvents;
   readonly journal: Journal;
   /** Milliseconds since 1970. */
@@ -43,6 +48,8 @@ export class Reshaper implements AsyncDisposable {
   readonly #stopping = new AbortController();
   /** By reshape: what is being done. */
   readonly #running = new Map<string, Promise<void>>();
+  /** Reshapes whose store could not be reached: when they are tried again. Others go on meanwhile. */
+  readonly #notBeforeMs = new Map<string, number>();
   #lateLookAtMs = 0;
   readonly #looks: RepeatedLook;
 
@@ -78,6 +85,7 @@ export class Reshaper implements AsyncDisposable {
     let isHolding = found.reshapes.some(({ id, step }) => step === 'prepared' && this.#running.has(id));
     for (const reshape of found.reshapes) {
       if (this.#running.has(reshape.id)) continue;
+      if (performance.now() < (this.#notBeforeMs.get(reshape.id) ?? 0) && reshape.isCancelled !== true) continue;
       const action = nextAction(reshape, found);
       if (action.kind === 'wait') continue;
       // One that has begun goes on whatever else there is: it may hold appends.
@@ -101,16 +109,21 @@ export class Reshaper implements AsyncDisposable {
     const { coordination, now } = this.#dependencies;
     const records = (await coordination.list(reshapePrefix)).entries;
     if (records.length === 0) return undefined;
-    const [{ entries: ranges }, { entries: shardEntries }] = await Promise.all([
+    const [{ entries: ranges }, { entries: shardEntries }, storeList, leftoverList] = await Promise.all([
       coordination.list(rangePrefix),
       coordination.list(shardPrefix),
+      coordination.list(storePrefix),
+      coordination.list(leftoverPrefix),
     ]);
     const shards = shardEntries.map(({ value }) => parseShardInfo(value));
     const parsed = ranges.map(({ value }) => parseRange(value));
+    const stores = storeList.entries.map(({ value }) => parseStore(value));
     return {
       reshapes: records.map(({ value }) => parseReshape(value)).toSorted((a, b) => a.sinceMs - b.sinceMs),
       ranges: new Map(parsed.map((range) => [range.id, range])),
       shards: new Map(shards.map((shard) => [shard.id, shard])),
+      stores: new Map(stores.map((store) => [store.id, store])),
+      leftovers: leftoverList.entries.map(({ value }) => parseLeftover(value)),
       nowMs: now(),
       entries: new Map([...records, ...ranges].map((entry) => [entry.key, entry])),
     };
@@ -130,7 +143,7 @@ export class Reshaper implements AsyncDisposable {
           await this.#prepare(reshape, action.old, action.cuts, found);
           return;
         case 'seal':
-          await this.#sealAndOpen(reshape, action.old, found);
+          if (await this.#isStoreThere(reshape, found)) await this.#sealAndOpen(reshape, action.old, found);
           return;
         case 'undo':
           await this.#step(reshape, { step: 'undoing', problem: action.problem }, found);
@@ -221,8 +234,10 @@ export class Reshaper implements AsyncDisposable {
       reshape,
       reshape.old.flatMap((id) => found.ranges.get(id) ?? []),
       ends,
+      found.stores,
     );
     const cut = reshape.cuts?.length === 0 ? 'merged' : `cut at ${reshape.cuts?.join(', ')}`;
+    const what = reshape.store === undefined ? cut : `moved to store ${reshape.store}`;
     return this.#step(
       reshape,
       { step: 'open', ends },
@@ -231,7 +246,7 @@ export class Reshaper implements AsyncDisposable {
         ...[...old, ...made].map(putRange),
         { kind: 'put', key: 'generation', value: String(Number(generation.value) + 1) },
         this.#dependencies.journal.line(
-          `${reshape.old.join(' and ')} ${cut} into ${reshape.made.join(' and ')}: ${reshape.reason}`,
+          `${reshape.old.join(' and ')} ${what} into ${reshape.made.join(' and ')}: ${reshape.reason}`,
         ),
       ],
       [
@@ -259,8 +274,27 @@ export class Reshaper implements AsyncDisposable {
     const deletes = reshape.old.map((id): Operation => ({ kind: 'delete', key: rangePrefix + id }));
     await this.#write(
       [this.#compareRecord(reshape, found)],
-      [...deletes, { kind: 'delete', key: reshapePrefix + reshape.id }],
+      [...deletes, ...leftBehind(reshape, found), { kind: 'delete', key: reshapePrefix + reshape.id }],
     );
+  }
+
+  /** Before anything is sealed: messages would wait for a store that nobody reaches. Until then it can be taken back. */
+  async #isStoreThere(reshape: Reshape, found: Found): Promise<boolean> {
+    const store = found.stores.get(reshape.store ?? '');
+    if (store === undefined) return true;
+    try {
+      await using reached = await this.#dependencies.openStore(store, store);
+      await reached.query('SELECT 1');
+      if (reshape.problem === undefined) return true;
+      const { problem: _solved, ...going } = reshape;
+      await this.#step(going, {}, found);
+      return false;
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      if (reshape.problem !== error.message) await this.#step(reshape, { problem: error.message }, found);
+      this.#notBeforeMs.set(reshape.id, performance.now() + retryMs.longest);
+      return false;
+    }
   }
 
   /** What lies beyond a seal goes to the new ranges, with an alarm: nobody should have been able to append it. */
@@ -320,4 +354,15 @@ function compareRange({ id }: Range, { entries }: Found): Compare {
 
 function highestNo(ids: Iterable<string>): number {
   return Math.max(0, ...[...ids].map((id) => Number(/^r(\d+)$/.exec(id)?.[1] ?? 0)));
+}
+
+/** The rows of ranges that went to another store. */
+function leftBehind(reshape: Reshape, { ranges }: Found): Operation[] {
+  if (reshape.store === undefined) return [];
+  return reshape.old.flatMap((id): Operation[] => {
+    const range = ranges.get(id);
+    if (range === undefined) return [];
+    const { start, end, store } = range;
+    return [{ kind: 'put', key: leftoverPrefix + id, value: formatLeftover({ range: id, start, end, store }) }];
+  });
 }

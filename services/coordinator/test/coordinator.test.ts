@@ -12,6 +12,9 @@ import { leaderKey } from '@chappe/ranges/leader';
 import { parseRange, rangePrefix, type Range } from '@chappe/ranges/range';
 import { formatRefusedClaim, refusedClaimPrefix } from '@chappe/ranges/refused-claim';
 import { formatShardInfo, shardPrefix } from '@chappe/ranges/shard-info';
+import { borrowed } from '@chappe/store/borrowed-store';
+import { openSqliteStore } from '@chappe/store/sqlite-store';
+import type { Store } from '@chappe/store/store';
 import { openTelemetry } from '@chappe/telemetry/telemetry';
 import { startCoordinator, type Coordinator } from '../src/coordinator.ts';
 import { tryToLead } from '../src/leadership.ts';
@@ -22,13 +25,16 @@ const telemetry = () => openTelemetry({ service: 'coordinator', level: 'silent' 
 describe('the coordinator', () => {
   let folder: string;
   let log: Log;
+  let store: Store;
   let coordination: EmbeddedCoordination;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'chappe-coordinator-'));
     log = await openSqliteLog({ path: join(folder, 'log.sqlite') });
+    store = await openSqliteStore({ path: join(folder, 'store.sqlite') });
   });
   after(async () => {
     await log[Symbol.asyncDispose]();
+    await store[Symbol.asyncDispose]();
     await rm(folder, { recursive: true });
   });
   beforeEach(async () => {
@@ -45,7 +51,8 @@ describe('the coordinator', () => {
       telemetry: telemetry(),
       initialBounds: ['3', '5'],
       eventBuckets: 1,
-      storeId: 'main',
+      firstStore: { id: 'main', address: 'sqlite:store' },
+      openStore: async () => borrowed(store),
       ...(ms === undefined ? {} : { monotonicMs: ms }),
     });
   };

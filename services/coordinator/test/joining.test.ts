@@ -79,8 +79,11 @@ describe('a shard that joins', () => {
       ] as const)
         resources.use(await startShard(coordination, id, zone));
       const telemetry = openTelemetry({ service: 'coordinator', level: 'silent' });
-      const common = { instance: 'c', coordination, log, telemetry, eventBuckets: 1, storeId: 'main' };
-      resources.use(startCoordinator({ ...common, initialBounds: [] }));
+      const common = { instance: 'c', coordination, log, telemetry, eventBuckets: 1 };
+      // The table is there: no store is opened.
+      const firstStore = { id: 'main', address: 'sqlite:none' };
+      const openStore = (): Promise<never> => Promise.reject(new Error('no store is to be opened'));
+      resources.use(startCoordinator({ ...common, firstStore, openStore, initialBounds: [] }));
       while ((await rangesOf(coordination)).some(({ owner }) => owner === undefined)) await sleep(20);
       await sleep(2 * takeMs);
 

@@ -14,6 +14,7 @@ import type { Callers } from './callers.ts';
 import { rangeProblem, shardProblem } from './cluster-problems.ts';
 import { answeringOutages } from './coordination-outage.ts';
 import { planning } from './planning.ts';
+import { clusterStores } from './cluster-stores.ts';
 import { reshaping } from './reshaping.ts';
 
 export interface ClusterServiceDependencies {
@@ -37,6 +38,7 @@ export function clusterService({
   return implement(ClusterService, {
     ...reshaping({ callers, table, coordination, now }),
     ...planning({ callers, coordination }),
+    ...clusterStores({ callers, table, coordination, now }),
 
     listRanges: async (_request, { bearer }) => {
       await callers.operator(bearer);
@@ -54,6 +56,7 @@ export function clusterService({
         rate: loadOf(range)?.rate ?? 0,
         zone: ownerOf(range)?.zone ?? '',
         problem: rangeProblem(range, table.shards()) ?? '',
+        store: range.store,
       }));
       return { ranges: await Promise.all(ranges), generation: BigInt(known.generation) };
     },

@@ -6,6 +6,7 @@ import type { Coordination } from '@chappe/coordination/coordination';
 import { ChappeError } from '@chappe/errors/chappe-error';
 import type { ClusterService, ReshapeSchema } from '@chappe/proto/v1/cluster_service';
 import { journalPrefix, parseJournalLine } from '@chappe/ranges/journal';
+import { leftoverPrefix, parseLeftover, type Leftover } from '@chappe/ranges/leftover';
 import { pinPrefix } from '@chappe/ranges/pin';
 import { canBeUndone, formatReshape, isEnded, parseReshape, reshapePrefix, type Reshape } from '@chappe/ranges/reshape';
 import type { RoutingTable } from '@chappe/ranges/routing-table';
@@ -15,6 +16,7 @@ import { whyNotReshaped } from '@chappe/ranges/why-not-reshaped';
 import type { Handlers as HandlersOf } from '@chappe/rpc/server';
 import type { Callers } from './callers.ts';
 import { answeringOutages } from './coordination-outage.ts';
+import { listStores } from './cluster-stores.ts';
 import { cancelAttemptsMax, reasonCharactersMax, reshapesWaitingMax } from './limits.ts';
 import { whyNotMoved } from './why-not-moved.ts';
 
@@ -33,15 +35,20 @@ type Handlers = Pick<
 
 export function reshaping({ callers, table, coordination, now }: ReshapingDependencies): Handlers {
   return {
-    reshapeRanges: async ({ ranges: old, cuts, atMiddle, reason }, { bearer }) => {
+    reshapeRanges: async ({ ranges: old, cuts, atMiddle, reason, store }, { bearer }) => {
       await callers.operator(bearer);
       if (atMiddle && cuts.length > 0) throw invalid('cuts: none with at_middle');
       if (reason.length > reasonCharactersMax) throw invalid(`reason: at most ${reasonCharactersMax} characters`);
       const reshapes = await listReshapes(coordination);
       const { ranges } = knownTable(table);
       const why = whyNotReshaped(
-        { old, ...(atMiddle ? {} : { cuts }) },
-        { ranges: new Map(ranges.map((range) => [range.id, range])), reshapes },
+        { old, ...(atMiddle ? {} : { cuts }), ...(store === '' ? {} : { store }) },
+        {
+          ranges: new Map(ranges.map((range) => [range.id, range])),
+          reshapes,
+          stores: await listStores(coordination),
+          leftovers: await listLeftovers(coordination),
+        },
       );
       if (why !== undefined) throw why.passes ? new ChappeError('clusterBusy', why.problem) : invalid(why.problem);
       if (reshapes.filter((reshape) => !isEnded(reshape)).length >= reshapesWaitingMax)
@@ -53,6 +60,7 @@ export function reshaping({ callers, table, coordination, now }: ReshapingDepend
         ...(atMiddle ? {} : { cuts }),
         made: [],
         ends: {},
+        ...(store === '' ? {} : { store }),
         reason: reason === '' ? 'the operator wants it' : reason,
         sinceMs: now(),
       };
@@ -122,6 +130,11 @@ export function reshaping({ callers, table, coordination, now }: ReshapingDepend
   };
 }
 
+async function listLeftovers(coordination: Coordination): Promise<Leftover[]> {
+  const { entries } = await answeringOutages(() => coordination.list(leftoverPrefix));
+  return entries.map(({ value }) => parseLeftover(value));
+}
+
 async function listReshapes(coordination: Coordination): Promise<Reshape[]> {
   const { entries } = await answeringOutages(() => coordination.list(reshapePrefix));
   return entries.map(({ value }) => parseReshape(value));
@@ -138,7 +151,7 @@ function invalid(detail: string): ChappeError {
 }
 
 function toWire(reshape: Reshape): MessageInitShape<typeof ReshapeSchema> {
-  const { id, step, old, made, cuts = [], reason, problem = '', sinceMs } = reshape;
+  const { id, step, old, made, cuts = [], reason, problem = '', sinceMs, store = '' } = reshape;
   return {
     id,
     step,
@@ -148,5 +161,6 @@ function toWire(reshape: Reshape): MessageInitShape<typeof ReshapeSchema> {
     reason,
     problem,
     since: timestampFromMs(sinceMs),
+    store,
   };
 }

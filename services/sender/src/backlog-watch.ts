@@ -4,13 +4,13 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '@chappe/log/log';
-import type { Store } from '@chappe/store/store';
+import type { Stores } from '@chappe/ranges/stores';
 import { backlogLookMs, backlogLooksAtOnce } from './limits.ts';
 import type { RangeWorker } from './range-worker.ts';
 
 export interface BacklogWatchOptions {
   readonly log: Pick<Log, 'end'>;
-  readonly store: Pick<Store, 'query'>;
+  readonly stores: Stores;
   /** Those that run now, by range. */
   readonly workers: () => ReadonlyMap<string, Pick<RangeWorker, 'range' | 'nextOffset' | 'doneBeyond'>>;
 }
@@ -84,8 +84,9 @@ export class BacklogWatch implements AsyncDisposable {
     return seen;
   }
 
-  async #lookAt({ topic, start, end }: RangeWorker['range']): Promise<Seen> {
-    const { log, store } = this.#options;
+  async #lookAt({ topic, start, end, store: storeId }: RangeWorker['range']): Promise<Seen> {
+    const { log, stores } = this.#options;
+    const store = stores.of(storeId);
     const logEnd = await log.end(topic);
     const [row] = await store.query('SELECT COUNT(*) AS held FROM held_records WHERE contact >= ? AND contact < ?', [
       start,

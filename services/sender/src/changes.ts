@@ -10,6 +10,7 @@ import type { Effect, Failure, NewMessage } from './effects.ts';
 import { EventWriter } from './event-writer.ts';
 import {
   emptyMailbox,
+  firstCountOf,
   lastEnvelopeNo,
   sessionKey,
   type ContactState,
@@ -223,7 +224,7 @@ export class Changes {
   }
 
   mailboxOf(state: ContactState, device: number): Mailbox {
-    return state.mailboxes.get(device) ?? { ...emptyMailbox, incarnation: this.#incarnation };
+    return state.mailboxes.get(device) ?? { ...emptyMailbox, incarnation: firstCountOf(this.#incarnation) };
   }
 
   addEnvelope(

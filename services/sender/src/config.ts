@@ -2,7 +2,7 @@
 import { readEnv, wholeNumber, type Environment } from '@chappe/config/read-env';
 import { coordinationVariables } from '@chappe/drivers/coordination-driver';
 import { logVariables } from '@chappe/drivers/log-driver';
-import { storeVariables } from '@chappe/drivers/store-driver';
+import { rangeStoreVariables, storeVariables } from '@chappe/drivers/store-driver';
 import { peerVariables } from '@chappe/drivers/tls-files';
 import { processVariables } from '@chappe/service-process/process-variables';
 import { z } from 'zod';
@@ -33,6 +33,7 @@ const schema = z.object({
   ...logVariables,
   ...coordinationVariables,
   ...storeVariables('data/sender.sqlite'),
+  ...rangeStoreVariables,
   ...peerVariables,
   ...processVariables(7493),
 });

@@ -4,6 +4,7 @@ import type { PhoneNumber } from '@chappe/numbers/phone-number';
 import type { Row, SqlValue, Store } from '@chappe/store/store';
 import {
   emptyMailbox,
+  firstCountOf,
   noContact,
   sessionKey,
   type Contact,
@@ -17,12 +18,25 @@ import {
 /** Contacts in one query: longer lists are split, so that few different statements exist. */
 const listMax = 128;
 
-/** What is known of each; unknown contacts come back empty. A round trip for each `listMax` of them. */
-export async function loadContacts(store: Store, numbers: readonly PhoneNumber[]): Promise<ContactState[]> {
+/**
+ * What is known of each; unknown contacts come back empty. A round trip for each `listMax` of them.
+ *
+ * A mailbox of an earlier incarnation counts anew, with the envelopes that it has: what was pushed under the lost
+ * commits may have had their numbers.
+ */
+export async function loadContacts(
+  store: Store,
+  numbers: readonly PhoneNumber[],
+  incarnation: number,
+): Promise<ContactState[]> {
   const states: ContactState[] = [];
   for (let from = 0; from < numbers.length; from += listMax) {
     states.push(...(await loadSome(store, numbers.slice(from, from + listMax))));
   }
+  const least = firstCountOf(incarnation);
+  for (const { mailboxes } of states)
+    for (const [device, mailbox] of mailboxes)
+      if (mailbox.incarnation < least) mailboxes.set(device, { ...mailbox, incarnation: least });
   return states;
 }
 

@@ -56,11 +56,11 @@ export async function encryptBatch(
 ): Promise<void> {
   const tallies = new Map<Message, Tally>();
   const groups = groupBySession(changes, tallies, nowMs);
-  await claimBundles(dependencies, groups);
+  await claimBundles(dependencies, groups, incarnation);
   const unusable = await encryptGroups(dependencies, groups, changes, tallies, incarnation, nowMs);
   if (unusable.length > 0) {
     const renewed = unusable.map((group) => ({ ...group, renew: true }));
-    await claimBundles(dependencies, renewed);
+    await claimBundles(dependencies, renewed, incarnation);
     const still = await encryptGroups(dependencies, renewed, changes, tallies, incarnation, nowMs);
     for (const group of still) holdGroup(group, 'prekeys', tallies);
   }
@@ -118,14 +118,18 @@ function isUnusable(session: Session, nowMs: number): boolean {
   return !session.acknowledged && nowMs - session.startedMs > unacknowledgedSessionMs;
 }
 
-/** The claim names the session to be started, so that a repeated batch gets the same bundle. */
-async function claimBundles(dependencies: EncryptDependencies, groups: readonly Group[]): Promise<void> {
+/** The claim names the session to be started, so that a repeated batch gets the same bundle; a lost session's is not asked for again. */
+async function claimBundles(
+  dependencies: EncryptDependencies,
+  groups: readonly Group[],
+  incarnation: number,
+): Promise<void> {
   const wanting = groups.filter(({ renew }) => renew);
   for (let from = 0; from < wanting.length; from += claimsMax) {
     const part = wanting.slice(from, from + claimsMax);
     const { results } = await dependencies.preKeys.claim({
       claims: part.map(({ state, number, device, session }) => ({
-        claimId: `${number}/${state.number}/${device.device}/${(session?.sessionNo ?? 0) + 1}`,
+        claimId: `${number}/${state.number}/${device.device}/${incarnation}/${(session?.sessionNo ?? 0) + 1}`,
         contact: state.number,
         device: device.device,
       })),

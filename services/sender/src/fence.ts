@@ -6,7 +6,8 @@
  * instance holds the range under its epoch and nobody has committed in between; else the
  * transaction is rolled back and the outcome says why.
  */
-import type { Range } from '@chappe/ranges/range';
+import { incarnationOf, type Range } from '@chappe/ranges/range';
+import { firstIncarnation } from '@chappe/store/store-mark';
 import { Rollback, StoreError, type Row, type Store, type Transaction } from '@chappe/store/store';
 import { noneBeyond } from './done-beyond.ts';
 import { rangeProgressTable } from './tables.ts';
@@ -54,52 +55,76 @@ export type Claim =
   | { readonly kind: 'refused'; readonly epoch: number }
   | { readonly kind: 'drained' }
   /** What it replaces is not drained yet: the first of those ranges. */
-  | { readonly kind: 'waits'; readonly rangeId: string };
-
-/** A new database begins at 1; raised when it comes back without its last commits. */
-const firstIncarnation = 1;
+  | { readonly kind: 'waits'; readonly rangeId: string }
+  /** Its rows come from another store first (copy-range.ts): taken for that under this epoch. */
+  | { readonly kind: 'copies'; readonly progress: Progress }
+  /** The store came back from before the range was made: it has nothing of it. */
+  | { readonly kind: 'lost' };
 
 /**
- * Takes a range under an epoch, before any of its state is read. An owner that stands still inside a
+ * Takes a range under an epoch and the incarnation that the table names, before any of its state is read. An owner that stands still inside a
  * transaction holds the row: when the store has waited for it as long as it does, its connection is
  * ended, which rolls back what it had not committed.
  *
+ * @param source the store that the rows of the ranges it replaces are in, if that is another one
  * @throws StoreError
  */
-export async function claimRange(store: Store, range: Range, epoch: number, instance: string): Promise<Claim> {
+export async function claimRange(
+  store: Store,
+  range: Range,
+  epoch: number,
+  instance: string,
+  source?: Store,
+): Promise<Claim> {
   try {
-    return await claimOnce(store, range, epoch, instance);
+    return await claimOnce(store, range, epoch, instance, source);
   } catch (error) {
     if (!(error instanceof StoreError) || error.kind !== 'refused') throw error;
     await store.endHolder('SELECT holder FROM range_progress WHERE range_id = ?', [range.id]);
-    return claimOnce(store, range, epoch, instance);
+    return claimOnce(store, range, epoch, instance, source);
   }
 }
 
-function claimOnce(store: Store, range: Range, epoch: number, instance: string): Promise<Claim> {
-  return store.transaction(async (tx) => {
-    const known = await claimRow(tx, range.id, epoch, instance);
+async function claimOnce(
+  store: Store,
+  range: Range,
+  epoch: number,
+  instance: string,
+  source: Store | undefined,
+): Promise<Claim> {
+  const own = incarnationOf(range);
+  const replaced = range.replaces ?? [];
+  let read: Inherited | undefined;
+  if (source !== undefined) {
+    // Once it has a row, nothing is asked of the other store. A drained row stays as it is, so it may be read before.
+    const known = await store.transaction((tx) => claimRow(tx, range.id, { epoch, instance, incarnation: own }));
     if (known !== undefined) return known;
-    const inherited = await inherit(tx, range.replaces ?? []);
+    read = await source.transaction((tx) => inherit(tx, replaced, own));
+  }
+  return store.transaction(async (tx) => {
+    const known = await claimRow(tx, range.id, { epoch, instance, incarnation: own });
+    if (known !== undefined) return known;
+    if (replaced.length === 0 && own > firstIncarnation) return { kind: 'lost' };
+    const inherited = read ?? (await inherit(tx, replaced, own));
     if ('waitsFor' in inherited) return { kind: 'waits', rangeId: inherited.waitsFor };
     const { incarnation, lastTimeMs } = inherited;
+    const state = source === undefined ? 'active' : 'copying';
     const times = [lastTimeMs, lastTimeMs];
     const fresh = [range.id, range.start, range.end, 0, '', incarnation, 0, noneBeyond, 0, 0, 0, -1, ''];
     // Somebody else may insert it first.
-    await tx.insert(rangeProgressTable, [[...fresh, ...times, 'active']], 'ignore');
-    return (await claimRow(tx, range.id, epoch, instance)) ?? missingRow(range.id);
+    await tx.insert(rangeProgressTable, [[...fresh, ...times, state]], 'ignore');
+    return (await claimRow(tx, range.id, { epoch, instance, incarnation })) ?? missingRow(range.id);
   });
 }
+
+type Inherited = { readonly incarnation: number; readonly lastTimeMs: number } | { readonly waitsFor: string };
 
 /**
  * What a range that was never claimed has from those that it replaces, once all of them are drained: time does not
  * go back for a contact. Their rows are locked, so that none of them can be worked on behind it.
  */
-async function inherit(
-  tx: Transaction,
-  replaced: readonly string[],
-): Promise<{ incarnation: number; lastTimeMs: number } | { waitsFor: string }> {
-  let [incarnation, lastTimeMs] = [firstIncarnation, 0];
+async function inherit(tx: Transaction, replaced: readonly string[], least: number): Promise<Inherited> {
+  let [incarnation, lastTimeMs] = [least, 0];
   for (const id of replaced.toSorted()) {
     const row = await findRow(tx, id);
     if (row?.['state'] !== 'drained') return { waitsFor: id };
@@ -110,18 +135,25 @@ async function inherit(
   return { incarnation, lastTimeMs };
 }
 
-/** Undefined: the range has no row yet. */
-async function claimRow(tx: Transaction, rangeId: string, epoch: number, instance: string): Promise<Claim | undefined> {
+/** Undefined: the range has no row yet. A row keeps the incarnation that it has, if that is higher. */
+async function claimRow(
+  tx: Transaction,
+  rangeId: string,
+  { epoch, instance, incarnation }: Pick<Progress, 'epoch' | 'instance' | 'incarnation'>,
+): Promise<Claim | undefined> {
   const matched = await tx.run(
-    `UPDATE range_progress SET epoch = ?, instance = ?, holder = ?
-     WHERE range_id = ? AND state = 'active' AND (epoch < ? OR (epoch = ? AND instance = ?))`,
-    [epoch, instance, tx.connectionId, rangeId, epoch, epoch, instance],
+    `UPDATE range_progress SET epoch = ?, instance = ?, holder = ?,
+       incarnation = CASE WHEN incarnation < ? THEN ? ELSE incarnation END
+     WHERE range_id = ? AND state IN ('active', 'copying') AND (epoch < ? OR (epoch = ? AND instance = ?))`,
+    [epoch, instance, tx.connectionId, incarnation, incarnation, rangeId, epoch, epoch, instance],
   );
   const row = await findRow(tx, rangeId);
   if (row === undefined) return undefined;
-  if (matched === 1) return { kind: 'claimed', progress: progressOf(row) };
-  if (row['state'] !== 'active') return { kind: 'drained' };
-  return { kind: 'refused', epoch: progressOf(row).epoch };
+  const progress = progressOf(row);
+  const isCopying = row['state'] === 'copying';
+  if (matched === 1) return { kind: isCopying ? 'copies' : 'claimed', progress };
+  if (row['state'] === 'drained') return { kind: 'drained' };
+  return { kind: 'refused', epoch: progress.epoch };
 }
 
 /**

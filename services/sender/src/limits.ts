@@ -46,6 +46,9 @@ export const cryptoCostMs = { encrypt: 0.12, decrypt: 0.15, newSession: 0.6 } as
 /** Devices of a contact; the relay allows as many. */
 export const devicesMax = 10;
 
+/** How often one mailbox may begin its count anew in one incarnation of its store: a restored handset does it once. */
+export const countsOfIncarnation = 1_000;
+
 /** Envelopes waiting for one device, as WhatsApp's 30-day queue would rarely exceed. */
 export const mailboxEnvelopesMax = 1_000;
 

@@ -1,7 +1,7 @@
 /** A sender process of its own. Standalone starts the same `startSender` in one process with the others. */
 import { openCoordination } from '@chappe/drivers/coordination-driver';
 import { openLog } from '@chappe/drivers/log-driver';
-import { openStore } from '@chappe/drivers/store-driver';
+import { storeOpener } from '@chappe/drivers/store-driver';
 import { readPeerTls } from '@chappe/drivers/tls-files';
 import { runService } from '@chappe/service-process/run-service';
 import { readConfig } from './config.ts';
@@ -16,7 +16,7 @@ await runService({
       ...own,
       coordination: opened.use(await openCoordination(config)),
       log: opened.use(await openLog(config, `chappe-sender-${config.CHAPPE_SHARD_ID}`)),
-      store: opened.use(await openStore(config)),
+      openStore: storeOpener(config),
       shardId: config.CHAPPE_SHARD_ID,
       zone: config.CHAPPE_ZONE,
       capacity: config.CHAPPE_SHARD_CAPACITY,

@@ -271,7 +271,7 @@ export class RangeWorker {
 
   /** A contact as it is committed. Read only: nothing may change it. */
   async contact(number: PhoneNumber): Promise<ContactState | undefined> {
-    const [state] = await loadContacts(this.#dependencies.store, [number]);
+    const [state] = await loadContacts(this.#dependencies.store, [number], this.#progress.incarnation);
     return state;
   }
 
@@ -577,7 +577,9 @@ export class RangeWorker {
       if (cached === undefined) missing.push(contact as PhoneNumber);
       else states.set(contact, cached);
     }
-    for (const state of await loadContacts(this.#dependencies.store, missing)) states.set(state.number, state);
+    const { incarnation } = this.#progress;
+    for (const state of await loadContacts(this.#dependencies.store, missing, incarnation))
+      states.set(state.number, state);
     return states;
   }
 

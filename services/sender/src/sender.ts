@@ -6,6 +6,7 @@ import { phoneNumberFromDigits } from '@chappe/numbers/phone-number';
 import { CryptoService } from '@chappe/proto/internal/crypto_service';
 import { PreKeyService } from '@chappe/proto/internal/pre_key_service';
 import { SenderService } from '@chappe/proto/internal/sender_service';
+import { watchStores, type OpenStore } from '@chappe/ranges/stores';
 import { watchRoutingTable } from '@chappe/ranges/table-watcher';
 import { watchPriceBooks } from '@chappe/rating/price-book-watcher';
 import { Channel } from '@chappe/rpc/client';
@@ -39,7 +40,8 @@ export interface SenderDependencies {
   readonly preKeyAddress: string;
   readonly coordination: Coordination;
   readonly log: Log;
-  readonly store: Store;
+  /** Opens the stores that its ranges name. */
+  readonly openStore: OpenStore;
   readonly telemetry: Telemetry;
   readonly eventBuckets: number;
   /** Absent: no TLS between the services. */
@@ -57,12 +59,12 @@ export interface Sender extends AsyncDisposable {
   notReady(): Record<string, string>;
 }
 
-/** Migrates, listens, registers the shard and takes the ranges that it is given. */
+/** Listens, registers the shard and takes the ranges that it is given. */
 export async function startSender(dependencies: SenderDependencies): Promise<Sender> {
-  const { shardId, instance, zone, coordination, log, store, telemetry, eventBuckets, now = Date.now } = dependencies;
-  await migrate(store, { service: 'sender', directory: new URL('../migrations', import.meta.url) });
+  const { shardId, instance, zone, coordination, log, telemetry, eventBuckets, now = Date.now } = dependencies;
   // What was started is ended in reverse order, also when a later step fails.
   await using resources = new AsyncDisposableStack();
+  const stores = resources.use(await watchStores(coordination, dependencies.openStore, migrateSender));
   const table = resources.use(await watchRoutingTable(coordination));
   const crypto = resources.use(
     new Channel({
@@ -137,12 +139,12 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
     address: dependencies.advertisedAddress ?? server.address,
     coordination,
     table,
+    stores,
     tickIntervalMs: dependencies.tickIntervalMs ?? tickIntervalMs,
     handOverMs: dependencies.handOverMs ?? handOverMsMax,
     endOf: (rangeId) => running.backlog?.endOf(rangeId),
     worker: {
       log,
-      store,
       crypto: crypto.client(CryptoService),
       preKeys: preKeys.client(PreKeyService),
       books: () => prices.books(),
@@ -155,7 +157,7 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
   running.shard = shard;
   shard.start();
   resources.use(shard);
-  running.backlog = resources.use(new BacklogWatch({ log, store, workers: () => shard.workers }));
+  running.backlog = resources.use(new BacklogWatch({ log, stores, workers: () => shard.workers }));
   server.setServing(true);
 
   const owned = resources.move();
@@ -174,4 +176,9 @@ export async function startSender(dependencies: SenderDependencies): Promise<Sen
       return owned.disposeAsync();
     },
   };
+}
+
+/** The tables of a store of ranges. */
+async function migrateSender(store: Store): Promise<void> {
+  await migrate(store, { service: 'sender', directory: new URL('../migrations', import.meta.url) });
 }

@@ -12,13 +12,17 @@ import type { Coordination, Lease } from '@chappe/coordination/coordination';
 import { LogError } from '@chappe/log/log-error';
 import type { LogReader } from '@chappe/log/log';
 import { phoneNumberFromDigits, type PhoneNumber } from '@chappe/numbers/phone-number';
+import { leftoverPrefix, parseLeftover } from '@chappe/ranges/leftover';
 import type { Range } from '@chappe/ranges/range';
 import { formatRefusedClaim, refusedClaimPrefix } from '@chappe/ranges/refused-claim';
 import { formatShardInfo, shardPrefix, type RangeLoad, type ShardInfo } from '@chappe/ranges/shard-info';
+import type { Stores } from '@chappe/ranges/stores';
 import { parseToldZone, toldZonePrefix } from '@chappe/ranges/told-zone';
 import type { TableWatcher } from '@chappe/ranges/table-watcher';
+import { copyRange } from './copy-range.ts';
+import { deleteLeftovers } from './delete-leftovers.ts';
 import { refuseDeviceWork, type DeviceWork } from './device-work.ts';
-import { claimRange, type Progress } from './fence.ts';
+import { claimRange, type Claim, type Progress } from './fence.ts';
 import {
   cacheBytesMax,
   drainedLookMs,
@@ -47,12 +51,13 @@ export interface ShardOptions {
   readonly address: string;
   readonly coordination: Coordination;
   readonly table: TableWatcher;
+  readonly stores: Stores;
   readonly tickIntervalMs: number;
   /** How long it waits at its end until others have its ranges; 0: not at all. */
   readonly handOverMs: number;
   /** Where a range's log ended when it was last looked at. Absent: nobody looks. */
   readonly endOf?: (rangeId: string) => number | undefined;
-  readonly worker: Omit<RangeWorkerDependencies, 'cacheBytesMax' | 'readAheadBytesMax'>;
+  readonly worker: Omit<RangeWorkerDependencies, 'cacheBytesMax' | 'readAheadBytesMax' | 'store'>;
 }
 
 interface Alarm {
@@ -73,6 +78,8 @@ export class Shard implements AsyncDisposable {
   readonly #early = new Map<string, DeviceWork[]>();
   /** Ranges that wait until those that they replace are drained. */
   readonly #waiting = new Set<string>();
+  /** Ranges whose rows are brought from another store, and how far that is. */
+  readonly #copying = new Map<string, string>();
   /** Ranges that could not be taken, and why; tried again. */
   readonly #untaken = new Map<string, string>();
   readonly #rates = new Map<string, { readonly done: number; readonly atMs: number; readonly rate: number }>();
@@ -293,6 +300,7 @@ export class Shard implements AsyncDisposable {
       this.#untaken.set(range.id, reason);
     }
     this.#waiting.delete(range.id);
+    this.#copying.delete(range.id);
     for (const work of this.#early.get(range.id) ?? []) refuseDeviceWork(work);
     this.#early.delete(range.id);
     if (!isTaken) await sleep(retakeMs, undefined, { signal, ref: false }).catch(() => undefined);
@@ -301,29 +309,32 @@ export class Shard implements AsyncDisposable {
   }
 
   async #take(range: Range): Promise<boolean> {
-    const { instance, coordination, worker: dependencies } = this.#options;
-    const { store, events } = dependencies;
-    let claim = await claimRange(store, range, range.epoch, instance);
-    while (claim.kind === 'waits') {
-      this.#waiting.add(range.id);
-      await Promise.race([sleep(drainedLookMs, undefined, { ref: false }), this.#drained.promise]);
-      if (this.#stopping.signal.aborted || !this.#isGiven(range)) return false;
-      claim = await claimRange(store, range, range.epoch, instance);
-    }
+    const { coordination, stores, worker: dependencies } = this.#options;
+    const { events } = dependencies;
+    const store = stores.of(range.store);
+    const claim = await this.#claim(range);
+    if (claim === undefined) return false;
     if (claim.kind === 'refused') {
       events.claimRefused(range.id, range.epoch, claim.epoch);
       const value = formatRefusedClaim({ claimedEpoch: range.epoch, rowEpoch: claim.epoch });
       await coordination.transact([], [{ kind: 'put', key: refusedClaimPrefix + range.id, value }]);
       return false;
     }
+    if (claim.kind === 'lost') {
+      const reason = 'the store came back from before the range was made: restore it to a later moment';
+      this.#workerEnded(range, { kind: 'alarm', cause: 'rolled_back', reason }, 0);
+      return true;
+    }
     // Until the table says so too.
-    if (claim.kind === 'drained') return false;
+    if (claim.kind !== 'claimed') return false;
     this.#waiting.delete(range.id);
+    this.#copying.delete(range.id);
     const { progress } = claim;
     const reader = await this.#openReader(range, progress);
     if (reader === undefined) return true;
     const worker = new RangeWorker(range, progress, {
       ...dependencies,
+      store,
       cacheBytesMax: () => cacheBytesMax / Math.max(1, this.#workers.size),
       readAheadBytesMax: () => Math.min(readAheadBytesMax, readAheadBytesOfShardMax / Math.max(1, this.#workers.size)),
     });
@@ -346,6 +357,33 @@ export class Shard implements AsyncDisposable {
       this.#wake.resolve();
     });
     return true;
+  }
+
+  /** Claims it as soon as what it replaces is drained and its rows are in its store. Undefined: it is not to be taken now. */
+  async #claim(range: Range): Promise<Claim | undefined> {
+    const { instance, stores } = this.#options;
+    const { signal } = this.#stopping;
+    const store = stores.of(range.store);
+    const source = range.copiesFrom === undefined ? undefined : stores.of(range.copiesFrom);
+    for (;;) {
+      const claim = await claimRange(store, range, range.epoch, instance, source);
+      if (claim.kind !== 'waits' && claim.kind !== 'copies') return claim;
+      this.#waiting.add(range.id);
+      if (claim.kind === 'waits' || source === undefined) {
+        await Promise.race([sleep(drainedLookMs, undefined, { ref: false }), this.#drained.promise]);
+      } else {
+        const end = await copyRange({
+          store,
+          source,
+          range,
+          claimed: claim.progress,
+          signal,
+          onPage: (table, rows) => this.#copying.set(range.id, `its rows are copied, ${rows} until now (${table})`),
+        });
+        if (end === 'waits') await sleep(retakeMs, undefined, { signal, ref: false }).catch(() => undefined);
+      }
+      if (signal.aborted || !this.#isGiven(range)) return undefined;
+    }
   }
 
   /** Undefined, and an alarm, if the log is not the one that the fence row remembers: its tail was lost. */
@@ -400,13 +438,31 @@ export class Shard implements AsyncDisposable {
         worker.forgetOldIds();
         const { id } = worker.range;
         try {
-          const by = { ...this.#options.worker, logNowMs: () => worker.nowMs() };
+          const store = this.#options.stores.of(worker.range.store);
+          const by = { ...this.#options.worker, store, logNowMs: () => worker.nowMs() };
           const last = await tickDueContacts(by, worker.range, this.#tickedTo.get(id) ?? '');
           this.#tickedTo.set(id, last);
         } catch (error) {
           this.#options.worker.events.shardProblem('due contacts could not be ticked', error);
         }
       }
+      try {
+        await this.#deleteLeftovers();
+      } catch (error) {
+        this.#options.worker.events.shardProblem('rows that were moved away could not be deleted', error);
+      }
+    }
+  }
+
+  /** One of the shards is enough; two, while they come and go, do no harm. */
+  async #deleteLeftovers(): Promise<void> {
+    const { coordination, stores, table, id } = this.#options;
+    const staying = [...table.shards().values()].filter(({ isLeaving }) => isLeaving !== true);
+    if (staying.some((other) => other.id < id)) return;
+    for (const { key, value } of (await coordination.list(leftoverPrefix)).entries) {
+      const { range, start, end, store } = parseLeftover(value);
+      const isGone = await deleteLeftovers(stores.of(store), { id: range, start, end }, this.#stopping.signal);
+      if (isGone) await coordination.transact([], [{ kind: 'delete', key }]);
     }
   }
 
@@ -433,7 +489,11 @@ export class Shard implements AsyncDisposable {
     const load: Record<string, RangeLoad> = {};
     const problem = this.#problem?.slice(0, problemCharactersMax);
     if (problem !== undefined) for (const { id } of this.#given()) load[id] = { rate: 0, problem };
-    for (const id of this.#waiting) load[id] = { nextOffset: 0, rate: 0, waitsForReplaced: true };
+    for (const id of this.#waiting) {
+      const copying = this.#copying.get(id);
+      const said = copying === undefined ? {} : { problem: copying };
+      load[id] = { nextOffset: 0, rate: 0, waitsForReplaced: true, ...said };
+    }
     for (const [id, reason] of this.#untaken)
       load[id] = { rate: 0, problem: `not taken yet: ${reason}`.slice(0, problemCharactersMax) };
     for (const [id, { reason, nextOffset }] of this.#alarms)

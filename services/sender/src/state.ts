@@ -7,6 +7,8 @@
  */
 import type { MessageState } from '@chappe/message-state/message-state';
 import type { PhoneNumber } from '@chappe/numbers/phone-number';
+import { firstIncarnation } from '@chappe/store/store-mark';
+import { countsOfIncarnation } from './limits.ts';
 
 export interface Device {
   readonly device: number;
@@ -150,6 +152,14 @@ export const noRelation: Relation = {
   identityPolicy: 'hold',
   identityPending: false,
 };
+
+/**
+ * Mailboxes count from here on in an incarnation of their store. In between, a single mailbox may begin anew so many
+ * times, when its device has seen more than the store knows of (device-work.ts): a count is never used again.
+ */
+export function firstCountOf(incarnation: number): number {
+  return (incarnation - firstIncarnation) * countsOfIncarnation + 1;
+}
 
 export const emptyMailbox: Mailbox = { incarnation: 0, acknowledgedNo: 0, pushedNo: 0, attached: false, pending: [] };
 

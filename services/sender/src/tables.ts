@@ -85,3 +85,39 @@ export const rangeProgressTable = table(
     'state',
   ],
 );
+
+export const rangeCopiesTable = table(
+  'range_copies',
+  ['range_id'],
+  ['source_mark', 'table_name', 'after_key', 'copied_rows'],
+);
+
+/** A table whose rows belong to contacts. */
+export interface ContactTable {
+  readonly table: Table;
+  /** The order of an index, by contact first, that tells any two rows apart. */
+  readonly order: readonly string[];
+  /** Rows that are copied at a time: below 4 MiB of them as they usually are. */
+  readonly pageRows: number;
+}
+
+function ofContacts({ pageRows, order, ...rest }: Partial<ContactTable> & Pick<ContactTable, 'table'>): ContactTable {
+  return { ...rest, order: order ?? rest.table.key, pageRows: pageRows ?? 500 };
+}
+
+/** What moves with a contact to another store: every table of the migrations is here or among `rangeTables`. */
+export const contactTables: readonly ContactTable[] = [
+  ofContacts({ table: contactsTable }),
+  ofContacts({ table: relationsTable }),
+  ofContacts({ table: sessionsTable }),
+  ofContacts({ table: baseKeysTable }),
+  ofContacts({ table: messagesTable, order: ['contact', 'state', 'lane_no', 'message_id'] }),
+  ofContacts({ table: envelopesTable }),
+  ofContacts({ table: mailboxesTable }),
+  // A command of 1 MB is held as well.
+  ofContacts({ table: heldRecordsTable, pageRows: 8 }),
+  ofContacts({ table: repliesTable, order: ['contact', 'received_ms', 'reply_id', 'device'] }),
+];
+
+/** What belongs to a range: it ends with it. */
+export const rangeTables: readonly Table[] = [rangeProgressTable, outboxTable, rangeCopiesTable];

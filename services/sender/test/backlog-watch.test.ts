@@ -51,7 +51,7 @@ test('what lies behind the end of the log and what is held is counted, of the ra
 
   const worker = { range, nextOffset: 1, doneBeyond: 0 };
   const workers = new Map([['r1', worker]]);
-  await using watch = new BacklogWatch({ log, store, workers: () => workers });
+  await using watch = new BacklogWatch({ log, stores: { of: () => store }, workers: () => workers });
   assert.equal(watch.lagCommands, undefined);
   while (watch.lagCommands === undefined) await pause(1);
   assert.deepEqual([watch.lagCommands, watch.heldCommands], [2, 1]);

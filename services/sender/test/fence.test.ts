@@ -65,6 +65,18 @@ describe('the fence', () => {
     assert.deepEqual(await claimRange(store, range, 3, 'a'), { kind: 'refused', epoch: 4 });
   });
 
+  test('is claimed in a later incarnation, and goes back to none; a store that has nothing of it is not begun anew', async () => {
+    const held = await claimed(1, 'a');
+    assert.equal((await commit(held)).kind, 'committed');
+    const later = await claimRange(store, { ...range, incarnation: 4 }, 2, 'b');
+    assert.ok(later.kind === 'claimed');
+    assert.deepEqual([later.progress.incarnation, later.progress.nextOffset], [4, 1]);
+    assert.deepEqual(await commit(held), { kind: 'fenced', epoch: 2 });
+    assert.equal((await claimed(3, 'c')).incarnation, 4);
+    await store.transaction((tx) => tx.run('DELETE FROM range_progress'));
+    assert.deepEqual(await claimRange(store, { ...range, incarnation: 4 }, 4, 'd'), { kind: 'lost' });
+  });
+
   test('lets its holder through, step by step, and a claim goes on where it stands', async () => {
     const held = await claimed(1, 'a');
     const first = await commit(held, 'x');

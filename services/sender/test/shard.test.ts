@@ -56,11 +56,11 @@ async function startShard(t: TestContext): Promise<Started> {
     address: 'unix:/nowhere',
     coordination,
     table,
+    stores: { of: () => store },
     tickIntervalMs: 60_000,
     handOverMs: 0,
     worker: {
       log: slowFor(low.topic, log, gate.promise),
-      store,
       crypto: channel.client(CryptoService),
       preKeys: channel.client(PreKeyService),
       books: () => PriceBooks.of([]),

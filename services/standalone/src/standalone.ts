@@ -21,6 +21,7 @@ import { startRelay } from '@chappe/relay/relay';
 import { startSender, type Sender } from '@chappe/sender/sender';
 import { openDataFolder } from '@chappe/store/data-folder';
 import { openSqliteStore } from '@chappe/store/sqlite-store';
+import { storesIn } from './stores-in-folder.ts';
 import { telemetryFor, type Telemetry } from '@chappe/telemetry/telemetry';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AggregatorRegistry } from 'prom-client';
@@ -75,14 +76,15 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
   const log = resources.use(await openSqliteLog({ path: files.log, ...clock }));
   const store = resources.use(await openSqliteStore({ path: files.store }));
   resources.use(await openFolderBlobs({ path: files.blobs }));
-  const ports = { coordination, log, store, instance, eventBuckets, ...clock };
+  const stores = resources.use(storesIn(folder.path, files.store, store));
+  const ports = { coordination, log, store, instance, eventBuckets, openStore: stores.open, ...clock };
 
   const coordinator = resources.use(
     startCoordinator({
       ...ports,
       telemetry: of('coordinator'),
       initialBounds: options.initialBounds,
-      storeId: 'main',
+      firstStore: { id: 'main', address: stores.first },
       // The shards of one process share its processor: nothing is won by more ranges.
       decisions: { isReshaping: false, ...options.decisions },
     }),

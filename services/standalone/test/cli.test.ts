@@ -188,7 +188,7 @@ test('operators see ranges and shards, businesses prices and charges', async () 
   assert.ok(Array.isArray(ranges) && ranges.length >= 4);
   assert.ok(Array.isArray(shards) && shards.length === 2);
   const screen = (await run('ranges')).out.trimEnd().split('\n');
-  assert.match(screen[0] ?? '', /^ +RANGE +FROM +TO +SHARD +ZONE +EPOCH +LAG +PER SECOND +STATE$/);
+  assert.match(screen[0] ?? '', /^ +RANGE +FROM +TO +SHARD +ZONE +STORE +EPOCH +LAG +PER SECOND +STATE$/);
   assert.match(screen.at(-1) ?? '', /^\d+ ranges on 2 shards, lag 0, \d+\.\d per second, no problems, generation 1$/);
   assert.match((await run('ranges', '--problems')).out, /^no range has a problem; generation 1$/m);
   assert.match(
@@ -199,6 +199,22 @@ test('operators see ranges and shards, businesses prices and charges', async () 
   assert.equal(country, 'FR');
   assert.equal((await run('ledger')).code, 0);
   assert.equal((await run('statement')).code, 0);
+});
+
+test('operators add a store, move a range there and say that it lost commits; what is wrong is refused with a reason', async () => {
+  assert.match((await run('store', 'add', 'b', '--at', 'mysql://me:secret@db/chappe')).err, /leave the login out/);
+  assert.match((await run('store', 'add', 'b', '--at', 'sqlite:log.sqlite')).err, /refused: .*store-second\.sqlite/);
+  const added = await run('store', 'add', 'b', '--at', 'sqlite:store-b.sqlite');
+  assert.match(added.err, /^store b is at sqlite:store-b\.sqlite, incarnation 1$/m);
+  const moved = await run('range', 'move', 'r1', '--to-store', 'b');
+  assert.deepEqual([moved.code, /: done, r\d+ are worked on/.test(moved.err)], [0, true], moved.err);
+  assert.match((await run('range', 'move', 'r2', '--to-store', 'c')).err, /there is no store c/);
+  assert.match((await run('range', 'move', 'r2', '--to-store', 'b', '--undo')).err, /goes neither with/);
+  assert.match((await run('store', 'failover', 'b', '--to', 'sqlite:store-c.sqlite')).err, /still takes writes/);
+  assert.match((await run('store', 'restored', 'b')).err, /^store b is at sqlite:store-b\.sqlite, incarnation 2$/m);
+  const { out } = await run('stores');
+  assert.match(out, /^ +STORE +ADDRESS +INCARNATION +RANGES +PER SECOND +STATE$/m);
+  assert.match(out, /^ +b +sqlite:store-b\.sqlite +2 +1 +\d+\.\d +/m);
 });
 
 test('a second node on the same folder is refused with the reason', async () => {

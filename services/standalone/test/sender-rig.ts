@@ -24,6 +24,7 @@ import { fileCodeSender } from '@chappe/relay/code-sender';
 import { startRelay } from '@chappe/relay/relay';
 import { Channel } from '@chappe/rpc/client';
 import { startSender, type Sender } from '@chappe/sender/sender';
+import { borrowed } from '@chappe/store/borrowed-store';
 import { openSqliteStore } from '@chappe/store/sqlite-store';
 import type { Row, Store } from '@chappe/store/store';
 import { openTelemetry, type Telemetry } from '@chappe/telemetry/telemetry';
@@ -74,13 +75,14 @@ export class Rig implements AsyncDisposable {
     const coordination = resources.use(await openEmbeddedCoordination({ path: join(folder, 'coordination.sqlite') }));
     const log = resources.use(await openSqliteLog({ path: join(folder, 'log.sqlite') }));
     const store = resources.use(await openSqliteStore({ path: join(folder, 'store.sqlite') }));
-    const ports = { coordination, log, store, instance: randomUUID(), eventBuckets };
+    const openStore = async (): Promise<Store> => borrowed(store);
+    const ports = { coordination, log, store, openStore, instance: randomUUID(), eventBuckets };
     resources.use(
       startCoordinator({
         ...ports,
         telemetry: telemetry('coordinator'),
         initialBounds: ['4'],
-        storeId: 'main',
+        firstStore: { id: 'main', address: 'sqlite:store' },
         decisions,
       }),
     );

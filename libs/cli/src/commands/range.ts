@@ -7,6 +7,7 @@ import {
   ReshapeSchema,
   type Reshape,
 } from '@chappe/proto/v1/cluster_service';
+import { ChappeError } from '@chappe/errors/chappe-error';
 import type { Command } from 'commander';
 import { setTimeout as pause } from 'node:timers/promises';
 import { withOperator } from '../connect.ts';
@@ -67,12 +68,26 @@ export function rangeCommands(program: Command): void {
   asOperator(
     range
       .command('move')
-      .description('give a range to a sender; it stays there as long as the sender does, until --undo')
+      .description(
+        'give a range to a sender, where it stays as long as the sender does, until --undo; or its rows to a store',
+      )
       .argument('<range>', 'its id')
       .option('--to <shard>', 'the sender, of `chappe shards`')
+      .option(
+        '--to-store <store>',
+        'the database, of `chappe stores`: the rows are copied, and its messages wait meanwhile',
+      )
+      .option(...because)
       .option('--undo', "where it is is the coordinator's to say again"),
   )
-    .addHelpText('after', examples('chappe range move r3 --to sender-b1', 'chappe range move r3 --undo'))
+    .addHelpText(
+      'after',
+      examples(
+        'chappe range move r3 --to sender-b1',
+        'chappe range move r3 --undo',
+        'chappe range move r3 --to-store second',
+      ),
+    )
     .action(move);
   asOperator(
     program.command('reshapes').description('splits and merges that go on, and those of the last hour (operator)'),
@@ -90,9 +105,10 @@ async function reshape(
   cuts: readonly string[],
   atMiddle: boolean,
   options: ReshapeOptions,
+  store = '',
 ): Promise<void> {
   await withOperator(options, async (client) => {
-    const request = { ranges: [...ranges], cuts: [...cuts], atMiddle, reason: options.because ?? '' };
+    const request = { ranges: [...ranges], cuts: [...cuts], atMiddle, reason: options.because ?? '', store };
     const { reshape: requested } = await client.cluster.reshapeRanges(request);
     if (requested !== undefined) await follow(client, requested, options);
   });
@@ -134,7 +150,7 @@ function isEnded({ step }: Reshape): boolean {
   return step === 'active' || step === 'refused' || step === 'undone';
 }
 
-function sentenceOf({ id, step, oldRanges, newRanges, problem }: Reshape): string {
+function sentenceOf({ id, step, oldRanges, newRanges, problem, store }: Reshape): string {
   const [old, made] = [oldRanges.join(', '), newRanges.join(', ')];
   switch (step) {
     case 'requested':
@@ -142,7 +158,7 @@ function sentenceOf({ id, step, oldRanges, newRanges, problem }: Reshape): strin
     case 'prepared':
       return `${id}: ${made} are to replace ${old}`;
     case 'open':
-      return `${id}: messages go to ${made}; ${old} is worked off`;
+      return `${id}: messages go to ${made}; ${old} is worked off${store === '' ? '' : `, and its rows are copied to ${store}`}`;
     case 'active':
       return `${id}: done, ${made} are worked on`;
     case 'undoing':
@@ -154,8 +170,17 @@ function sentenceOf({ id, step, oldRanges, newRanges, problem }: Reshape): strin
 
 async function move(
   range: string,
-  options: OperatorOptions & { readonly to?: string; readonly undo?: boolean },
+  options: ReshapeOptions & { readonly to?: string; readonly toStore?: string; readonly undo?: boolean },
 ): Promise<void> {
+  if (options.toStore !== undefined) {
+    if (options.to !== undefined || options.undo === true)
+      throw new ChappeError(
+        'parameterInvalid',
+        '--to-store goes neither with --to nor with --undo: one after the other',
+      );
+    await reshape([range], [], false, options, options.toStore);
+    return;
+  }
   await withOperator(options, async ({ cluster }) => {
     await cluster.moveRange({ range, shard: options.to ?? '', undo: options.undo === true });
     if (options.undo === true) {
@@ -197,12 +222,12 @@ function reshapeTable(reshapes: readonly Reshape[]): string {
       { title: 'STEP' },
       { title: 'WHY' },
     ],
-    reshapes.map(({ id, since, oldRanges, newRanges, cuts, step, problem, reason }) => [
+    reshapes.map(({ id, since, oldRanges, newRanges, cuts, step, problem, reason, store }) => [
       id,
       timeOf(since),
       oldRanges.join(' '),
       newRanges.join(' ') || '-',
-      cuts.map((cut) => `+${cut}`).join(' ') || '-',
+      cuts.map((cut) => `+${cut}`).join(' ') || (store === '' ? '-' : `to ${store}`),
       problem === '' ? step : `${step}: ${problem}`,
       reason,
     ]),
