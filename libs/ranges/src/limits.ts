@@ -4,8 +4,12 @@
 export const rereadBackoffMinMs = 100;
 export const rereadBackoffMaxMs = 2_000;
 
-/** A shard reports its load once a second: read more often, 500 of them fill a process's time (`make scale`). */
-export const shardsReadEveryMs = 1_000;
+/**
+ * Reading what shards report takes this part of the time at most: of 500 one reports every other millisecond (`make scale`).
+ * They report once a second, so to wait longer than that would only make it older.
+ */
+export const shardsReadShare = 1 / 20;
+export const shardsRestMsMax = 1_000;
 
 export interface AppenderLimits {
   /** At most this many records in one append: beyond about 500 the cost for each no longer falls. */

@@ -3,13 +3,13 @@
  * coordination.
  *
  * The watch only says what is to be read; one loop reads the state as it is. Shards report their load
- * each second, so the table is not read for them, and they are read once a second unless the table changes. While coordination cannot be
+ * each second, so the table is not read for them; to read them takes a twentieth of the time at most, unless the table changes. While coordination cannot be
  * reached, or holds a table that is not one, the last good table stays in use and `stale` says so:
  * nothing stops, nothing can be moved.
  */
 import type { Coordination, Snapshot } from '@chappe/coordination/coordination';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { rereadBackoffMaxMs, rereadBackoffMinMs, shardsReadEveryMs } from './limits.ts';
+import { rereadBackoffMaxMs, rereadBackoffMinMs, shardsReadShare, shardsRestMsMax } from './limits.ts';
 import { parseRange, rangePrefix } from './range.ts';
 import { RoutingTable } from './routing-table.ts';
 import { parseShardInfo, shardPrefix, type ShardInfo } from './shard-info.ts';
@@ -54,6 +54,7 @@ class Watcher implements TableWatcher {
   #table: RoutingTable | undefined;
   #shards: ReadonlyMap<string, ShardInfo> = new Map();
   #shardsReadAtMs = -Infinity;
+  #shardsRestMs = 0;
   #shardProblem: string | undefined;
   #seenTable = '';
   #seenPlaces = '';
@@ -137,7 +138,7 @@ class Watcher implements TableWatcher {
   /** Reports of shards alone wait for others: in a large cluster some come in every millisecond. */
   async #marked(): Promise<void> {
     while (!this.#isTableDue && !this.#ending.signal.aborted) {
-      const restMs = this.#areShardsDue ? shardsReadEveryMs - this.shardsAgeMs() : undefined;
+      const restMs = this.#areShardsDue ? this.#shardsRestMs - this.shardsAgeMs() : undefined;
       if (restMs !== undefined && restMs <= 0) return;
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#wake = resolve;
@@ -157,7 +158,7 @@ class Watcher implements TableWatcher {
     try {
       isNew = isTableDue && (await this.#readTable());
       // A new owner may be one that has just come.
-      isNew = ((areShardsDue || isNew) && this.#takeShards(await this.#coordination.list(shardPrefix))) || isNew;
+      if (areShardsDue || isNew) isNew = (await this.#readShards()) || isNew;
       this.#problem = this.#shardProblem;
     } catch (error) {
       this.#isTableDue = true;
@@ -184,6 +185,14 @@ class Watcher implements TableWatcher {
     if (generation !== undefined) this.#table = tableOf(ranges, generation.value);
     this.#seenTable = seen;
     return true;
+  }
+
+  /** Whether one of them is elsewhere. */
+  async #readShards(): Promise<boolean> {
+    const startedMs = performance.now();
+    const isNew = this.#takeShards(await this.#coordination.list(shardPrefix));
+    this.#shardsRestMs = Math.min((performance.now() - startedMs) / shardsReadShare, shardsRestMsMax);
+    return isNew;
   }
 
   /** Whether one of them is elsewhere. A shard that cannot be read is left out, and keeps nobody from the table. */
