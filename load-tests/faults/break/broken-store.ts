@@ -5,9 +5,8 @@ import type { Rule } from './rules.ts';
 
 /** The worker's compare-and-set; the first of its conditions is the range. */
 const fence = /^\s*UPDATE range_progress\s+SET next_offset/;
-/** A worker's claim of a range, and which of its parameters is the range. */
+/** A worker's claim of a range; so it is in that one. */
 const claim = /^\s*UPDATE range_progress\s+SET epoch/;
-const claimedRangePlace = 3;
 
 export interface StoreBreak {
   readonly rule: Rule;
@@ -44,6 +43,12 @@ function isAboutIds(sql: string): boolean {
   return sql.startsWith('SELECT message_id FROM messages WHERE message_id IN');
 }
 
+/** Which of the parameters is the range. */
+function rangePlaceIn(sql: string): number {
+  const [set = ''] = sql.split('WHERE');
+  return set.split('?').length - 1;
+}
+
 async function forgetDone(rule: Rule, tx: Transaction, rangeId: SqlValue): Promise<void> {
   const passed = 'UPDATE range_progress SET next_offset = last_offset + 1, done_beyond = ? WHERE range_id = ?';
   const forgotten = 'UPDATE range_progress SET done_beyond = ? WHERE range_id = ?';
@@ -64,8 +69,7 @@ function brokenTransaction(store: Store, tx: Transaction, how: StoreBreak, state
   const run: Transaction['run'] = async (sql, parameters = []) => {
     if (rule === 'fence_out' && fence.test(sql)) {
       const [set = ''] = sql.split('WHERE');
-      const parametersOfSet = set.split('?').length - 1;
-      return tx.run(`${set} WHERE range_id = ?`, parameters.slice(0, parametersOfSet + 1));
+      return tx.run(`${set} WHERE range_id = ?`, parameters.slice(0, rangePlaceIn(sql) + 1));
     }
     if (rule === 'offset_before_effects' && fence.test(sql)) {
       const matched = await store.transaction((own) => own.run(sql, parameters));
@@ -74,7 +78,7 @@ function brokenTransaction(store: Store, tx: Transaction, how: StoreBreak, state
       return matched;
     }
     const matched = await tx.run(sql, parameters);
-    if (claim.test(sql) && matched === 1) await forgetDone(rule, tx, parameters[claimedRangePlace] ?? '');
+    if (claim.test(sql) && matched === 1) await forgetDone(rule, tx, parameters[rangePlaceIn(sql)] ?? '');
     if (fence.test(sql)) how.behindFence?.();
     return matched;
   };

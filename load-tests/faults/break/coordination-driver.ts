@@ -6,7 +6,7 @@ import { ruleOf } from './rules.ts';
 
 const rule = ruleOf(import.meta.url);
 
-export const { coordinationVariables } = original;
+export const { clusterNameOf, coordinationVariables } = original;
 
 export async function openCoordination(
   ...options: Parameters<typeof original.openCoordination>
