@@ -1,4 +1,5 @@
 /** Positive controls: a rule broken on purpose, which the checker must find. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { members } from '../cluster/layout.ts';
 import type { Member } from '../cluster/layout.ts';
 import { preloadOf } from './break/preload.ts';
@@ -95,6 +96,9 @@ const controls: readonly Control[] = [
 /** What does not come within it does not come. */
 const drainMsMax = 8_000;
 
+const sharesMsMax = 90_000;
+const lookMs = 200;
+
 /** Under a broken rule some messages are never shown: there is nothing to wait for. */
 const warmMsMax = 5_000;
 
@@ -123,6 +127,7 @@ export async function runControl(
   const broken = servicesOf(rule, service).filter(({ name }) => only === undefined || name === only);
   await Promise.all(broken.map(({ name }) => cluster.restartWith(name, preloadOf(rule))));
   await cluster.ready();
+  await untilAllHaveRanges(cluster);
   const { violations, shown } = await runRow(row, cluster, people, { ...settings, drainMsMax, warmMsMax });
   const found = violations.filter((text) => expects.test(text));
   return {
@@ -134,6 +139,17 @@ export async function runControl(
     violations: violations.length,
     found: found.slice(0, 10),
   };
+}
+
+/** Shards that come back get their share one range after the other; a rule that one breaks shows in its ranges. */
+async function untilAllHaveRanges(cluster: FaultCluster): Promise<void> {
+  const senders = members.filter(({ service }) => service === 'sender');
+  for (const endMs = performance.now() + sharesMsMax; ;) {
+    const owners = new Set((await cluster.ranges()).map(({ owner }) => owner));
+    if (senders.every(({ name }) => owners.has(name))) return;
+    if (performance.now() > endMs) throw new Error('not every sender has ranges');
+    await pause(lookMs);
+  }
 }
 
 /** Repeats must be in the log before a sender can let them through. */

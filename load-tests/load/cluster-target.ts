@@ -54,7 +54,12 @@ export async function startClusterTarget({ profiled }: TargetOptions, folder: st
     identity,
     zones: 1,
     nodeArguments: name === profiled ? ['--cpu-prof', `--cpu-prof-dir=${folder}`] : [],
-    environment: { CHAPPE_LOG_LEVEL: 'warn', ...(service === 'gateway' ? gatewayEnvironment : {}) },
+    // The shape is the test's: nothing is split or merged by itself.
+    environment: {
+      CHAPPE_LOG_LEVEL: 'warn',
+      CHAPPE_RESHAPE_BY_LOAD: 'false',
+      ...(service === 'gateway' ? gatewayEnvironment : {}),
+    },
   });
   await Promise.all(members.map((member) => startMember(member, optionsOf(member))));
   await untilReady(members);

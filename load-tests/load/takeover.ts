@@ -94,14 +94,16 @@ export async function untilSpreadOver({ stage }: Scene, count: number): Promise<
       stage.admin.cluster.listShards({}),
       stage.admin.cluster.listRanges({}),
     ]);
-    const isOwned = ranges.every(({ owner }) => owner !== '');
+    const isOwned = ranges.every(({ owner, state }) => owner !== '' || state === 'sealed');
     return isOwned && shards.length === count && isEven(shards);
   });
 }
 
+/** Each has half of the mean at least: ranges are placed by what comes in for them. */
 function isEven(shards: readonly { readonly ranges: number }[]): boolean {
   const counts = shards.map(({ ranges }) => ranges);
-  return Math.max(...counts) - Math.min(...counts) <= 1;
+  const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length;
+  return Math.min(...counts) >= Math.max(1, Math.floor(mean / 2));
 }
 
 async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {

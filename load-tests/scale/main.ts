@@ -51,7 +51,7 @@ async function inKafka(): Promise<Line[]> {
   const brokers = (kafka.environment(stack)['CHAPPE_KAFKA_BROKERS'] ?? '').split(',');
   await using log = await openKafkaLog({ brokers, clientId: 'scale', replicationFactor: 1, minInSyncReplicas: 1 });
   const broker = (await serversOf(dataFolder)).find(({ name }) => name.startsWith('kafka'));
-  return measureTopics(log, broker?.pid ?? 0);
+  return await measureTopics(log, broker?.pid ?? 0);
 }
 
 async function keep(parts: readonly { readonly title: string; readonly lines: readonly Line[] }[]): Promise<void> {

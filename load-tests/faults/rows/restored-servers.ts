@@ -57,7 +57,9 @@ function restored({ no, server, name, mend }: Restored): Row {
 /** What was lost is read again from the log: nothing accepted stays undone. */
 async function sayRestored({ cluster, note }: RowContext): Promise<void> {
   const startedMs = performance.now();
-  await cluster.changeStore('main', StoreChangeKind.RESTORED);
+  // One server has all of them.
+  const { stores } = await cluster.admin.cluster.listStores({});
+  for (const { id } of stores) await cluster.changeStore(id, StoreChangeKind.RESTORED);
   while ((await cluster.ranges()).some(({ problem }) => problem !== '')) {
     if (performance.now() - startedMs > mendedWithinMs) {
       const stuck = (await cluster.ranges()).filter(({ problem }) => problem !== '');
