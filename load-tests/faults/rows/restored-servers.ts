@@ -20,6 +20,12 @@ interface Restored {
   readonly mend?: (context: RowContext) => Promise<void>;
 }
 
+/**
+ * The database also remembers what businesses were told: what it lost of that is told again, under the same ids. Everything
+ * else must be as if nothing had been lost.
+ */
+const toldAgain = /^(ONCE: event \S+ came twice|MONOTONE: )/;
+
 function restored({ no, server, name, mend }: Restored): Row {
   return {
     no,
@@ -29,7 +35,7 @@ function restored({ no, server, name, mend }: Restored): Row {
     afterMs: 5_000,
     ...(mend === undefined
       ? { ruins: true, forgives: /^(NO-LOSS|ONCE: \S+ was delivered and not charged)/ }
-      : { drainMsMax: 90_000 }),
+      : { drainMsMax: 90_000, forgives: toldAgain }),
     inject: async ({ cluster, load }) => {
       alarmsBefore = await cluster.count(alarms);
       load.hold();
