@@ -138,7 +138,7 @@ export async function runRow(
   const { tally } = load;
   const problems = tally.problems();
   const forgiven = problems.filter((text) => row.forgives?.test(text) === true).length;
-  if (forgiven > 0) note(`${forgiven} messages are lost with what the server lost`);
+  if (forgiven > 0) note(`${forgiven} broken promises are forgiven: what the server lost is lost, or told again`);
   const pushed = (await cluster.count(pushedMetric)) - pushedBefore;
   const passages = tally.passages();
   const warm = passages.filter(({ submittedMs }) => submittedMs > warmAt && submittedMs < faultAt - 500);
