@@ -18,7 +18,7 @@ UNIT_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/{bil
 DRIVER_TESTS := 'libs/log/test/kafka/*.test.ts' 'libs/coordination/test/etcd/*.test.ts' 'libs/store/test/mysql/*.test.ts' 'services/sender/test/mysql/*.test.ts'
 ALL_TESTS := 'load-tests/*/*.test.ts' 'libs/*/test/**/*.test.ts' 'services/*/test/**/*.test.ts'
 
-.PHONY: help setup demo test test-drivers check load load-compare side-by-side bench bench-cluster clean faults faults-short simulate \
+.PHONY: help setup demo test test-drivers check load load-compare side-by-side bench bench-cluster clean faults faults-short simulate scale \
   proto-image stack-setup stack-up stack-down stack-status \
   cluster-up cluster-down cluster-status cluster-demo chart-test chart-docs dashboards-check image \
   k8s-up k8s-down k8s-status k8s-test
@@ -41,6 +41,7 @@ help:
 	@echo '                       and every positive control; ROWS=1,2 CONTROLS=none for some; make faults-short for CI'
 	@echo 'make simulate SEEDS=2000  the services in one process under virtual time and named faults, seed by seed; SEED=7 for one'
 	@echo '                       with its trace, CONTROLS=all for rules that are broken on purpose: load-tests/simulation/README.md'
+	@echo 'make scale              what 10,000 ranges on 500 shards ask of etcd, of each process and of a Kafka broker'
 	@echo 'make side-by-side       the same job on Chappe, Kannel and Jasmin: load-tests/side-by-side/README.md'
 	@echo 'make chart-test        the Helm chart without a cluster: lint, every object against the API of Kubernetes, bad values'
 	@echo 'make dashboards-check  every panel of the dashboards asked of a real Prometheus, over a cluster under load; pictures'
@@ -180,6 +181,10 @@ faults: setup
 # One fault of each kind and two controls; its report lies with the other results, which are not kept.
 faults-short: setup
 	@$(FAULTS) --rows short --controls short --reports load-tests/results
+
+# Needs root for a namespace of its own; the page is kept under load-tests/reports.
+scale: setup
+	@node load-tests/scale/main.ts $(if $(REPORTS),--reports $(REPORTS))
 
 # One seed with its trace (ONLY: some of its faults, RULE: with a rule broken), or many; CONTROLS: each broken rule must be found.
 simulate: setup
