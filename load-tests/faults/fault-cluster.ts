@@ -9,6 +9,7 @@ import { AdminClient } from '@chappe/client/admin-client';
 import { StoreChangeKind, type Range as RangeStatus } from '@chappe/proto/v1/cluster_service';
 import { environmentOf, furtherStoreAddress, identityOfCluster, makeDatabase } from '../cluster/environment.ts';
 import { addressesOf, adminPortOf, dataFolder, members, preKeyAddresses } from '../cluster/layout.ts';
+import { metricSum } from '../cluster/metric-sum.ts';
 import type { Member } from '../cluster/layout.ts';
 import { serviceArguments } from '../cluster/node-settings.ts';
 import { etcd } from '../stack/etcd.ts';
@@ -449,11 +450,7 @@ export class FaultCluster implements AsyncDisposable {
    * @param without series that are left out, as they are written
    */
   async count(metric: string, without?: string): Promise<number> {
-    const pages = await Promise.all(members.map(({ name }) => this.metricsOf(name)));
-    const lines = pages
-      .flatMap((page) => page.split('\n'))
-      .filter((line) => line.startsWith(metric) && (without === undefined || !line.startsWith(without)));
-    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+    return metricSum(await Promise.all(members.map(({ name }) => this.metricsOf(name))), metric, without);
   }
 
   /** The page of a process; empty if it does not answer. */

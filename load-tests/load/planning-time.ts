@@ -9,9 +9,9 @@ import { decideShape } from '@chappe/coordinator/decide-shape';
 import { usualDecisions } from '@chappe/coordinator/decision-settings';
 import { planAssignments } from '@chappe/coordinator/plan';
 import { noteLoads, type RangeLoads } from '@chappe/coordinator/range-loads';
-import { endOfNumbers } from '@chappe/numbers/phone-number';
 import type { Range } from '@chappe/ranges/range';
 import type { ShardInfo } from '@chappe/ranges/shard-info';
+import { doneOffset, rangeAt, rangeCount, reporting, shardAt, shardCount } from '../scale/large-table.ts';
 
 export interface PlanningTime {
   readonly case: string;
@@ -22,8 +22,6 @@ export interface PlanningTime {
   readonly maxMs: number;
 }
 
-const rangeCount = 10_000;
-const shardCount = 500;
 /** The first are not counted: the code is compiled in them. */
 const warmRounds = 20;
 const rounds = 60;
@@ -52,7 +50,7 @@ export function planningTimes(): PlanningTime[] {
       'a zone of 250 shards died',
       assigned(
         settled,
-        shards.filter(({ zone }) => zone === 'a'),
+        shards.filter(({ zone }) => zone === shards[0]?.zone),
         even,
       ),
     ),
@@ -81,41 +79,11 @@ function timeOf(name: string, plan: () => number): PlanningTime {
 }
 
 function loadsOf(ranges: readonly Range[], rateAt: (no: number) => number): RangeLoads {
-  const common = { sinceMs: 0, peaks: [], position: 1_000, atMs: 2 * hourMs, weight: 1 };
+  const common = { sinceMs: 0, peaks: [], position: doneOffset, atMs: 2 * hourMs, weight: 1 };
   return {
     sinceMs: 0,
     atMs: 2 * hourMs,
     byRange: new Map(ranges.map(({ id }, no) => [id, { ...common, rate: rateAt(no) }])),
-  };
-}
-
-function shardAt(no: number): ShardInfo {
-  const id = `s${String(no).padStart(3, '0')}`;
-  const counts = { capacity: 1_500, ranges: 0, rate: 0, attachedDevices: 0, load: {} };
-  return { id, instance: `${id}-1`, address: `${id}:7403`, zone: no % 2 === 0 ? 'a' : 'b', ...counts };
-}
-
-/** Works on what the table gives it. */
-function reporting(shard: ShardInfo, ranges: readonly Range[]): ShardInfo {
-  const own = ranges.filter(({ owner }) => owner === shard.id);
-  const load = Object.fromEntries(
-    own.map(({ id, start }) => [id, { nextOffset: 1_000, rate: 30, median: `${start}5` }]),
-  );
-  return { ...shard, ranges: own.length, rate: 30 * own.length, load };
-}
-
-function rangeAt(no: number, shard: ShardInfo | undefined): Range {
-  const digits = String(no).padStart(5, '0');
-  return {
-    id: `r${digits}`,
-    start: no === 0 ? '' : digits,
-    end: no === rangeCount - 1 ? endOfNumbers : String(no + 1).padStart(5, '0'),
-    state: 'active',
-    owner: shard?.id,
-    ownerInstance: shard?.instance,
-    epoch: 1,
-    topic: `range-r${digits}`,
-    store: 'main',
   };
 }
 

@@ -4,6 +4,7 @@
  * soon the shard has its share.
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import { metricSum } from '../cluster/metric-sum.ts';
 import type { ClusterTarget } from './cluster-target.ts';
 import { nowMs } from './monotonic-clock.ts';
 import { play, steadily, warmUp, type Scene } from './scenarios.ts';
@@ -138,11 +139,7 @@ interface Held {
 async function heldIn(target: ClusterTarget): Promise<Held> {
   const name = 'chappe_gateway_append_held_seconds';
   const pages = await target.metrics('gateway');
-  const sum = (suffix: string): number =>
-    pages
-      .flatMap((page) => page.split('\n'))
-      .filter((line) => line.startsWith(name + suffix))
-      .reduce((total, line) => total + Number(line.split(' ').at(-1)), 0);
+  const sum = (suffix: string): number => metricSum(pages, name + suffix);
   return { count: sum('_count'), within: sum(`_bucket{le="${heldWithinSeconds}"`), seconds: sum('_sum') };
 }
 

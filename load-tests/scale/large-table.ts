@@ -8,23 +8,29 @@ export const shardCount = 500;
 
 const digits = (at: number): string => String(at).padStart(5, '0');
 
-export function shardAt(no: number, ranges: readonly Range[] = []): ShardInfo {
+/** Up to there everything is done, in every range. */
+export const doneOffset = 1_234_567;
+
+export function shardAt(no: number): ShardInfo {
   const id = `sender-${no}`;
-  const load = ranges.map((range, index) => [
-    range.id,
-    { nextOffset: 1_234_567 + index, rate: 12.5 + index, median: `${range.start}5` },
-  ]);
   return {
     id,
     instance: `${id}-0123456789abcdef`,
     address: `${id}.chappe-sender.chappe.svc.cluster.local:7403`,
     zone: no % 2 === 0 ? 'eu-central-1a' : 'eu-central-1b',
     capacity: 1_500,
-    ranges: ranges.length,
-    rate: 250,
+    ranges: 0,
+    rate: 0,
     attachedDevices: 4_000,
-    load: Object.fromEntries(load),
+    load: {},
   };
+}
+
+/** Works on what the table gives it. */
+export function reporting(shard: ShardInfo, ranges: readonly Range[]): ShardInfo {
+  const own = ranges.filter(({ owner }) => owner === shard.id);
+  const load = own.map(({ id, start }) => [id, { nextOffset: doneOffset, rate: 12.5, median: `${start}5` }]);
+  return { ...shard, ranges: own.length, rate: 12.5 * own.length, load: Object.fromEntries(load) };
 }
 
 export function rangeAt(no: number, shard: ShardInfo | undefined): Range {

@@ -8,7 +8,7 @@ import { RoutingTable } from '@chappe/ranges/routing-table';
 import { formatShardInfo, shardPrefix } from '@chappe/ranges/shard-info';
 import { watchRoutingTable } from '@chappe/ranges/table-watcher';
 import { countedCoordination, type Reads } from './counted-coordination.ts';
-import { rangeAt, rangeCount, shardAt, shardCount } from './large-table.ts';
+import { rangeAt, rangeCount, reporting, shardAt, shardCount } from './large-table.ts';
 
 export interface Line {
   readonly what: string;
@@ -29,12 +29,7 @@ export async function measureTable(open: () => Promise<Coordination>): Promise<L
   const say = (what: string, value: string): void => void lines.push({ what, value });
   await using writer = await open();
   const ranges = Array.from({ length: rangeCount }, (_, no) => rangeAt(no, shardAt(no % shardCount)));
-  const shards = Array.from({ length: shardCount }, (_, no) =>
-    shardAt(
-      no,
-      ranges.filter((_range, index) => index % shardCount === no),
-    ),
-  );
+  const shards = Array.from({ length: shardCount }, (_, no) => reporting(shardAt(no), ranges));
   const writtenMs = await timed(() =>
     write(writer, [...ranges.map(put), { kind: 'put', key: 'generation', value: '1' }]),
   );

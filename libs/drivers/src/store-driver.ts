@@ -3,7 +3,7 @@ import type { OpenStore } from '@chappe/ranges/stores';
 import { mysqlServerOf, openMysqlStore } from '@chappe/store/mysql-store';
 import { openSqliteStore } from '@chappe/store/sqlite-store';
 import type { Store } from '@chappe/store/store';
-import { expectMark, readMark } from '@chappe/store/store-mark';
+import { expectMark, readMark, type StoreMark } from '@chappe/store/store-mark';
 import { z } from 'zod';
 import { readTlsFiles, tlsVariables } from './access-variables.ts';
 import { expectOwnTables } from './cluster-mark.ts';
@@ -52,12 +52,7 @@ export type StoreConfig = Readonly<z.output<typeof schema>>;
 
 /** @throws StoreError `unavailable` when it does not answer or lacks rights, `invalid` when another cluster uses it; ConfigError */
 export async function openStore(config: StoreConfig & Partial<CoordinationConfig>): Promise<Store> {
-  await using opened = new AsyncDisposableStack();
-  const store = opened.use(await openDriver(config));
-  const cluster = clusterNameOf(config);
-  if (cluster !== undefined) await expectOwnTables(store, cluster);
-  opened.move();
-  return store;
+  return openOwn(config, config.CHAPPE_STORE, ownLogin(config));
 }
 
 /** Where the configured store is, without its login. */
@@ -69,34 +64,41 @@ export function storeAddressOf({ CHAPPE_STORE: driver }: StoreConfig): string {
 
 /** Opens stores of ranges with the logins and the TLS of this process; none that another cluster uses. */
 export function storeOpener(config: RangeStoreConfig & Partial<CoordinationConfig>): OpenStore {
-  return async ({ id, address }, mark) => {
-    await using opened = new AsyncDisposableStack();
-    const driver = readDriver(address);
-    let store: Store;
-    if (driver.kind === 'sqlite') {
-      store = opened.use(await openSqliteStore({ path: driver.path }));
-      if (mark !== undefined) expectMark(await readMark(store), mark, address);
-    } else {
-      const own = config.CHAPPE_STORE.kind === 'mysql' ? config.CHAPPE_STORE.server : undefined;
-      const login = config.CHAPPE_STORE_LOGINS[id] ?? {
-        user: own?.user ?? '',
-        password: config.CHAPPE_STORE_PASSWORD ?? own?.password ?? '',
-      };
-      const tls = readTlsFiles('CHAPPE_STORE', config);
-      store = opened.use(await openMysqlStore({ ...driver.server, ...login, tls, mark }));
-    }
-    const cluster = clusterNameOf(config);
-    if (cluster !== undefined) await expectOwnTables(store, cluster);
-    opened.move();
-    return store;
-  };
+  return async ({ id, address }, mark) =>
+    openOwn(config, readDriver(address), config.CHAPPE_STORE_LOGINS[id] ?? ownLogin(config), mark);
 }
 
-async function openDriver(config: StoreConfig): Promise<Store> {
-  const driver = config.CHAPPE_STORE;
-  if (driver.kind === 'sqlite') return openSqliteStore({ path: driver.path });
-  const password = config.CHAPPE_STORE_PASSWORD ?? driver.server.password;
-  return openMysqlStore({ ...driver.server, password, tls: readTlsFiles('CHAPPE_STORE', config) });
+interface Login {
+  readonly user: string;
+  readonly password: string;
+}
+
+/** Of CHAPPE_STORE. */
+function ownLogin({ CHAPPE_STORE: driver, CHAPPE_STORE_PASSWORD: password }: StoreConfig): Login {
+  const own = driver.kind === 'mysql' ? driver.server : undefined;
+  return { user: own?.user ?? '', password: password ?? own?.password ?? '' };
+}
+
+/** @param mark absent: whatever database it is */
+async function openOwn(
+  config: StoreConfig & Partial<CoordinationConfig>,
+  driver: Driver,
+  login: Login,
+  mark?: StoreMark,
+): Promise<Store> {
+  await using opened = new AsyncDisposableStack();
+  let store: Store;
+  if (driver.kind === 'sqlite') {
+    store = opened.use(await openSqliteStore({ path: driver.path }));
+    if (mark !== undefined) expectMark(await readMark(store), mark, `sqlite:${driver.path}`);
+  } else {
+    const tls = readTlsFiles('CHAPPE_STORE', config);
+    store = opened.use(await openMysqlStore({ ...driver.server, ...login, tls, mark }));
+  }
+  const cluster = clusterNameOf(config);
+  if (cluster !== undefined) await expectOwnTables(store, cluster);
+  opened.move();
+  return store;
 }
 
 function readDriver(text: string): Driver {

@@ -7,8 +7,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AdminClient } from '@chappe/client/admin-client';
-import { StoreChangeKind, type Range, type Reshape, type Store } from '@chappe/proto/v1/cluster_service';
-import { Tally } from '../../../load-tests/checker/tally.ts';
+import { StoreChangeKind, type Store } from '@chappe/proto/v1/cluster_service';
+import { rangeOf, reshaped, startSending, untilEnded } from './ranges-under-load.ts';
 import { allEnded, makeBusiness, makeNote, note, optIn, startPhone, startTestNode } from './test-node.ts';
 
 const people = ['+33612010002', '+33612010003', '+33781010003'];
@@ -19,57 +19,25 @@ describe('stores of ranges', () => {
   test('ORDER, ONCE, NO-LOSS: a range goes to another store under load, is cut there, and what cannot be is refused', async () => {
     await using node = await startTestNode();
     const { admin } = node;
-    const { client } = await makeBusiness(node, 'Air Semaphore', number);
-    await makeNote(client);
-    await optIn(client, ...people);
-    const tally = new Tally();
-    const phones = await Promise.all(
-      people.map((person) =>
-        startPhone(node, person, {
-          listener: { onMessage: ({ messageId, from }) => tally.noteShown(person, person, `+${from}`, messageId) },
-        }),
-      ),
-    );
-    await using stream = client.openSendStream();
-    const ids: string[] = [];
-    const sent: number[] = [];
-    const over = new AbortController();
-    const sending = people.map(async (person, index) => {
-      for (let count = 0; !over.signal.aborted; count += 1) {
-        const key = `${person}-${count}`;
-        tally.noteSubmitted({ key, contact: person, number });
-        const { messageId } = await stream.send(note(person, key, key));
-        tally.noteAccepted(key, messageId);
-        ids.push(messageId);
-        sent[index] = count + 1;
-        await sleep(2);
-      }
-    });
+    await using sending = await startSending(node, people, number);
     await sleep(100);
 
     const first = await rangeOf(admin, '336');
-    await assert.rejects(move(admin, first.id, 'second'), /no store second/);
+    await assert.rejects(reshaped(admin, { ranges: [first.id], store: 'second' }), /no store second/);
     await change(admin, 'second', StoreChangeKind.ADD, second);
     const again = await changed(admin, 'third', StoreChangeKind.ADD, second);
     assert.match(again.change?.problem ?? '', /database of store second/);
-    const [moved] = await move(admin, first.id, 'second');
+    const [moved] = await reshaped(admin, { ranges: [first.id], store: 'second' });
     await sleep(100);
     assert.equal((await rangeOf(admin, '336')).store, 'second');
-    await assert.rejects(move(admin, moved ?? '', 'main'), /still has former rows/);
+    await assert.rejects(reshaped(admin, { ranges: [moved ?? ''], store: 'main' }), /still has former rows/);
     const left = await rangeOf(admin, '1');
     await assert.rejects(admin.cluster.reshapeRanges({ ranges: [left.id, moved ?? ''] }), /different stores/);
     const { reshape } = await admin.cluster.reshapeRanges({ ranges: [moved ?? ''], cuts: ['337'] });
     await untilEnded(admin, reshape?.id ?? '');
     assert.equal((await rangeOf(admin, '3378')).store, 'second');
     await sleep(100);
-    over.abort();
-    await Promise.all(sending);
-    await allEnded(client, ids);
-    for (const [index, phone] of phones.entries()) await phone.showed(sent[index] ?? 0);
-    for (const phone of phones) await phone[Symbol.asyncDispose]();
-    assert.ok(ids.length > people.length * 4, `only ${ids.length} messages were sent meanwhile`);
-    const misplaced = tally.problems().filter((problem) => /^(ORDER|ONCE: .* shown|TENANT)/u.test(problem));
-    assert.deepEqual(misplaced, []);
+    await sending.end();
     const { stores } = await admin.cluster.listStores({});
     assert.deepEqual(
       stores.map(({ id, ranges }) => [id, ranges]),
@@ -95,7 +63,7 @@ describe('stores of ranges', () => {
       await allEnded(client, [...texts.keys()]);
     };
     await change(first.admin, 'second', StoreChangeKind.ADD, second);
-    await move(first.admin, (await rangeOf(first.admin, '336')).id, 'second');
+    await reshaped(first.admin, { ranges: [(await rangeOf(first.admin, '336')).id], store: 'second' });
     await sendAll('one', 'two');
     await phone.showed(2);
     await first.node[Symbol.asyncDispose]();
@@ -131,31 +99,6 @@ describe('stores of ranges', () => {
     await rm(folder, { recursive: true });
   });
 });
-
-async function rangeOf({ cluster }: AdminClient, prefix: string): Promise<Range> {
-  const { ranges } = await cluster.listRanges({});
-  const found = ranges.find(
-    ({ state, start, end }) => state === 'active' && start <= prefix && (end === '' || prefix < end),
-  );
-  assert.ok(found !== undefined, `no active range holds ${prefix}`);
-  return found;
-}
-
-/** The new ranges. */
-async function move(admin: AdminClient, range: string, store: string): Promise<string[]> {
-  const { reshape } = await admin.cluster.reshapeRanges({ ranges: [range], store });
-  const ended = await untilEnded(admin, reshape?.id ?? '');
-  assert.equal(ended.step, 'active', ended.problem);
-  return ended.newRanges;
-}
-
-async function untilEnded({ cluster }: AdminClient, id: string): Promise<Reshape> {
-  for (;;) {
-    const found = (await cluster.listReshapes({})).reshapes.find((reshape) => reshape.id === id);
-    if (found !== undefined && ['active', 'refused', 'undone'].includes(found.step)) return found;
-    await sleep(5);
-  }
-}
 
 /** The store as it is when the wish for it was fulfilled or refused. */
 async function changed({ cluster }: AdminClient, id: string, kind: StoreChangeKind, address: string): Promise<Store> {
