@@ -50,6 +50,7 @@ export function networkLog(network: Network, server: LogServer, client: Life): L
     end: (topic) => ask('end', (log) => log.end(topic)),
     copies: (topics) => ask('copies', (log) => log.copies(topics)),
     seal: (topic) => ask('seal', (log) => log.seal(topic)),
+    sealedEnd: (topic) => ask('sealed end', (log) => log.sealedEnd(topic)),
     unseal: (topic) => ask('unseal', (log) => log.unseal(topic)),
     deleteBefore: (topic, offset) => ask('delete', (log) => log.deleteBefore(topic, offset)),
     [Symbol.asyncDispose]: () => Promise.resolve(),

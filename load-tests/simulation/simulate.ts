@@ -27,6 +27,7 @@ import { decisionsOf, loadMs, planOf, type Plan, type PlannedFault, type Planned
 import { consumerProgram, coordinatorProgram, eventTables, gatewayProgram } from './programs.ts';
 import { Promises } from './promises.ts';
 import { relayProgram } from './relay-program.ts';
+import { settlingLog } from './settling-log.ts';
 import { shardProgram } from './shard-program.ts';
 import type { Broken, Site } from './site.ts';
 import { Trace } from './trace.ts';
@@ -119,7 +120,7 @@ async function openSite(
     network,
     trace,
     coordination: new CoordinationServer(new Life('coordination', 1), coordination),
-    log: { life: new Life('log', 1), log },
+    log: { life: new Life('log', 1), log: settlingLog(log, network.faults) },
     store: new StoreServer(new Life('store', 1), store, (client, statements) =>
       promises.senderCommitted(client, statements),
     ),

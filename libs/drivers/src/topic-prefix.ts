@@ -14,6 +14,7 @@ export function withTopicPrefix(log: Log, prefix: string): Log {
     copies: async (topics) =>
       (await log.copies(topics.map(named))).map((copies) => ({ ...copies, topic: copies.topic.slice(prefix.length) })),
     seal: (topic) => log.seal(named(topic)),
+    sealedEnd: (topic) => log.sealedEnd(named(topic)),
     unseal: (topic) => log.unseal(named(topic)),
     deleteBefore: (topic, offset) => log.deleteBefore(named(topic), offset),
     [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),

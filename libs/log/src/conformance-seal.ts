@@ -1,17 +1,27 @@
 /** Conformance of the log: sealing against every writer, known or unknown, and taking a seal back. */
 import assert from 'node:assert/strict';
 import type { Check } from './conformance-harness.ts';
-import { append, appendFailure, idsOf, makeRecords, makeTopic, readAll } from './conformance-harness.ts';
+import { append, appendFailure, idsOf, makeRecords, makeTopic, readAll, rejectsAs } from './conformance-harness.ts';
 import type { Log } from './log.ts';
 
 export function checkSeals(check: Check): void {
   check('a sealed topic takes nothing, and its end stays where it was', async ({ log }) => {
     const topic = await makeTopic(log);
     await append(log, topic, makeRecords(3));
-    assert.equal(await log.seal(topic), 3);
+    await log.seal(topic);
+    assert.equal(await log.sealedEnd(topic), 3);
     assert.equal(await appendFailure(log, topic, makeRecords(1)), 'sealed');
     assert.equal(await log.end(topic), 3);
-    assert.equal(await log.seal(topic), 3);
+    await log.seal(topic);
+    assert.equal(await log.sealedEnd(topic), 3);
+  });
+
+  check('a topic that is not sealed has no end that stays', async ({ log }) => {
+    const topic = await makeTopic(log);
+    await rejectsAs('invalid', log.sealedEnd(topic));
+    await log.seal(topic);
+    await log.unseal(topic);
+    await rejectsAs('invalid', log.sealedEnd(topic));
   });
 
   check('reading a sealed topic goes on', async ({ log }) => {
@@ -28,8 +38,9 @@ export function checkSeals(check: Check): void {
     const writers = started.map(({ resolve }) => writeUntilSealed(log, topic, resolve));
     await Promise.all(started.map(({ promise }) => promise));
 
-    const end = await log.seal(topic);
+    await log.seal(topic);
     const lateWriter = writeUntilSealed(log, topic, () => assert.fail('a late writer appended'));
+    const end = await log.sealedEnd(topic);
     const offsets = (await Promise.all([...writers, lateWriter])).flat().toSorted((a, b) => a - b);
 
     assert.deepEqual(
@@ -43,7 +54,8 @@ export function checkSeals(check: Check): void {
   check('an append that is on its way when the seal returns is either below the end or refused', async ({ log }) => {
     const topic = await makeTopic(log);
     const appends = Array.from({ length: 20 }, () => log.append([{ topic, records: makeRecords(1) }]));
-    const end = await log.seal(topic);
+    await log.seal(topic);
+    const end = await log.sealedEnd(topic);
     const results = (await Promise.all(appends)).flat();
     const appended = results.filter(({ kind }) => kind === 'appended');
     assert.equal(appended.length, end);
@@ -57,7 +69,8 @@ export function checkSeals(check: Check): void {
     await log.unseal(topic);
     await log.unseal(topic);
     assert.equal((await append(log, topic, makeRecords(1, 2))).firstOffset, 2);
-    assert.equal(await log.seal(topic), 3);
+    await log.seal(topic);
+    assert.equal(await log.sealedEnd(topic), 3);
   });
 }
 

@@ -45,7 +45,7 @@ export const leaderPauseMs = 100;
 export const propagationTimeoutMs = 10_000;
 export const propagationPollMs = 20;
 
-/** A seal stands once two looks at the leader so far apart agree (protocol: seal). */
+/** The end of a sealed topic stands once two looks at the leader so far apart agree (protocol: seal). */
 export const sealSettleMs = 100;
 /** It reaches the leader some milliseconds after it is made. */
 export const sealPollMs = 10;

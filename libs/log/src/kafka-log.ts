@@ -20,7 +20,7 @@ import { checkCode, codes } from './kafka-error.ts';
 import { fetchBytesMax, oneBatchBytes } from './kafka-limits.ts';
 import { deleteRecordsRequest, fetchRequest } from './kafka-protocol.ts';
 import { KafkaLogReader } from './kafka-reader.ts';
-import { sealTopic, unsealTopic } from './kafka-seal.ts';
+import { endOfSealed, sealTopic, unsealTopic } from './kafka-seal.ts';
 import { KafkaTopics } from './kafka-topics.ts';
 import type { TopicShape } from './kafka-topics.ts';
 import { appendRecordsMax } from './limits.ts';
@@ -126,8 +126,12 @@ class KafkaLog implements Log {
     return copiesOf(this.#cluster, topics);
   }
 
-  seal(topic: string): Promise<number> {
+  seal(topic: string): Promise<void> {
     return sealTopic(this.#cluster, topic);
+  }
+
+  sealedEnd(topic: string): Promise<number> {
+    return endOfSealed(this.#cluster, topic);
   }
 
   unseal(topic: string): Promise<void> {

@@ -3,15 +3,13 @@
  *
  * The setting reaches leaders a moment after it is made, so the leader is probed with a batch that no
  * leader ever appends, an empty one: it is refused as too large once the seal is in force and as empty
- * before. Then the end is read, and after a pause everything is asked again: an append that had passed the leader's
- * check of sizes before the seal is in the log by then. The end stands if nothing has changed, the leader epoch
- * neither; a leader that died in between begins the whole anew.
+ * before. From then on whoever leads refuses: a broker learns of its leadership after everything that was set before.
  *
- * Replicated end and the leader's own end must agree too: what the leader took before the seal and has
- * not replicated yet would otherwise move the end later.
- *
- * Producers wait meanwhile, so the questions of one look travel together. Their order does not count: the ends that
- * are returned were read after the probe of the look before.
+ * Where the topic ends is known later: an append that had passed the leader's check of sizes before the seal may come to
+ * rest after it. So the end is read, and after a pause everything is asked again. It stands if nothing has changed, the
+ * leader epoch neither; a leader that died in between begins the whole anew. Replicated end and the leader's own end must
+ * agree too: what the leader took before the seal and has not replicated yet would otherwise move the end later. The
+ * questions of one look travel together.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { encodeBatch } from './kafka-batch.ts';
@@ -40,35 +38,42 @@ interface Look {
   readonly leaderEnd: number;
 }
 
-export async function sealTopic(cluster: KafkaCluster, topic: string): Promise<number> {
+export async function sealTopic(cluster: KafkaCluster, topic: string): Promise<void> {
   await setBatchBytesMax(cluster, topic, sealedBatchBytesMax);
   const deadline = performance.now() + sealTimeoutMs;
-  for (;;) {
-    const first = await cluster.atLeader(topic, lookAt(topic));
-    if (isSettled(first)) {
-      await pause(sealSettleMs);
-      const second = await cluster.atConfirmedLeader(topic, lookAt(topic));
-      const isSame = second.leader === first.leader && second.replicatedEnd === first.replicatedEnd;
-      if (isSame && isSettled(second)) return second.replicatedEnd;
-    }
+  while (!(await cluster.atLeader(topic, (connection) => isSealedAt(connection, topic)))) {
     if (performance.now() > deadline) {
-      throw new LogError('unavailable', `${topic}: the seal is not in force everywhere yet; seal again`);
+      throw new LogError('unavailable', `${topic}: the seal is not in force yet; seal again`);
     }
     await pause(sealPollMs);
+  }
+}
+
+/** @throws LogError `invalid` if it is not sealed */
+export async function endOfSealed(cluster: KafkaCluster, topic: string): Promise<number> {
+  const deadline = performance.now() + sealTimeoutMs;
+  for (let first: Look | undefined; ;) {
+    const look = await cluster.atConfirmedLeader(topic, lookAt(topic));
+    if (!look.isSealed) throw new LogError('invalid', `${topic} is not sealed: where it ends can change`);
+    const isWhole = look.replicatedEnd === look.leaderEnd;
+    if (isWhole && look.leader === first?.leader && look.replicatedEnd === first.replicatedEnd) {
+      return look.replicatedEnd;
+    }
+    if (performance.now() > deadline) {
+      throw new LogError('unavailable', `${topic}: what was appended before the seal is not replicated; ask again`);
+    }
+    first = isWhole ? look : undefined;
+    await pause(sealSettleMs);
   }
 }
 
 export async function unsealTopic(cluster: KafkaCluster, topic: string): Promise<void> {
   await setBatchBytesMax(cluster, topic, batchBytesMax);
   const deadline = performance.now() + sealTimeoutMs;
-  while ((await cluster.atConfirmedLeader(topic, lookAt(topic))).isSealed) {
+  while (await cluster.atConfirmedLeader(topic, (connection) => isSealedAt(connection, topic))) {
     if (performance.now() > deadline) throw new LogError('unavailable', `${topic} is still sealed; unseal again`);
     await pause(sealPollMs);
   }
-}
-
-function isSettled({ isSealed, replicatedEnd, leaderEnd }: Look): boolean {
-  return isSealed && replicatedEnd === leaderEnd;
 }
 
 async function setBatchBytesMax(cluster: KafkaCluster, topic: string, bytes: number): Promise<void> {
@@ -84,23 +89,28 @@ async function setBatchBytesMax(cluster: KafkaCluster, topic: string, bytes: num
   }
 }
 
+/** Whether the broker of a connection, which leads the topic, refuses every batch for it. */
+async function isSealedAt(connection: KafkaConnection, topic: string): Promise<boolean> {
+  // By the leader alone: asked for all, it says that replicas are missing before it looks at sizes.
+  const probe = produceRequest([{ topic, batch: encodeBatch([]) }], produceTimeoutMs, 'leader');
+  const code = (await connection.send(probe)).get(topic)?.errorCode;
+  if (code !== codes.messageTooLarge && code !== codes.invalidRecord) checkCode(topic, code, 'probing');
+  return code === codes.messageTooLarge;
+}
+
 function lookAt(topic: string): (connection: KafkaConnection, leader: LeaderAddress) => Promise<Look> {
   return async (connection, leader) => {
-    // By the leader alone: asked for all, it says that replicas are missing before it looks at sizes.
-    const probe = produceRequest([{ topic, batch: encodeBatch([]) }], produceTimeoutMs, 'leader');
-    const [probed, own, replicated] = await Promise.all([
-      connection.send(probe),
+    const [isSealed, own, replicated] = await Promise.all([
+      isSealedAt(connection, topic),
       connection.send(leaderEndRequest(topic, leader.epoch)),
       connection.send(listOffsetsRequest(topic, 'latest')),
     ]);
-    const code = probed.get(topic)?.errorCode;
-    if (code !== codes.messageTooLarge && code !== codes.invalidRecord) checkCode(topic, code, 'probing');
     checkCode(topic, own.errorCode, 'reading the own end of the leader of');
     const partition = replicated.responses[0]?.partitions[0];
     checkCode(topic, partition?.errorCode, 'reading the end of');
     return {
       leader: `${nameOf(leader)} since epoch ${leader.epoch}`,
-      isSealed: code === codes.messageTooLarge,
+      isSealed,
       replicatedEnd: Number(partition?.offset),
       leaderEnd: own.end,
     };

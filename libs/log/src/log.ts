@@ -113,10 +113,16 @@ export interface Log extends AsyncDisposable {
    */
   copies(topics: readonly string[]): Promise<TopicCopies[]>;
   /**
-   * Closes a topic for good: after it resolves no append by anyone ever succeeds, and the end it
-   * returns never changes. Reading goes on. Idempotent.
+   * Closes a topic: no append that begins after it resolved ever succeeds, by anyone. One that was on its way may
+   * still do so. Reading goes on. Idempotent.
    */
-  seal(topic: string): Promise<number>;
+  seal(topic: string): Promise<void>;
+  /**
+   * Where a sealed topic ends, once that cannot change any more: it waits for appends that were on their way.
+   *
+   * @throws LogError `invalid` if the topic is not sealed
+   */
+  sealedEnd(topic: string): Promise<number>;
   /** Takes a seal back, when a reshape is undone before it opened. */
   unseal(topic: string): Promise<void>;
   /**

@@ -168,12 +168,14 @@ class SqliteLog implements Log {
     );
   }
 
-  async seal(topic: string): Promise<number> {
-    return this.#write(() => {
-      const row = this.#expect(topic);
-      this.#topics.setSealed.run(1, row.id);
-      return row.endOffset;
-    });
+  async seal(topic: string): Promise<void> {
+    this.#write(() => this.#topics.setSealed.run(1, this.#expect(topic).id));
+  }
+
+  async sealedEnd(topic: string): Promise<number> {
+    const { isSealed, endOffset } = this.#guard(() => this.#expect(topic));
+    if (!isSealed) throw new LogError('invalid', `${topic} is not sealed: where it ends can change`);
+    return endOffset;
   }
 
   async unseal(topic: string): Promise<void> {

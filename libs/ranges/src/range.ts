@@ -39,7 +39,7 @@ export interface Range {
   readonly copiesFrom?: string;
   /** While it is filling: the ranges whose numbers it takes over. It is read when they are drained. */
   readonly replaces?: readonly string[];
-  /** Once it is replaced: where its topic was sealed. Nothing is done from that offset on. */
+  /** Once it is replaced and that is known: where its sealed topic ends. Nothing is done from that offset on. */
   readonly sealedAt?: number;
 }
 

@@ -15,7 +15,7 @@ export type ReshapeStep =
   | 'refused'
   /** The new ranges have their ids and their topics; those of the old ranges are being sealed. */
   | 'prepared'
-  /** The old topics take nothing more and where they end is written down; the new ranges are filled, the old ones worked off. There is no way back. */
+  /** The old topics take nothing more; the new ranges are filled, the old ones worked off. There is no way back. */
   | 'open'
   /** The new ranges are worked on; the old topics stay for a while. */
   | 'active'
@@ -33,7 +33,7 @@ export interface Reshape {
   readonly cuts?: readonly string[];
   /** Ids of the new ranges, from `prepared` on: one more than cuts. */
   readonly made: readonly string[];
-  /** Where the topics of the old ranges end, by id, from `open` on. */
+  /** Where the topics of the old ranges end, by id, once the log has said so: after it is `open`. */
   readonly ends: Readonly<Record<string, number>>;
   /** Who wanted it and why, in words. */
   readonly reason: string;

@@ -151,14 +151,14 @@ class Watcher implements TableWatcher {
 
   async #read(): Promise<void> {
     // What changes while it is read is read again.
-    const [isTableDue, areShardsDue] = [this.#isTableDue, this.#areShardsDue];
+    const isTableDue = this.#isTableDue;
     this.#isTableDue = false;
     this.#areShardsDue = false;
     let isNew = false;
     try {
-      isNew = isTableDue && (await this.#readTable());
-      // A new owner may be one that has just come.
-      if (areShardsDue || isNew) isNew = (await this.#readShards()) || isNew;
+      // With a table its shards: a new owner may be one that has just come. Together, as appends may wait for a new table.
+      const parts = [...(isTableDue ? [this.#readTable()] : []), this.#readShards()];
+      isNew = (await Promise.all(parts)).includes(true);
       this.#problem = this.#shardProblem;
     } catch (error) {
       this.#isTableDue = true;

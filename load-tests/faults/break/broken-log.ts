@@ -11,8 +11,15 @@ const lateMs = 700;
 
 /** @param newest what the same process has committed, by `brokenStore` */
 export function brokenLog(rule: Rule, log: Log, newest: NewestStates): Log {
+  const endNow = (topic: string): Promise<number> => log.end(topic);
   if (rule === 'gap_unseen') return replacing(log, 'openReader', losingReaders(log));
-  if (rule === 'seal_skipped') return replacing(log, 'seal', (topic: string) => log.end(topic));
+  if (rule === 'end_unsettled') return replacing(log, 'sealedEnd', endNow);
+  if (rule === 'seal_skipped')
+    return replacing(
+      replacing(log, 'seal', async () => undefined),
+      'sealedEnd',
+      endNow,
+    );
   const append = appendOf(rule, log, newest);
   return append === undefined ? log : replacing(log, 'append', append);
 }
@@ -84,6 +91,7 @@ function appendOf(rule: Rule, log: Log, newest: NewestStates): Log['append'] | u
     case 'session_restored':
     case 'gap_unseen':
     case 'seal_skipped':
+    case 'end_unsettled':
     case 'fence_out':
     case 'undone_passed':
     case 'done_forgotten':

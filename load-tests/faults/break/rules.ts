@@ -16,6 +16,7 @@ export const rules = {
   gap_unseen: 'the log loses records, and the reader hands out what comes after them',
   topic_recreated: 'the gateway makes a topic anew that is gone, as brokers do where they make topics by themselves',
   seal_skipped: 'the coordinator writes down where a replaced topic ends and does not seal it',
+  end_unsettled: 'the coordinator takes for the end of a sealed topic what it is at once, with appends on their way',
   charge_lost: 'billing notes some deliveries as booked and writes no entry',
   reattach_skipped: 'the relay does not hear that ranges have new owners',
   frozen_inside_transaction: 'nothing: the sender freezes between fence and COMMIT once a file is there',

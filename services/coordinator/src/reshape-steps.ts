@@ -6,7 +6,8 @@
  * |-----------|-----------------------------------------------------------------|----------------------------------------|
  * | requested | nothing was done                                                | prepare, or refuse                     |
  * | prepared  | the new topics exist, the record has the new ids; the old topics may be sealed | seal and open; undo if cancelled |
- * | open      | the record has the ends of the old topics; producers append to the new ranges, owners work off the old | activate each new range that is worked on |
+ * | open      | producers append to the new ranges, owners work off the old        | settle where the old topics end        |
+ * |           | the record has those ends, and the owners of the old ranges know them | activate each new range that is worked on |
  * | active    | the old ranges are drained in the store                         | delete the old topics, after the margin |
  * | undoing   | the old topics are opened again                                 | unseal                                 |
  */
@@ -38,6 +39,8 @@ export type ReshapeAction =
   | { readonly kind: 'prepare'; readonly old: readonly Range[]; readonly cuts: readonly string[] }
   /** The old topics take nothing more; then what `opened` says, in one transaction. Appends wait meanwhile. */
   | { readonly kind: 'seal'; readonly old: readonly Range[] }
+  /** Ask the log where the old topics end; then what `settled` says. */
+  | { readonly kind: 'settle'; readonly old: readonly Range[] }
   | { readonly kind: 'undo'; readonly problem: string }
   | { readonly kind: 'unseal'; readonly old: readonly Range[] }
   /** New ranges that are worked on. If they are the last ones, the old ranges are closed as well. */
@@ -57,7 +60,7 @@ export function nextAction(reshape: Reshape, view: ClusterView): ReshapeAction {
         ? { kind: 'undo', problem: 'taken back by the operator' }
         : { kind: 'seal', old };
     case 'open':
-      return activate(reshape, old, view);
+      return isSettled(reshape) ? activate(reshape, old, view) : { kind: 'settle', old };
     case 'undoing':
       return { kind: 'unseal', old };
     case 'active':
@@ -84,17 +87,29 @@ function begin(reshape: Reshape, old: readonly Range[], view: ClusterView): Resh
   return { kind: 'prepare', old: sorted, cuts: reshape.cuts ?? (middle === undefined ? [] : [middle]) };
 }
 
-/** Once the old topics are sealed: the old ranges drain to their ends, the new ones fill. */
+/** Once the old topics are sealed: the old ranges are worked off, the new ones fill. */
 export function opened(
   reshape: Reshape,
   old: readonly Range[],
-  ends: Readonly<Record<string, number>>,
   stores: ReadonlyMap<string, StoreInfo>,
 ): { readonly old: readonly Range[]; readonly made: readonly Range[] } {
   return {
-    old: old.map((range) => ({ ...range, state: 'draining', sealedAt: ends[range.id] ?? 0 })),
+    old: old.map((range) => ({ ...range, state: 'draining' })),
     made: recut(old, reshape.cuts ?? [], reshape.made, stores.get(reshape.store ?? '')),
   };
+}
+
+/** Once it is known where the old topics end: whoever reaches that has drained them. */
+export function settled(old: readonly Range[], ends: Readonly<Record<string, number>>): readonly Range[] {
+  return old.map((range) => {
+    const sealedAt = ends[range.id];
+    if (sealedAt === undefined) throw new Error(`nobody asked where ${range.topic} ends`);
+    return { ...range, sealedAt };
+  });
+}
+
+function isSettled({ old, ends }: Reshape): boolean {
+  return old.every((id) => ends[id] !== undefined);
 }
 
 /** A new range is worked on once its owner reports how far it is: the claim has found the old ones drained. */

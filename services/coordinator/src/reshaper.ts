@@ -22,7 +22,7 @@ import { moveLateRecords } from './late-records.ts';
 import type { Leadership } from './leadership.ts';
 import { lateRecordsLookMs, lookIntervalMs, reshapesAtOnceMax, retryMs } from './limits.ts';
 import { lookRepeatedly, type RepeatedLook } from './repeated-look.ts';
-import { nextAction, opened, type ClusterView, type ReshapeAction } from './reshape-steps.ts';
+import { nextAction, opened, settled, type ClusterView, type ReshapeAction } from './reshape-steps.ts';
 
 export interface ReshaperDependencies {
   readonly coordination: Coordination;
@@ -145,6 +145,9 @@ export class Reshaper implements AsyncDisposable {
         case 'seal':
           if (await this.#isStoreThere(reshape, found)) await this.#sealAndOpen(reshape, action.old, found);
           return;
+        case 'settle':
+          await this.#settle(reshape, action.old);
+          return;
         case 'undo':
           await this.#step(reshape, { step: 'undoing', problem: action.problem }, found);
           return;
@@ -206,13 +209,12 @@ export class Reshaper implements AsyncDisposable {
   async #sealAndOpen(reshape: Reshape, old: readonly Range[], found: Found): Promise<void> {
     const { coordination, log, now } = this.#dependencies;
     const startedMs = now();
-    const [generation, ...sealed] = await Promise.all([
+    const [generation] = await Promise.all([
       coordination.get('generation'),
-      ...old.map(async ({ id, topic }) => [id, await log.seal(topic)] as const),
+      ...old.map(({ topic }) => log.seal(topic)),
     ]);
-    const ends = Object.fromEntries(sealed);
     let [current, known, seen] = [reshape, generation, found];
-    while (!(await this.#open(current, ends, known, seen, startedMs))) {
+    while (!(await this.#open(current, known, seen, startedMs))) {
       const again = await this.#read();
       const next = again?.reshapes.find(({ id }) => id === reshape.id);
       if (this.#leadership.lost.aborted || again === undefined || next === undefined) return;
@@ -222,25 +224,18 @@ export class Reshaper implements AsyncDisposable {
   }
 
   /** @returns whether all was as it was read */
-  async #open(
-    reshape: Reshape,
-    ends: Readonly<Record<string, number>>,
-    generation: KeyValue | undefined,
-    found: Found,
-    startedMs: number,
-  ): Promise<boolean> {
+  async #open(reshape: Reshape, generation: KeyValue | undefined, found: Found, startedMs: number): Promise<boolean> {
     if (generation === undefined) throw new Error('there is no generation of the routing table');
     const { old, made } = opened(
       reshape,
       reshape.old.flatMap((id) => found.ranges.get(id) ?? []),
-      ends,
       found.stores,
     );
     const cut = reshape.cuts?.length === 0 ? 'merged' : `cut at ${reshape.cuts?.join(', ')}`;
     const what = reshape.store === undefined ? cut : `moved to store ${reshape.store}`;
     return this.#step(
       reshape,
-      { step: 'open', ends },
+      { step: 'open' },
       found,
       [
         ...[...old, ...made].map(putRange),
@@ -255,6 +250,26 @@ export class Reshaper implements AsyncDisposable {
         { key: 'generation', modRevision: generation.modRevision },
       ],
       startedMs,
+    );
+  }
+
+  /** Nobody waits for it but the new ranges, which nobody reads before the old ones are drained. */
+  async #settle(reshape: Reshape, old: readonly Range[]): Promise<void> {
+    const { log } = this.#dependencies;
+    const known = await Promise.all(old.map(async ({ id, topic }) => [id, await log.sealedEnd(topic)] as const));
+    const ends = Object.fromEntries(known);
+    // Owners may have changed meanwhile.
+    const found = await this.#read();
+    const current = found?.reshapes.find(({ id }) => id === reshape.id);
+    if (found === undefined || current === undefined) return;
+    const action = nextAction(current, found);
+    if (action.kind !== 'settle') return;
+    await this.#step(
+      current,
+      { ends },
+      found,
+      settled(action.old, ends).map(putRange),
+      action.old.map((range) => compareRange(range, found)),
     );
   }
 

@@ -247,6 +247,7 @@ function boundMethods(log: Log): Log {
     end: (topic) => log.end(topic),
     copies: (topics) => log.copies(topics),
     seal: (topic) => log.seal(topic),
+    sealedEnd: (topic) => log.sealedEnd(topic),
     unseal: (topic) => log.unseal(topic),
     deleteBefore: (topic, offset) => log.deleteBefore(topic, offset),
     [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),

@@ -93,6 +93,7 @@ function slowFor(topic: string, log: Log, answers: Promise<void>): Log {
     end: (name) => log.end(name),
     copies: (topics) => log.copies(topics),
     seal: (name) => log.seal(name),
+    sealedEnd: (name) => log.sealedEnd(name),
     unseal: (name) => log.unseal(name),
     deleteBefore: (name, offset) => log.deleteBefore(name, offset),
     [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),

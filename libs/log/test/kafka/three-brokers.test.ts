@@ -79,13 +79,14 @@ describe('three brokers', { skip: stackKafka().skip }, () => {
       const leader = await leaderOf(own, topic);
       const sealing = until(() => log.seal(topic));
       await own.kill(leader);
-      const end = await sealing;
+      await sealing;
       assert.equal(await appendFailure(log, topic, makeRecords(1)), 'sealed');
+      const end = await until(() => log.sealedEnd(topic));
       await own.start(leader);
       await Promise.all(writers);
       assert.ok(offsets.every((offset) => offset < end));
       assert.equal(new Set(offsets).size, offsets.length);
-      assert.equal(await until(() => log.seal(topic)), end);
+      assert.equal(await until(() => log.sealedEnd(topic)), end);
       assert.equal((await readAll(log, topic)).length, end);
       // The former leader may lead again, with the log that it had: the end is the same.
       await using reopened = await openKafkaLog(own.options);
@@ -94,7 +95,7 @@ describe('three brokers', { skip: stackKafka().skip }, () => {
     }
   });
 
-  test('a seal waits for what the leader took and the followers do not have yet', async () => {
+  test('the end of a sealed topic waits for what the leader took and the followers do not have yet', async () => {
     await using log = await openKafkaLog(own.options);
     const topic = await until(() => makeTopic(log));
     await until(() => append(log, topic, makeRecords(1)));
@@ -104,11 +105,12 @@ describe('three brokers', { skip: stackKafka().skip }, () => {
     // In the leader's log, on no other broker, and its fate is not known.
     assert.equal(await appendFailure(log, topic, [makeRecord('1')]), 'unavailable');
     assert.equal(await log.end(topic), 1);
-    const sealing = log.seal(topic);
-    // Long enough for several looks at the leader: by its replicated end alone the seal would stand at 1.
-    assert.equal(await Promise.race([sealing, pause(10 * sealSettleMs)]), undefined);
+    await until(() => log.seal(topic));
+    const ending = until(() => log.sealedEnd(topic));
+    // Long enough for several looks at the leader: by its replicated end alone the topic would end at 1.
+    assert.equal(await Promise.race([ending, pause(10 * sealSettleMs)]), undefined);
     for (const follower of followers) await own.resume(follower);
-    const end = await sealing;
+    const end = await ending;
     const ids = idsOf(await readAll(log, topic));
     assert.equal(ids.length, end);
     assert.deepEqual(ids, ['0', '1']);

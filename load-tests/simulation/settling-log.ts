@@ -1,0 +1,48 @@
+/**
+ * A log whose seals take effect as Kafka's do: whether a topic is sealed is looked at when an append comes, and what
+ * passed comes to rest a moment later, perhaps after the seal. Only when that is over the end is one that stays.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import { LogError } from '@chappe/log/log-error';
+import type { Append, AppendResult, Log } from '@chappe/log/log';
+import { replacing } from '../faults/replacing.ts';
+import type { Faults } from './faults.ts';
+
+/** Most appends take next to nothing of it. */
+const appendMsMax = 90;
+/** As `sealSettleMs` of the Kafka driver. */
+const settleMs = 100;
+
+export function settlingLog(log: Log, faults: Faults): Log {
+  const sealed = new Set<string>();
+  const appendOne = async (append: Append): Promise<AppendResult> => {
+    const { topic } = append;
+    if (sealed.has(topic)) return { kind: 'failed', error: new LogError('sealed', `${topic} is sealed`) };
+    await pause(appendMsMax * faults.number(`append to ${topic}`) ** 6);
+    const [result] = await log.append([append]);
+    return result ?? { kind: 'failed', error: new LogError('invalid', 'no result') };
+  };
+  const members: Partial<Log> = {
+    append: (appends) => Promise.all(appends.map(appendOne)),
+    deleteTopic: async (topic) => {
+      await log.deleteTopic(topic);
+      sealed.delete(topic);
+    },
+    seal: async (topic) => {
+      await log.end(topic);
+      sealed.add(topic);
+    },
+    sealedEnd: async (topic) => {
+      if (sealed.has(topic)) {
+        await pause(settleMs);
+        await log.seal(topic);
+      }
+      return log.sealedEnd(topic);
+    },
+    unseal: async (topic) => {
+      await log.unseal(topic);
+      sealed.delete(topic);
+    },
+  };
+  return Object.entries(members).reduce((changed, [name, member]) => replacing(changed, name, member), log);
+}
