@@ -49,9 +49,9 @@ export function networkLog(network: Network, server: LogServer, client: Life): L
     readAt: (topic, from, limit) => ask('read', (log) => log.readAt(topic, from, limit)),
     end: (topic) => ask('end', (log) => log.end(topic)),
     copies: (topics) => ask('copies', (log) => log.copies(topics)),
-    seal: (topic) => ask('seal', (log) => log.seal(topic)),
+    seal: (topics) => ask('seal', (log) => log.seal(topics)),
     sealedEnd: (topic) => ask('sealed end', (log) => log.sealedEnd(topic)),
-    unseal: (topic) => ask('unseal', (log) => log.unseal(topic)),
+    unseal: (topics) => ask('unseal', (log) => log.unseal(topics)),
     deleteBefore: (topic, offset) => ask('delete', (log) => log.deleteBefore(topic, offset)),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

@@ -28,20 +28,20 @@ export function settlingLog(log: Log, faults: Faults): Log {
       await log.deleteTopic(topic);
       sealed.delete(topic);
     },
-    seal: async (topic) => {
-      await log.end(topic);
-      sealed.add(topic);
+    seal: async (topics) => {
+      for (const topic of topics) await log.end(topic);
+      for (const topic of topics) sealed.add(topic);
     },
     sealedEnd: async (topic) => {
       if (sealed.has(topic)) {
         await pause(settleMs);
-        await log.seal(topic);
+        await log.seal([topic]);
       }
       return log.sealedEnd(topic);
     },
-    unseal: async (topic) => {
-      await log.unseal(topic);
-      sealed.delete(topic);
+    unseal: async (topics) => {
+      await log.unseal(topics);
+      for (const topic of topics) sealed.delete(topic);
     },
   };
   return Object.entries(members).reduce((changed, [name, member]) => replacing(changed, name, member), log);

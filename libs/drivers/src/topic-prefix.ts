@@ -13,9 +13,9 @@ export function withTopicPrefix(log: Log, prefix: string): Log {
     end: (topic) => log.end(named(topic)),
     copies: async (topics) =>
       (await log.copies(topics.map(named))).map((copies) => ({ ...copies, topic: copies.topic.slice(prefix.length) })),
-    seal: (topic) => log.seal(named(topic)),
+    seal: (topics) => log.seal(topics.map(named)),
     sealedEnd: (topic) => log.sealedEnd(named(topic)),
-    unseal: (topic) => log.unseal(named(topic)),
+    unseal: (topics) => log.unseal(topics.map(named)),
     deleteBefore: (topic, offset) => log.deleteBefore(named(topic), offset),
     [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
   };

@@ -103,7 +103,7 @@ export function checkAppends(check: Check): void {
 
   check("one topic's failure does not touch the others of the call", async ({ log }) => {
     const [good, sealed] = [await makeTopic(log), await makeTopic(log)];
-    await log.seal(sealed);
+    await log.seal([sealed]);
     const [first, missing, closed, empty, last] = await log.append([
       { topic: good, records: makeRecords(1) },
       { topic: uniqueTopic(), records: makeRecords(1) },

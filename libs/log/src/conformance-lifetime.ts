@@ -89,7 +89,7 @@ export function checkLifetimes(check: Check): void {
     const [open, sealed] = [await makeTopic(log), await makeTopic(log)];
     const { appendTimeMs } = await append(log, open, makeRecords(5));
     await append(log, sealed, makeRecords(1));
-    await log.seal(sealed);
+    await log.seal([sealed]);
     await log.deleteBefore(open, 2);
 
     const reopened = await reopen();
@@ -125,9 +125,9 @@ export function checkLifetimes(check: Check): void {
     await rejectsAs('unavailable', log.readAt(topic, 0, 1));
     await rejectsAs('unavailable', log.end(topic));
     await rejectsAs('unavailable', log.copies([topic]));
-    await rejectsAs('unavailable', log.seal(topic));
+    await rejectsAs('unavailable', log.seal([topic]));
     await rejectsAs('unavailable', log.sealedEnd(topic));
-    await rejectsAs('unavailable', log.unseal(topic));
+    await rejectsAs('unavailable', log.unseal([topic]));
     await rejectsAs('unavailable', log.deleteBefore(topic, 1));
   });
 }
@@ -137,8 +137,8 @@ async function expectMissing(log: Log, topic: string): Promise<void> {
   await rejectsAs('no_topic', log.openReader(topic, 0));
   await rejectsAs('no_topic', log.readAt(topic, 0, 1));
   await rejectsAs('no_topic', log.end(topic));
-  await rejectsAs('no_topic', log.seal(topic));
+  await rejectsAs('no_topic', log.seal([topic]));
   await rejectsAs('no_topic', log.sealedEnd(topic));
-  await rejectsAs('no_topic', log.unseal(topic));
+  await rejectsAs('no_topic', log.unseal([topic]));
   await rejectsAs('no_topic', log.deleteBefore(topic, 0));
 }

@@ -8,26 +8,26 @@ export function checkSeals(check: Check): void {
   check('a sealed topic takes nothing, and its end stays where it was', async ({ log }) => {
     const topic = await makeTopic(log);
     await append(log, topic, makeRecords(3));
-    await log.seal(topic);
+    await log.seal([topic]);
     assert.equal(await log.sealedEnd(topic), 3);
     assert.equal(await appendFailure(log, topic, makeRecords(1)), 'sealed');
     assert.equal(await log.end(topic), 3);
-    await log.seal(topic);
+    await log.seal([topic]);
     assert.equal(await log.sealedEnd(topic), 3);
   });
 
   check('a topic that is not sealed has no end that stays', async ({ log }) => {
     const topic = await makeTopic(log);
     await rejectsAs('invalid', log.sealedEnd(topic));
-    await log.seal(topic);
-    await log.unseal(topic);
+    await log.seal([topic]);
+    await log.unseal([topic]);
     await rejectsAs('invalid', log.sealedEnd(topic));
   });
 
   check('reading a sealed topic goes on', async ({ log }) => {
     const topic = await makeTopic(log);
     await append(log, topic, makeRecords(3));
-    await log.seal(topic);
+    await log.seal([topic]);
     assert.deepEqual(idsOf(await readAll(log, topic)), ['0', '1', '2']);
     assert.deepEqual(idsOf(await log.readAt(topic, 1, 1)), ['1']);
   });
@@ -38,7 +38,7 @@ export function checkSeals(check: Check): void {
     const writers = started.map(({ resolve }) => writeUntilSealed(log, topic, resolve));
     await Promise.all(started.map(({ promise }) => promise));
 
-    await log.seal(topic);
+    await log.seal([topic]);
     const lateWriter = writeUntilSealed(log, topic, () => assert.fail('a late writer appended'));
     const end = await log.sealedEnd(topic);
     const offsets = (await Promise.all([...writers, lateWriter])).flat().toSorted((a, b) => a - b);
@@ -54,7 +54,7 @@ export function checkSeals(check: Check): void {
   check('an append that is on its way when the seal returns is either below the end or refused', async ({ log }) => {
     const topic = await makeTopic(log);
     const appends = Array.from({ length: 20 }, () => log.append([{ topic, records: makeRecords(1) }]));
-    await log.seal(topic);
+    await log.seal([topic]);
     const end = await log.sealedEnd(topic);
     const results = (await Promise.all(appends)).flat();
     const appended = results.filter(({ kind }) => kind === 'appended');
@@ -62,14 +62,28 @@ export function checkSeals(check: Check): void {
     assert.equal(await log.end(topic), end);
   });
 
+  check('several topics are sealed together, and opened again', async ({ log }) => {
+    const topics = await Promise.all([makeTopic(log), makeTopic(log), makeTopic(log)]);
+    await Promise.all(topics.map((topic, index) => append(log, topic, makeRecords(index + 1))));
+    await log.seal(topics);
+    for (const [index, topic] of topics.entries()) {
+      assert.equal(await appendFailure(log, topic, makeRecords(1)), 'sealed');
+      assert.equal(await log.sealedEnd(topic), index + 1);
+    }
+    await log.unseal(topics.slice(1));
+    const [first, ...others] = topics;
+    for (const topic of others) await append(log, topic, makeRecords(1, 9));
+    assert.equal(await appendFailure(log, first, makeRecords(1)), 'sealed');
+  });
+
   check('a seal that is taken back lets appends through again', async ({ log }) => {
     const topic = await makeTopic(log);
     await append(log, topic, makeRecords(2));
-    await log.seal(topic);
-    await log.unseal(topic);
-    await log.unseal(topic);
+    await log.seal([topic]);
+    await log.unseal([topic]);
+    await log.unseal([topic]);
     assert.equal((await append(log, topic, makeRecords(1, 2))).firstOffset, 2);
-    await log.seal(topic);
+    await log.seal([topic]);
     assert.equal(await log.sealedEnd(topic), 3);
   });
 }

@@ -20,7 +20,7 @@ import { checkCode, codes } from './kafka-error.ts';
 import { fetchBytesMax, oneBatchBytes } from './kafka-limits.ts';
 import { deleteRecordsRequest, fetchRequest } from './kafka-protocol.ts';
 import { KafkaLogReader } from './kafka-reader.ts';
-import { endOfSealed, sealTopic, unsealTopic } from './kafka-seal.ts';
+import { endOfSealed, sealTopics, unsealTopics } from './kafka-seal.ts';
 import { KafkaTopics } from './kafka-topics.ts';
 import type { TopicShape } from './kafka-topics.ts';
 import { appendRecordsMax } from './limits.ts';
@@ -126,16 +126,16 @@ class KafkaLog implements Log {
     return copiesOf(this.#cluster, topics);
   }
 
-  seal(topic: string): Promise<void> {
-    return sealTopic(this.#cluster, topic);
+  seal(topics: readonly string[]): Promise<void> {
+    return sealTopics(this.#cluster, topics);
   }
 
   sealedEnd(topic: string): Promise<number> {
     return endOfSealed(this.#cluster, topic);
   }
 
-  unseal(topic: string): Promise<void> {
-    return unsealTopic(this.#cluster, topic);
+  unseal(topics: readonly string[]): Promise<void> {
+    return unsealTopics(this.#cluster, topics);
   }
 
   async deleteBefore(topic: string, offset: number): Promise<void> {

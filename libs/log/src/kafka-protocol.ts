@@ -316,32 +316,38 @@ export function describeConfigsRequest(
 
 const resourceTypes = { topic: 2, broker: 4 };
 
-/** Sets some settings of a topic and leaves the others as they are. (AlterConfigs, which kafkajs has, resets all others.) */
-export function alterTopicRequest(
-  topic: string,
+/**
+ * Sets some settings of topics and leaves the others as they are. (AlterConfigs, which kafkajs has, resets all others.)
+ *
+ * @returns what became of it, by topic
+ */
+export function alterTopicsRequest(
+  topics: readonly string[],
   settings: Readonly<Record<string, string>>,
-): KafkaRequest<{ errorCode: number; errorMessage: string | null }> {
+): KafkaRequest<ReadonlyMap<string, { errorCode: number; errorMessage: string | null }>> {
   const setOperation = 0;
   const configs = Object.entries(settings).map(([name, value]) =>
     new newEncoder().writeString(name).writeInt8(setOperation).writeString(value),
   );
-  const resource = new newEncoder().writeInt8(resourceTypes.topic).writeString(topic).writeArray(configs);
+  const resources = topics.map((topic) =>
+    new newEncoder().writeInt8(resourceTypes.topic).writeString(topic).writeArray(configs),
+  );
   return {
     request: {
       apiKey: 44,
       apiVersion: 0,
       apiName: 'IncrementalAlterConfigs',
-      encode: async () => new newEncoder().writeArray([resource]).writeBoolean(false),
+      encode: async () => new newEncoder().writeArray(resources).writeBoolean(false),
     },
     decode(payload) {
       const decoder = new newDecoder(payload);
       decoder.readInt32();
-      const [outcome] = decoder.readArray((item) => ({
+      const outcomes = decoder.readArray((item) => ({
         errorCode: item.readInt16(),
         errorMessage: item.readString(),
-        resource: [item.readInt8(), item.readString()],
+        resource: { type: item.readInt8(), name: item.readString() },
       }));
-      return outcome ?? { errorCode: -1, errorMessage: 'no answer' };
+      return new Map(outcomes.map((outcome) => [outcome.resource.name, outcome]));
     },
   };
 }

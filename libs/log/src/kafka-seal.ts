@@ -26,7 +26,7 @@ import {
   sealSettleMs,
   sealTimeoutMs,
 } from './kafka-limits.ts';
-import { alterTopicRequest, leaderEndRequest, listOffsetsRequest, produceRequest } from './kafka-protocol.ts';
+import { alterTopicsRequest, leaderEndRequest, listOffsetsRequest, produceRequest } from './kafka-protocol.ts';
 import { LogError } from './log-error.ts';
 
 /** One look at a topic's leader. */
@@ -38,15 +38,19 @@ interface Look {
   readonly leaderEnd: number;
 }
 
-export async function sealTopic(cluster: KafkaCluster, topic: string): Promise<void> {
-  await setBatchBytesMax(cluster, topic, sealedBatchBytesMax);
+export async function sealTopics(cluster: KafkaCluster, topics: readonly string[]): Promise<void> {
+  await setBatchBytesMax(cluster, topics, sealedBatchBytesMax);
   const deadline = performance.now() + sealTimeoutMs;
-  while (!(await cluster.atLeader(topic, (connection) => isSealedAt(connection, topic)))) {
-    if (performance.now() > deadline) {
-      throw new LogError('unavailable', `${topic}: the seal is not in force yet; seal again`);
-    }
-    await pause(sealPollMs);
-  }
+  await Promise.all(
+    topics.map(async (topic) => {
+      while (!(await cluster.atLeader(topic, (connection) => isSealedAt(connection, topic)))) {
+        if (performance.now() > deadline) {
+          throw new LogError('unavailable', `${topic}: the seal is not in force yet; seal again`);
+        }
+        await pause(sealPollMs);
+      }
+    }),
+  );
 }
 
 /** @throws LogError `invalid` if it is not sealed */
@@ -67,25 +71,35 @@ export async function endOfSealed(cluster: KafkaCluster, topic: string): Promise
   }
 }
 
-export async function unsealTopic(cluster: KafkaCluster, topic: string): Promise<void> {
-  await setBatchBytesMax(cluster, topic, batchBytesMax);
+export async function unsealTopics(cluster: KafkaCluster, topics: readonly string[]): Promise<void> {
+  await setBatchBytesMax(cluster, topics, batchBytesMax);
   const deadline = performance.now() + sealTimeoutMs;
-  while (await cluster.atConfirmedLeader(topic, (connection) => isSealedAt(connection, topic))) {
-    if (performance.now() > deadline) throw new LogError('unavailable', `${topic} is still sealed; unseal again`);
-    await pause(sealPollMs);
-  }
+  await Promise.all(
+    topics.map(async (topic) => {
+      while (await cluster.atConfirmedLeader(topic, (connection) => isSealedAt(connection, topic))) {
+        if (performance.now() > deadline) throw new LogError('unavailable', `${topic} is still sealed; unseal again`);
+        await pause(sealPollMs);
+      }
+    }),
+  );
 }
 
-async function setBatchBytesMax(cluster: KafkaCluster, topic: string, bytes: number): Promise<void> {
+/** With one request: a broker takes them one after the other. */
+async function setBatchBytesMax(cluster: KafkaCluster, topics: readonly string[], bytes: number): Promise<void> {
   // Says `no_topic` before anything is changed.
-  cluster.forgetLeader(topic);
-  await cluster.atLeader(topic, async () => undefined);
-  const { errorCode, errorMessage } = await cluster.askAny(
-    alterTopicRequest(topic, { 'max.message.bytes': String(bytes) }),
+  await Promise.all(
+    topics.map((topic) => {
+      cluster.forgetLeader(topic);
+      return cluster.atLeader(topic, async () => undefined);
+    }),
   );
-  if (errorCode === codes.unknownTopic) throw new LogError('no_topic', `there is no topic ${topic}`);
-  if (errorCode !== codes.none) {
-    throw new LogError('unavailable', `the settings of ${topic}: ${errorMessage ?? `Kafka error ${errorCode}`}`);
+  const outcomes = await cluster.askAny(alterTopicsRequest(topics, { 'max.message.bytes': String(bytes) }));
+  for (const topic of topics) {
+    const { errorCode, errorMessage } = outcomes.get(topic) ?? { errorCode: -1, errorMessage: 'no answer' };
+    if (errorCode === codes.unknownTopic) throw new LogError('no_topic', `there is no topic ${topic}`);
+    if (errorCode !== codes.none) {
+      throw new LogError('unavailable', `the settings of ${topic}: ${errorMessage ?? `Kafka error ${errorCode}`}`);
+    }
   }
 }
 

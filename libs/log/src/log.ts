@@ -113,10 +113,12 @@ export interface Log extends AsyncDisposable {
    */
   copies(topics: readonly string[]): Promise<TopicCopies[]>;
   /**
-   * Closes a topic: no append that begins after it resolved ever succeeds, by anyone. One that was on its way may
+   * Closes topics: no append that begins after it resolved ever succeeds, by anyone. One that was on its way may
    * still do so. Reading goes on. Idempotent.
+   *
+   * @throws LogError after which some may be closed and others not
    */
-  seal(topic: string): Promise<void>;
+  seal(topics: readonly string[]): Promise<void>;
   /**
    * Where a sealed topic ends, once that cannot change any more: it waits for appends that were on their way.
    *
@@ -124,7 +126,7 @@ export interface Log extends AsyncDisposable {
    */
   sealedEnd(topic: string): Promise<number>;
   /** Takes a seal back, when a reshape is undone before it opened. */
-  unseal(topic: string): Promise<void>;
+  unseal(topics: readonly string[]): Promise<void>;
   /**
    * Deletes the records below an offset. Idempotent.
    *

@@ -168,8 +168,8 @@ class SqliteLog implements Log {
     );
   }
 
-  async seal(topic: string): Promise<void> {
-    this.#write(() => this.#topics.setSealed.run(1, this.#expect(topic).id));
+  async seal(topics: readonly string[]): Promise<void> {
+    this.#setSealed(topics, 1);
   }
 
   async sealedEnd(topic: string): Promise<number> {
@@ -178,8 +178,8 @@ class SqliteLog implements Log {
     return endOffset;
   }
 
-  async unseal(topic: string): Promise<void> {
-    this.#write(() => this.#topics.setSealed.run(0, this.#expect(topic).id));
+  async unseal(topics: readonly string[]): Promise<void> {
+    this.#setSealed(topics, 0);
   }
 
   async deleteBefore(topic: string, offset: number): Promise<void> {
@@ -196,6 +196,12 @@ class SqliteLog implements Log {
     this.#closed = true;
     for (const topic of this.#waiters.keys()) this.#wake(topic);
     this.#database.close();
+  }
+
+  #setSealed(topics: readonly string[], sealed: 0 | 1): void {
+    this.#write(() => {
+      for (const { id } of topics.map((topic) => this.#expect(topic))) this.#topics.setSealed.run(sealed, id);
+    });
   }
 
   #commitGroup(): void {

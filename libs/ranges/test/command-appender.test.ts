@@ -90,7 +90,7 @@ test('ORDER: what a sealed topic refuses goes to the new ranges in order, with a
   await using bench = await openBench([whole]);
   await send(bench, anna, 'a-0');
   const [left, right] = halves(whole, '3362', ['left', 'right']);
-  await bench.log.seal('range-whole');
+  await bench.log.seal(['range-whole']);
   const pending = [send(bench, anna, 'a-1'), send(bench, bert, 'b-1'), send(bench, anna, 'a-2')];
   await turns();
   pending.push(send(bench, bert, 'b-2'));
@@ -113,7 +113,7 @@ test('ORDER: a newer table lets nothing pass an append that is still in flight t
   const first = send(bench, anna, 'a-1');
   await turns();
   // The old topic is sealed and the new table is known before the append arrives there.
-  await bench.log.seal('range-whole');
+  await bench.log.seal(['range-whole']);
   const children = halves(whole, '3362', ['left', 'right']);
   await bench.route({ ...whole, state: 'draining' }, ...children);
   const second = send(bench, anna, 'a-2');
@@ -134,16 +134,16 @@ test('ORDER: a newer table lets nothing pass an append that is still in flight t
 
 test('a seal that is taken back lets the range go on', async () => {
   await using bench = await openBench([whole]);
-  await bench.log.seal('range-whole');
+  await bench.log.seal(['range-whole']);
   const pending = send(bench, anna, 'a');
   await turns();
-  await bench.log.unseal('range-whole');
+  await bench.log.unseal(['range-whole']);
   assert.equal((await pending).rangeId, 'whole');
 });
 
 test('without a newer table the commands of a sealed range are refused after a while', async () => {
   await using bench = await openBench([whole], { newerTableMs: 0 });
-  await bench.log.seal('range-whole');
+  await bench.log.seal(['range-whole']);
   const refusals = ['a', 'b'].map((id) => assert.rejects(send(bench, anna, id), refused('rangeUnavailable', 1_000)));
   await Promise.all(refusals);
 });

@@ -85,7 +85,7 @@ async function reshape(bench: Bench, kind: 'split' | 'merge', at: string, made: 
   if (old.length === 0 || (kind === 'split' && target.start === at)) return;
   const created = recut(old, kind === 'split' ? [at] : [], [`r-${made.length}`, `r-${made.length + 1}`]);
   made.push(...created.map(({ id }) => id));
-  for (const { topic } of old) await bench.log.seal(topic);
+  await bench.log.seal(old.map(({ topic }) => topic));
   await bench.route(
     ...table.ranges.map((range) => (old.includes(range) ? { ...range, state: 'draining' as const } : range)),
     ...created,

@@ -152,7 +152,7 @@ export class Reshaper implements AsyncDisposable {
           await this.#step(reshape, { step: 'undoing', problem: action.problem }, found);
           return;
         case 'unseal':
-          for (const { topic } of action.old) await log.unseal(topic);
+          await log.unseal(action.old.map(({ topic }) => topic));
           for (const id of reshape.made) await log.deleteTopic(topicOf(id));
           await this.#step(reshape, { step: 'undone' }, found, [
             journal.line(`reshape ${name} taken back: ${reshape.problem ?? 'unknown'}`),
@@ -209,10 +209,7 @@ export class Reshaper implements AsyncDisposable {
   async #sealAndOpen(reshape: Reshape, old: readonly Range[], found: Found): Promise<void> {
     const { coordination, log, now } = this.#dependencies;
     const startedMs = now();
-    const [generation] = await Promise.all([
-      coordination.get('generation'),
-      ...old.map(({ topic }) => log.seal(topic)),
-    ]);
+    const [generation] = await Promise.all([coordination.get('generation'), log.seal(old.map(({ topic }) => topic))]);
     let [current, known, seen] = [reshape, generation, found];
     while (!(await this.#open(current, known, seen, startedMs))) {
       const again = await this.#read();

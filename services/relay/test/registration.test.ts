@@ -246,9 +246,9 @@ function boundMethods(log: Log): Log {
     readAt: (topic, from, limit) => log.readAt(topic, from, limit),
     end: (topic) => log.end(topic),
     copies: (topics) => log.copies(topics),
-    seal: (topic) => log.seal(topic),
+    seal: (topics) => log.seal(topics),
     sealedEnd: (topic) => log.sealedEnd(topic),
-    unseal: (topic) => log.unseal(topic),
+    unseal: (topics) => log.unseal(topics),
     deleteBefore: (topic, offset) => log.deleteBefore(topic, offset),
     [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
   };

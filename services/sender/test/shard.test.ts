@@ -92,9 +92,9 @@ function slowFor(topic: string, log: Log, answers: Promise<void>): Log {
     readAt: (name, from, limit) => log.readAt(name, from, limit),
     end: (name) => log.end(name),
     copies: (topics) => log.copies(topics),
-    seal: (name) => log.seal(name),
+    seal: (topics) => log.seal(topics),
     sealedEnd: (name) => log.sealedEnd(name),
-    unseal: (name) => log.unseal(name),
+    unseal: (topics) => log.unseal(topics),
     deleteBefore: (name, offset) => log.deleteBefore(name, offset),
     [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
   };

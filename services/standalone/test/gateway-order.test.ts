@@ -168,7 +168,7 @@ test('ORDER: a range that takes nothing for a while refuses, and what is submitt
   const { client, apiKey } = await harness.business('Shop', '+33140000001');
   using channel = new Channel({ address: harness.address, bearer: apiKey });
   // French numbers are in the second range; it refuses after it was sealed for 5 s and nothing replaced it.
-  await harness.log.seal(topicOf('r-2'));
+  await harness.log.seal([topicOf('r-2')]);
   await using stream = client.openSendStream();
   const contacts = ['+33612345678', '+33612345679'];
   const sent = Array.from({ length: 600 }, (_, index) => stream.send(parcel(contacts[index % 2] ?? '', String(index))));
@@ -176,7 +176,7 @@ test('ORDER: a range that takes nothing for a while refuses, and what is submitt
   assert.ok(elsewhere.messageId, 'another range is not held up');
   const refused = channel.client(MessageService).send(parcel('+33612345680', '1'));
   await assert.rejects(refused, (error) => error instanceof ChappeError && error.entry.code === 3008);
-  await harness.log.unseal(topicOf('r-2'));
+  await harness.log.unseal([topicOf('r-2')]);
   const ids = (await Promise.all(sent)).map(({ messageId }) => messageId);
   const first = new Map(
     (await harness.commands()).toReversed().map(({ record }) => [record.headers.id, record.offset]),

@@ -47,9 +47,9 @@ describe('a single broker', { skip: stackKafka().skip }, () => {
     await rejectsAs('unavailable', log.openReader(topic, 0));
     await rejectsAs('unavailable', log.readAt(topic, 0, 1));
     await rejectsAs('unavailable', log.end(topic));
-    await rejectsAs('unavailable', log.seal(topic));
+    await rejectsAs('unavailable', log.seal([topic]));
     await rejectsAs('unavailable', log.sealedEnd(topic));
-    await rejectsAs('unavailable', log.unseal(topic));
+    await rejectsAs('unavailable', log.unseal([topic]));
     await rejectsAs('unavailable', log.deleteBefore(topic, 1));
     await rejectsAs('unavailable', openKafkaLog(own.options));
 
@@ -201,7 +201,7 @@ describe('a single broker', { skip: stackKafka().skip }, () => {
     const topics = await Promise.all(Array.from({ length: 8 }, () => makeTopic(log)));
     const [sealed] = topics;
     assert.ok(sealed);
-    await log.seal(sealed);
+    await log.seal([sealed]);
     const appends = topics.map((topic) => ({ topic, records: makeRecords(2) }));
     const results = await log.append(appends);
     assert.deepEqual(

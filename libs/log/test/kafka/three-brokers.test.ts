@@ -77,7 +77,7 @@ describe('three brokers', { skip: stackKafka().skip }, () => {
       await Promise.all(firsts.map(({ promise }) => promise));
 
       const leader = await leaderOf(own, topic);
-      const sealing = until(() => log.seal(topic));
+      const sealing = until(() => log.seal([topic]));
       await own.kill(leader);
       await sealing;
       assert.equal(await appendFailure(log, topic, makeRecords(1)), 'sealed');
@@ -105,7 +105,7 @@ describe('three brokers', { skip: stackKafka().skip }, () => {
     // In the leader's log, on no other broker, and its fate is not known.
     assert.equal(await appendFailure(log, topic, [makeRecord('1')]), 'unavailable');
     assert.equal(await log.end(topic), 1);
-    await until(() => log.seal(topic));
+    await until(() => log.seal([topic]));
     const ending = until(() => log.sealedEnd(topic));
     // Long enough for several looks at the leader: by its replicated end alone the topic would end at 1.
     assert.equal(await Promise.race([ending, pause(10 * sealSettleMs)]), undefined);
