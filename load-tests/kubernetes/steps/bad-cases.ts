@@ -1,4 +1,5 @@
 /** What goes wrong at an install: each says what is amiss, hurts nothing that runs, and is mended without starting over. */
+import type { AdminClient } from '@chappe/client/admin-client';
 import { helm, kubectl, until } from '../../../charts/lab/kubectl.ts';
 import { podsOf, type Pod } from '../pods.ts';
 import { chappeValues, deploy, makeNamespace, makePeerSecret, namespace, sql, type Values } from '../releases.ts';
@@ -10,7 +11,7 @@ const shownMsMax = 90_000;
 
 export const badCases: Step = {
   name: 'bad-cases',
-  what: 'a value or a secret is missing, an image cannot be pulled, two releases share a database or topics, Kafka is away at a start',
+  what: 'a value or a secret is missing, an image cannot be pulled, two releases share a database, topics or a name, Kafka is away at a start',
   run: async (context) => {
     const figures: Record<string, string> = {};
     const complaints: string[] = [];
@@ -26,6 +27,7 @@ export const badCases: Step = {
     await check('an image that cannot be pulled', missingImage);
     await check('two releases on one database', sharedDatabase);
     await check('two releases on one prefix of topics', () => sharedTopics(context));
+    await check('two releases of one name', () => sharedName(context));
     await check('a missing secret', missingSecret);
     await check('Kafka away at the start', kafkaAway);
     return { figures, complaints };
@@ -76,10 +78,24 @@ async function sharedTopics({ installed }: RunContext): Promise<string> {
   const said = await logOf('coordinator', /topics of this log belong/iu);
   await removeTrial();
   await sql(`DROP DATABASE ${trial}`);
-  const { ranges, shards } = { ...(await admin.cluster.listRanges({})), ...(await admin.cluster.listShards({})) };
+  return `${said}; ${await firstIsWell(admin)}`;
+}
+
+/** Another release that says it is the same cluster: its senders have the names of the first one's. */
+async function sharedName({ installed }: RunContext): Promise<string> {
+  await inTrialNamespace();
+  await deploy({ ...other(), set: [`cluster.name=${namespace}-chappe`], waitSeconds: 60 }).catch(() => undefined);
+  const said = await logOf('sender', /is another process/u);
+  const well = await firstIsWell(installed().admin);
+  await removeTrial();
+  return `${said}; ${well}`;
+}
+
+async function firstIsWell({ cluster }: AdminClient): Promise<string> {
+  const [{ ranges }, { shards }] = [await cluster.listRanges({}), await cluster.listShards({})];
   const hurt = ranges.filter(({ problem }) => problem !== '').map(({ id, problem }) => `${id}: ${problem}`);
   if (hurt.length > 0) throw new Error(`the first release is hurt: ${hurt.join(', ')}`);
-  return `${said}; all ${ranges.length} ranges of the first are well on its ${shards.length} shards`;
+  return `all ${ranges.length} ranges of the first are well on its ${shards.length} shards`;
 }
 
 async function missingSecret(): Promise<string> {
@@ -175,15 +191,26 @@ async function logOf(component: string, pattern: RegExp): Promise<string> {
       `--selector=app.kubernetes.io/component=${component}`,
       '--tail=50',
     ]);
-    found = text.split('\n').find((line) => pattern.test(jsonOf(line).msg ?? line)) ?? '';
+    found = text.split('\n').find((line) => pattern.test(saidIn(line))) ?? '';
     return found !== '';
   });
-  return `"${(jsonOf(found).msg ?? found).slice(0, 200)}"`;
+  return `"${saidIn(found).slice(0, 200)}"`;
 }
 
-function jsonOf(line: string): { readonly msg?: string; readonly problem?: string } {
+interface LogLine {
+  readonly msg?: string;
+  readonly err?: { readonly message?: string };
+  readonly problem?: string;
+}
+
+function saidIn(line: string): string {
+  const { err, msg } = jsonOf(line);
+  return err?.message ?? msg ?? line;
+}
+
+function jsonOf(line: string): LogLine {
   try {
-    return JSON.parse(line) as { readonly msg?: string; readonly problem?: string };
+    return JSON.parse(line) as LogLine;
   } catch {
     return {};
   }

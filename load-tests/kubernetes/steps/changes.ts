@@ -128,7 +128,7 @@ export const scale: Step = {
           const pods = await sendersOf();
           if (pods.length !== replicas || pods.some(({ isReady }) => !isReady)) return false;
           const { ranges } = await admin.cluster.listRanges({});
-          const names = new Set(ranges.map(({ owner }) => owner));
+          const names = new Set(ranges.filter(({ state }) => state !== 'sealed').map(({ owner }) => owner));
           return names.size === replicas && [...names].every((name) => pods.some((pod) => pod.name === name));
         });
         times.push(performance.now() - startedAt);

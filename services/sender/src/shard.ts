@@ -15,7 +15,13 @@ import { phoneNumberFromDigits, type PhoneNumber } from '@chappe/numbers/phone-n
 import { leftoverPrefix, parseLeftover } from '@chappe/ranges/leftover';
 import type { Range } from '@chappe/ranges/range';
 import { formatRefusedClaim, refusedClaimPrefix } from '@chappe/ranges/refused-claim';
-import { formatShardInfo, shardPrefix, type RangeLoad, type ShardInfo } from '@chappe/ranges/shard-info';
+import {
+  formatShardInfo,
+  parseShardInfo,
+  shardPrefix,
+  type RangeLoad,
+  type ShardInfo,
+} from '@chappe/ranges/shard-info';
 import type { Stores } from '@chappe/ranges/stores';
 import { parseToldZone, toldZonePrefix } from '@chappe/ranges/told-zone';
 import type { TableWatcher } from '@chappe/ranges/table-watcher';
@@ -243,18 +249,34 @@ export class Shard implements AsyncDisposable {
   async #register(): Promise<void> {
     if (this.#lease !== undefined && !this.#lease.lost.aborted) return;
     const { coordination, id } = this.#options;
+    const key = shardPrefix + id;
+    const before = await coordination.get(key);
+    if (before !== undefined) this.#refuseNameOf(parseShardInfo(before.value));
+    const isAsRead = { key, modRevision: before?.modRevision ?? 0 };
     const lease = await coordination.grantLease(leaseTtlMs);
     try {
-      await coordination.transact(
-        [],
-        [{ kind: 'put', key: shardPrefix + id, value: formatShardInfo(this.#info()), lease }],
-      );
+      const put = { kind: 'put', key, value: formatShardInfo(this.#info()), lease } as const;
+      const { succeeded } = await coordination.transact([isAsRead], [put]);
+      if (!succeeded) throw new Error(`another process registered as shard ${id} at the same moment`);
     } catch (error) {
       await lease[Symbol.asyncDispose]();
       throw error;
     }
     lease.lost.addEventListener('abort', () => this.#wake.resolve(), { once: true });
     this.#lease = lease;
+  }
+
+  /**
+   * Under one name two processes would take the ranges from each other without end. One that died is gone with its lease; at
+   * the same address it was this one's predecessor, and there is nothing to wait for.
+   *
+   * @throws Error
+   */
+  #refuseNameOf(other: ShardInfo): void {
+    const { id, instance, address } = this.#options;
+    if (other.instance === instance || other.address === address) return;
+    const owns = 'a CHAPPE_SHARD_ID of its own, and another release a cluster.name of its own';
+    throw new Error(`shard ${id} is another process, at ${other.address}: give each process ${owns}`);
   }
 
   /** Begins what makes everything as the table says. */

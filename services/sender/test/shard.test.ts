@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Coordination } from '@chappe/coordination/coordination';
 import { openEmbeddedCoordination } from '@chappe/coordination/embedded-coordination';
 import type { Log } from '@chappe/log/log';
 import { openSqliteLog } from '@chappe/log/sqlite-log';
 import { CryptoService } from '@chappe/proto/internal/crypto_service';
 import { PreKeyService } from '@chappe/proto/internal/pre_key_service';
 import { formatRange, rangePrefix, type Range } from '@chappe/ranges/range';
+import { formatShardInfo, shardPrefix, type ShardInfo } from '@chappe/ranges/shard-info';
 import { watchRoutingTable } from '@chappe/ranges/table-watcher';
 import { PriceBooks } from '@chappe/rating/price-book';
 import { Channel } from '@chappe/rpc/client';
@@ -26,14 +28,28 @@ const instance = 's1-1';
 const low: Range = { ...anyRange, id: 'low', end: '5', topic: 'range-low', ownerInstance: instance };
 const high: Range = { ...anyRange, id: 'high', start: '5', topic: 'range-high', ownerInstance: instance };
 
+/** Of another process. */
+const anyShard: ShardInfo = {
+  id: 's1',
+  instance: 's1-0',
+  address: 'unix:/nowhere',
+  zone: 'a',
+  capacity: 1_500,
+  ranges: 0,
+  rate: 0,
+  attachedDevices: 0,
+  load: {},
+};
+
 interface Started {
   readonly shard: Shard;
+  readonly coordination: Coordination;
   /** Lets the log answer for the low range. */
   readonly answer: () => void;
 }
 
 /** A shard that owns two ranges; the log does not answer for one of them. */
-async function startShard(t: TestContext): Promise<Started> {
+async function startShard(t: TestContext, before?: ShardInfo): Promise<Started> {
   const folder = await mkdtemp(join(tmpdir(), 'chappe-shard-'));
   await using opened = new AsyncDisposableStack();
   opened.defer(() => rm(folder, { recursive: true }));
@@ -45,6 +61,8 @@ async function startShard(t: TestContext): Promise<Started> {
   for (const { topic } of [low, high]) await log.createTopic(topic);
   const put = (range: Range) => ({ kind: 'put', key: rangePrefix + range.id, value: formatRange(range) }) as const;
   await coordination.transact([], [{ kind: 'put', key: 'generation', value: '1' }, put(low), put(high)]);
+  if (before !== undefined)
+    await coordination.transact([], [{ kind: 'put', key: shardPrefix + before.id, value: formatShardInfo(before) }]);
   const table = opened.use(await watchRoutingTable(coordination));
   const { log: logger, metrics } = openTelemetry({ service: 'test', level: 'fatal' });
   const gate = Promise.withResolvers<void>();
@@ -77,7 +95,7 @@ async function startShard(t: TestContext): Promise<Started> {
     await resources.disposeAsync();
   });
   shard.start();
-  return { shard, answer: () => gate.resolve() };
+  return { shard, coordination, answer: () => gate.resolve() };
 }
 
 function slowFor(topic: string, log: Log, answers: Promise<void>): Log {
@@ -106,6 +124,21 @@ test('a range that takes long keeps no other waiting', { timeout: 20_000 }, asyn
   assert.deepEqual([...shard.workers.keys()], ['high']);
   answer();
   await until(() => shard.workers.has('low'));
+});
+
+test('a shard whose name another process has takes nothing, says so, and takes over once that one is gone', async (t) => {
+  const other: ShardInfo = { ...anyShard, address: 'sender-0.other:7403' };
+  const { shard, coordination } = await startShard(t, other);
+  await until(() => /sender-0\.other:7403: give each process a CHAPPE_SHARD_ID/.test(shard.notReady()['shard'] ?? ''));
+  assert.deepEqual([...shard.workers.keys()], []);
+  assert.equal((await coordination.get(`${shardPrefix}s1`))?.value, formatShardInfo(other));
+  await coordination.transact([], [{ kind: 'delete', key: `${shardPrefix}s1` }]);
+  await until(() => shard.workers.has('high'));
+});
+
+test('a shard that starts again at its address does not wait until its predecessor is forgotten', async (t) => {
+  const { shard } = await startShard(t, anyShard);
+  await until(() => shard.workers.has('high'));
 });
 
 test(
