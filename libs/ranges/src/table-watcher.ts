@@ -154,18 +154,16 @@ class Watcher implements TableWatcher {
     const isTableDue = this.#isTableDue;
     this.#isTableDue = false;
     this.#areShardsDue = false;
-    let isNew = false;
-    try {
-      // With a table its shards: a new owner may be one that has just come. Together, as appends may wait for a new table.
-      const parts = [...(isTableDue ? [this.#readTable()] : []), this.#readShards()];
-      isNew = (await Promise.all(parts)).includes(true);
-      this.#problem = this.#shardProblem;
-    } catch (error) {
+    // With a table its shards: a new owner may be one that has just come. Together, as appends may wait for a new table.
+    const parts = await Promise.allSettled([...(isTableDue ? [this.#readTable()] : []), this.#readShards()]);
+    const failed = parts.find((part) => part.status === 'rejected');
+    if (failed !== undefined) {
       this.#isTableDue = true;
       this.#areShardsDue = true;
-      this.#problem = messageOf(error);
     }
-    if (isNew) this.#tell();
+    this.#problem = failed === undefined ? this.#shardProblem : messageOf(failed.reason);
+    // Of what could be read, whatever became of the rest: it is not new a second time.
+    if (parts.some((part) => part.status === 'fulfilled' && part.value)) this.#tell();
   }
 
   /** Whether it is another one than before. */

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatRange, type Range } from '../src/range.ts';
 import { halves } from './halves.ts';
-import { formatShardInfo, parseShardInfo, type ShardInfo } from '../src/shard-info.ts';
+import { formatShardInfo, parseShardInfo, shardPrefix, type ShardInfo } from '../src/shard-info.ts';
 import { watchRoutingTable } from '../src/table-watcher.ts';
 
 const whole: Range = {
@@ -126,6 +126,30 @@ test('while coordination is away the last table stays, and it is read again afte
   assert.equal(watcher.current()?.byId('r-0')?.epoch, 1);
   away = false;
   await until(() => !watcher.stale());
+  assert.equal(watcher.current()?.byId('r-0')?.epoch, 2);
+});
+
+test('a new table is told of even if the shards that are read with it do not come', async () => {
+  await using real = await openEmbeddedCoordination({});
+  await real.transact([], table([whole], 1));
+  let lost = 0;
+  const coordination: Coordination = {
+    get: (key) => real.get(key),
+    list: async (prefix) => {
+      if (prefix !== shardPrefix || lost === 0) return real.list(prefix);
+      lost -= 1;
+      throw new CoordinationError('unavailable', 'away');
+    },
+    transact: (compares, operations) => real.transact(compares, operations),
+    grantLease: (ttlMs) => real.grantLease(ttlMs),
+    watch: (prefix, onChange) => real.watch(prefix, onChange),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  await using watcher = await watchRoutingTable(coordination);
+  lost = 1;
+  const changed = watcher.changed();
+  await real.transact([], table([{ ...whole, epoch: 2 }], 1));
+  await changed;
   assert.equal(watcher.current()?.byId('r-0')?.epoch, 2);
 });
 
