@@ -31,10 +31,9 @@ export const chappeValues: Values = {
     ...smallRequests('192Mi'),
   },
   coordinator: { kubernetes: { enabled: true }, ...smallRequests('128Mi') },
-  // The load of a step is to ask for more senders: each takes 8 a second, and there are no more than these until a step says so.
+  // No more than these until a step says so.
   sender: {
     replicas: 2,
-    capacity: 10,
     scaling: { apply: true, least: 2, most: 2, aim: 80, zones: 1, quietSeconds: 30 },
     ...smallRequests('192Mi'),
   },

@@ -133,6 +133,7 @@ function chooseSteps(text: string): readonly Step[] {
 
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
+  if (error instanceof SuppressedError) return `${textOf(error.suppressed)}; and then: ${textOf(error.error)}`;
   return error.cause === undefined ? error.message : `${error.message}: ${textOf(error.cause)}`;
 }
 
