@@ -51,7 +51,6 @@ export function networkLog(network: Network, server: LogServer, client: Life): L
     copies: (topics) => ask('copies', (log) => log.copies(topics)),
     seal: (topics) => ask('seal', (log) => log.seal(topics)),
     sealedEnd: (topic) => ask('sealed end', (log) => log.sealedEnd(topic)),
-    unseal: (topics) => ask('unseal', (log) => log.unseal(topics)),
     deleteBefore: (topic, offset) => ask('delete', (log) => log.deleteBefore(topic, offset)),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

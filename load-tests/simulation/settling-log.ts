@@ -39,10 +39,6 @@ export function settlingLog(log: Log, faults: Faults): Log {
       }
       return log.sealedEnd(topic);
     },
-    unseal: async (topics) => {
-      await log.unseal(topics);
-      for (const topic of topics) sealed.delete(topic);
-    },
   };
   return Object.entries(members).reduce((changed, [name, member]) => replacing(changed, name, member), log);
 }

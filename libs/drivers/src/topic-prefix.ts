@@ -15,7 +15,6 @@ export function withTopicPrefix(log: Log, prefix: string): Log {
       (await log.copies(topics.map(named))).map((copies) => ({ ...copies, topic: copies.topic.slice(prefix.length) })),
     seal: (topics) => log.seal(topics.map(named)),
     sealedEnd: (topic) => log.sealedEnd(named(topic)),
-    unseal: (topics) => log.unseal(topics.map(named)),
     deleteBefore: (topic, offset) => log.deleteBefore(named(topic), offset),
     [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
   };

@@ -127,7 +127,6 @@ export function checkLifetimes(check: Check): void {
     await rejectsAs('unavailable', log.copies([topic]));
     await rejectsAs('unavailable', log.seal([topic]));
     await rejectsAs('unavailable', log.sealedEnd(topic));
-    await rejectsAs('unavailable', log.unseal([topic]));
     await rejectsAs('unavailable', log.deleteBefore(topic, 1));
   });
 }
@@ -139,6 +138,5 @@ async function expectMissing(log: Log, topic: string): Promise<void> {
   await rejectsAs('no_topic', log.end(topic));
   await rejectsAs('no_topic', log.seal([topic]));
   await rejectsAs('no_topic', log.sealedEnd(topic));
-  await rejectsAs('no_topic', log.unseal([topic]));
   await rejectsAs('no_topic', log.deleteBefore(topic, 0));
 }

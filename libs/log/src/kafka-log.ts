@@ -20,7 +20,7 @@ import { checkCode, codes } from './kafka-error.ts';
 import { fetchBytesMax, oneBatchBytes } from './kafka-limits.ts';
 import { deleteRecordsRequest, fetchRequest } from './kafka-protocol.ts';
 import { KafkaLogReader } from './kafka-reader.ts';
-import { endOfSealed, sealTopics, unsealTopics } from './kafka-seal.ts';
+import { endOfSealed, sealTopics } from './kafka-seal.ts';
 import { KafkaTopics } from './kafka-topics.ts';
 import type { TopicShape } from './kafka-topics.ts';
 import { appendRecordsMax } from './limits.ts';
@@ -132,10 +132,6 @@ class KafkaLog implements Log {
 
   sealedEnd(topic: string): Promise<number> {
     return endOfSealed(this.#cluster, topic);
-  }
-
-  unseal(topics: readonly string[]): Promise<void> {
-    return unsealTopics(this.#cluster, topics);
   }
 
   async deleteBefore(topic: string, offset: number): Promise<void> {

@@ -18,14 +18,7 @@ import type { LeaderAddress } from './kafka-cluster.ts';
 import { nameOf } from './kafka-connection.ts';
 import type { KafkaConnection } from './kafka-connection.ts';
 import { checkCode, codes } from './kafka-error.ts';
-import {
-  batchBytesMax,
-  produceTimeoutMs,
-  sealedBatchBytesMax,
-  sealPollMs,
-  sealSettleMs,
-  sealTimeoutMs,
-} from './kafka-limits.ts';
+import { produceTimeoutMs, sealedBatchBytesMax, sealPollMs, sealSettleMs, sealTimeoutMs } from './kafka-limits.ts';
 import { alterTopicsRequest, leaderEndRequest, listOffsetsRequest, produceRequest } from './kafka-protocol.ts';
 import { LogError } from './log-error.ts';
 
@@ -39,7 +32,7 @@ interface Look {
 }
 
 export async function sealTopics(cluster: KafkaCluster, topics: readonly string[]): Promise<void> {
-  await setBatchBytesMax(cluster, topics, sealedBatchBytesMax);
+  await setSealed(cluster, topics);
   const deadline = performance.now() + sealTimeoutMs;
   await Promise.all(
     topics.map(async (topic) => {
@@ -71,21 +64,8 @@ export async function endOfSealed(cluster: KafkaCluster, topic: string): Promise
   }
 }
 
-export async function unsealTopics(cluster: KafkaCluster, topics: readonly string[]): Promise<void> {
-  await setBatchBytesMax(cluster, topics, batchBytesMax);
-  const deadline = performance.now() + sealTimeoutMs;
-  await Promise.all(
-    topics.map(async (topic) => {
-      while (await cluster.atConfirmedLeader(topic, (connection) => isSealedAt(connection, topic))) {
-        if (performance.now() > deadline) throw new LogError('unavailable', `${topic} is still sealed; unseal again`);
-        await pause(sealPollMs);
-      }
-    }),
-  );
-}
-
 /** With one request: a broker takes them one after the other. */
-async function setBatchBytesMax(cluster: KafkaCluster, topics: readonly string[], bytes: number): Promise<void> {
+async function setSealed(cluster: KafkaCluster, topics: readonly string[]): Promise<void> {
   // Says `no_topic` before anything is changed.
   await Promise.all(
     topics.map((topic) => {
@@ -93,7 +73,8 @@ async function setBatchBytesMax(cluster: KafkaCluster, topics: readonly string[]
       return cluster.atLeader(topic, async () => undefined);
     }),
   );
-  const outcomes = await cluster.askAny(alterTopicsRequest(topics, { 'max.message.bytes': String(bytes) }));
+  const settings = { 'max.message.bytes': String(sealedBatchBytesMax) };
+  const outcomes = await cluster.askAny(alterTopicsRequest(topics, settings));
   for (const topic of topics) {
     const { errorCode, errorMessage } = outcomes.get(topic) ?? { errorCode: -1, errorMessage: 'no answer' };
     if (errorCode === codes.unknownTopic) throw new LogError('no_topic', `there is no topic ${topic}`);

@@ -113,7 +113,7 @@ export interface Log extends AsyncDisposable {
    */
   copies(topics: readonly string[]): Promise<TopicCopies[]>;
   /**
-   * Closes topics: no append that begins after it resolved ever succeeds, by anyone. One that was on its way may
+   * Closes topics for good: no append that begins after it resolved ever succeeds, by anyone. One that was on its way may
    * still do so. Reading goes on. Idempotent.
    *
    * @throws LogError after which some may be closed and others not
@@ -125,8 +125,6 @@ export interface Log extends AsyncDisposable {
    * @throws LogError `invalid` if the topic is not sealed
    */
   sealedEnd(topic: string): Promise<number>;
-  /** Takes a seal back, when a reshape is undone before it opened. */
-  unseal(topics: readonly string[]): Promise<void>;
   /**
    * Deletes the records below an offset. Idempotent.
    *

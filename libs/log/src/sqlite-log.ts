@@ -169,17 +169,15 @@ class SqliteLog implements Log {
   }
 
   async seal(topics: readonly string[]): Promise<void> {
-    this.#setSealed(topics, 1);
+    this.#write(() => {
+      for (const { id } of topics.map((topic) => this.#expect(topic))) this.#topics.setSealed.run(id);
+    });
   }
 
   async sealedEnd(topic: string): Promise<number> {
     const { isSealed, endOffset } = this.#guard(() => this.#expect(topic));
     if (!isSealed) throw new LogError('invalid', `${topic} is not sealed: where it ends can change`);
     return endOffset;
-  }
-
-  async unseal(topics: readonly string[]): Promise<void> {
-    this.#setSealed(topics, 0);
   }
 
   async deleteBefore(topic: string, offset: number): Promise<void> {
@@ -196,12 +194,6 @@ class SqliteLog implements Log {
     this.#closed = true;
     for (const topic of this.#waiters.keys()) this.#wake(topic);
     this.#database.close();
-  }
-
-  #setSealed(topics: readonly string[], sealed: 0 | 1): void {
-    this.#write(() => {
-      for (const { id } of topics.map((topic) => this.#expect(topic))) this.#topics.setSealed.run(sealed, id);
-    });
   }
 
   #commitGroup(): void {

@@ -72,7 +72,7 @@ export function prepareTopicStatements(database: DatabaseSync): TopicStatements 
     ),
     create: database.prepare('INSERT INTO topics (name) VALUES (?)'),
     advance: database.prepare('UPDATE topics SET end_offset = ?, last_time_ms = ? WHERE id = ?'),
-    setSealed: database.prepare('UPDATE topics SET sealed = ? WHERE id = ?'),
+    setSealed: database.prepare('UPDATE topics SET sealed = 1 WHERE id = ?'),
     setFirst: database.prepare('UPDATE topics SET first_offset = ? WHERE id = ? AND first_offset < ?'),
     setDeleted: database.prepare('UPDATE topics SET deleted = 1, first_offset = end_offset WHERE id = ?'),
     records(topicId) {

@@ -204,7 +204,7 @@ export class CommandAppender implements AsyncDisposable {
             lane.refuseAll(unavailable(`range ${lane.range.id} is being replaced and no newer routing table came`));
             return;
           }
-          // It may also be unsealed again, when the replacement is taken back.
+          // Or the broker has just come back and does not know the topic yet.
           await lane.retiredOrAfter(this.#limits.repeatMs);
           break;
         case 'unavailable':

@@ -3,25 +3,25 @@
  * (docs/protocols.md, section 5). Requested by gateways or by the coordinator itself; every later step is the
  * leading coordinator's.
  *
- *     requested -> prepared -> open -> active        (then it is deleted, with the old topics)
+ *     requested -> prepared -> sealing -> open -> active        (then it is deleted, with the old topics)
  *         |           |
  *         v           v
- *      refused     undoing -> undone
+ *      refused      undone
  */
 export type ReshapeStep =
   /** Wanted; nothing was done. */
   | 'requested'
   /** Not possible: `problem` says why. */
   | 'refused'
-  /** The new ranges have their ids and their topics; those of the old ranges are being sealed. */
+  /** The new ranges have their ids and their topics. */
   | 'prepared'
-  /** The old topics take nothing more; the new ranges are filled, the old ones worked off. There is no way back. */
+  /** The topics of the old ranges are being sealed. There is no way back. */
+  | 'sealing'
+  /** The old topics take nothing more; the new ranges are filled, the old ones worked off. */
   | 'open'
   /** The new ranges are worked on; the old topics stay for a while. */
   | 'active'
-  /** The old topics are being opened again. */
-  | 'undoing'
-  /** All is as it was before: `problem` says why. */
+  /** Taken back, all is as it was before: `problem` says why. */
   | 'undone';
 
 export interface Reshape {
@@ -74,9 +74,9 @@ const steps: ReadonlySet<unknown> = new Set<ReshapeStep>([
   'requested',
   'refused',
   'prepared',
+  'sealing',
   'open',
   'active',
-  'undoing',
   'undone',
 ]);
 

@@ -132,15 +132,6 @@ test('ORDER: a newer table lets nothing pass an append that is still in flight t
   assert.deepEqual(await bench.ids('merged'), ['a-1', 'a-2', 'b-1', 'a-3']);
 });
 
-test('a seal that is taken back lets the range go on', async () => {
-  await using bench = await openBench([whole]);
-  await bench.log.seal(['range-whole']);
-  const pending = send(bench, anna, 'a');
-  await turns();
-  await bench.log.unseal(['range-whole']);
-  assert.equal((await pending).rangeId, 'whole');
-});
-
 test('without a newer table the commands of a sealed range are refused after a while', async () => {
   await using bench = await openBench([whole], { newerTableMs: 0 });
   await bench.log.seal(['range-whole']);

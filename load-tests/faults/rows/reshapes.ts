@@ -128,7 +128,7 @@ function killedAt(
       if (range === undefined) throw new Error('no range has messages');
       split = await ask(cluster, { ranges: [range.id], atMiddle: true });
       killed = await victim(cluster, range.owner);
-      const steps = ['requested', 'prepared', 'open', 'active'];
+      const steps = ['requested', 'prepared', 'sealing', 'open', 'active'];
       await until(cluster, split, (reshape) => steps.indexOf(reshape.step) >= steps.indexOf(step) || isEnded(reshape));
       await cluster.kill(killed);
       note(`${killed} was killed when the split was ${(await find(cluster, split))?.step ?? 'gone'}`);

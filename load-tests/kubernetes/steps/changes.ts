@@ -118,11 +118,9 @@ export const scale: Step = {
   run: async (context) => {
     const { admin } = context.installed();
     const times: number[] = [];
-    await change({ sender: { capacity: fewPerSecond, scaling: { most: 6 } } });
-    await allReady(12);
     await using departures = new Departures(admin);
     const own = { ...context, ...context.installed(), perSecond: rates.before };
-    const load = await underLoad(own, async (sending) => {
+    const load = await withSmallSenders(own, async (sending) => {
       for (const [replicas, rate] of [
         [6, rates.more],
         [2, rates.less],
@@ -138,9 +136,6 @@ export const scale: Step = {
         });
         times.push(performance.now() - startedAt);
       }
-    }).finally(async () => {
-      await change({ sender: { capacity: usualPerSecond, scaling: { most: 2 } } });
-      await allReady(12);
     });
     const went = departures.gone.filter(({ shard }) => !['chappe-sender-0', 'chappe-sender-1'].includes(shard));
     const order = went.map(({ shard }) => shard).join(', ');
@@ -160,6 +155,18 @@ export const scale: Step = {
     };
   },
 };
+
+/** Under load with small senders, and more of them if that is wanted; afterwards it is as before, whatever happened. */
+async function withSmallSenders(...[context, act]: Parameters<typeof underLoad>): ReturnType<typeof underLoad> {
+  await change({ sender: { capacity: fewPerSecond, scaling: { most: 6 } } });
+  await allReady(12);
+  try {
+    return await underLoad(context, act);
+  } finally {
+    await change({ sender: { capacity: usualPerSecond, scaling: { most: 2 } } });
+    await allReady(12);
+  }
+}
 
 /** As many pods as there should be, all ready. */
 export async function allReady(count: number): Promise<void> {

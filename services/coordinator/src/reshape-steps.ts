@@ -5,11 +5,11 @@
  * | step      | what is true                                                    | next                                   |
  * |-----------|-----------------------------------------------------------------|----------------------------------------|
  * | requested | nothing was done                                                | prepare, or refuse                     |
- * | prepared  | the new topics exist, the record has the new ids; the old topics may be sealed | seal and open; undo if cancelled |
+ * | prepared  | the new topics exist, the record has the new ids                | begin to seal; undo if cancelled       |
+ * | sealing   | the old topics may be sealed: it goes on, whatever happens      | seal and open                          |
  * | open      | producers append to the new ranges, owners work off the old        | settle where the old topics end        |
  * |           | the record has those ends, and the owners of the old ranges know them | activate each new range that is worked on |
  * | active    | the old ranges are drained in the store                         | delete the old topics, after the margin |
- * | undoing   | the old topics are opened again                                 | unseal                                 |
  */
 import { compareBounds } from '@chappe/numbers/phone-number';
 import type { Range } from '@chappe/ranges/range';
@@ -37,12 +37,14 @@ export type ReshapeAction =
   | { readonly kind: 'refuse'; readonly problem: string }
   /** Make the topics of so many new ranges, with ids that were never used. */
   | { readonly kind: 'prepare'; readonly old: readonly Range[]; readonly cuts: readonly string[] }
+  /** No way back from here: a request to seal that nobody waits for any more may still arrive. So it is written down first. */
+  | { readonly kind: 'begin' }
   /** The old topics take nothing more; then what `opened` says, in one transaction. Appends wait meanwhile. */
   | { readonly kind: 'seal'; readonly old: readonly Range[] }
   /** Ask the log where the old topics end; then what `settled` says. */
   | { readonly kind: 'settle'; readonly old: readonly Range[] }
+  /** The new topics go. */
   | { readonly kind: 'undo'; readonly problem: string }
-  | { readonly kind: 'unseal'; readonly old: readonly Range[] }
   /** New ranges that are worked on. If they are the last ones, the old ranges are closed as well. */
   | { readonly kind: 'activate'; readonly made: readonly Range[]; readonly close: readonly Range[] }
   /** The old topics go, and the record. */
@@ -56,13 +58,11 @@ export function nextAction(reshape: Reshape, view: ClusterView): ReshapeAction {
     case 'requested':
       return begin(reshape, old, view);
     case 'prepared':
-      return reshape.isCancelled === true
-        ? { kind: 'undo', problem: 'taken back by the operator' }
-        : { kind: 'seal', old };
+      return reshape.isCancelled === true ? { kind: 'undo', problem: 'taken back by the operator' } : { kind: 'begin' };
+    case 'sealing':
+      return { kind: 'seal', old };
     case 'open':
       return isSettled(reshape) ? activate(reshape, old, view) : { kind: 'settle', old };
-    case 'undoing':
-      return { kind: 'unseal', old };
     case 'active':
       return isOlder(reshape, view, restoreMarginMs)
         ? { kind: 'delete', old }

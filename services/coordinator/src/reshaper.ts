@@ -82,7 +82,7 @@ export class Reshaper implements AsyncDisposable {
     // Of two wishes for one range the second sees what the first has made of it.
     let isBeginning = found.reshapes.some(({ id, step }) => step === 'requested' && this.#running.has(id));
     // Brokers seal one after the other anyway: side by side, appends would wait for all of them.
-    let isHolding = found.reshapes.some(({ id, step }) => step === 'prepared' && this.#running.has(id));
+    let isHolding = found.reshapes.some(({ id, step }) => step === 'sealing' && this.#running.has(id));
     for (const reshape of found.reshapes) {
       if (this.#running.has(reshape.id)) continue;
       if (performance.now() < (this.#notBeforeMs.get(reshape.id) ?? 0) && reshape.isCancelled !== true) continue;
@@ -142,20 +142,19 @@ export class Reshaper implements AsyncDisposable {
         case 'prepare':
           await this.#prepare(reshape, action.old, action.cuts, found);
           return;
+        case 'begin':
+          if (await this.#isStoreThere(reshape, found)) await this.#step(reshape, { step: 'sealing' }, found);
+          return;
         case 'seal':
-          if (await this.#isStoreThere(reshape, found)) await this.#sealAndOpen(reshape, action.old, found);
+          await this.#sealAndOpen(reshape, action.old, found);
           return;
         case 'settle':
           await this.#settle(reshape, action.old);
           return;
         case 'undo':
-          await this.#step(reshape, { step: 'undoing', problem: action.problem }, found);
-          return;
-        case 'unseal':
-          await log.unseal(action.old.map(({ topic }) => topic));
           for (const id of reshape.made) await log.deleteTopic(topicOf(id));
-          await this.#step(reshape, { step: 'undone' }, found, [
-            journal.line(`reshape ${name} taken back: ${reshape.problem ?? 'unknown'}`),
+          await this.#step(reshape, { step: 'undone', problem: action.problem }, found, [
+            journal.line(`reshape ${name} taken back: ${action.problem}`),
           ]);
           return;
         case 'activate':
@@ -175,12 +174,12 @@ export class Reshaper implements AsyncDisposable {
       }
     } catch (error) {
       events.failed(error);
-      // Producers wait for it: they are not kept waiting for a log that does not answer.
       if (action.kind === 'seal' && error instanceof LogError) {
-        const problem = `its topics could not be sealed: ${error.message}`;
-        await this.#step(reshape, { step: 'undoing', problem }, found).catch((again: unknown) => events.failed(again));
-      } else
-        await sleep(retryMs.longest, undefined, { signal: this.#stopping.signal, ref: false }).catch(() => undefined);
+        const problem = `its topics are not sealed yet: ${error.message}`;
+        if (reshape.problem !== problem)
+          await this.#step(reshape, { problem }, found).catch((again: unknown) => events.failed(again));
+      }
+      await sleep(retryMs.longest, undefined, { signal: this.#stopping.signal, ref: false }).catch(() => undefined);
     }
   }
 
@@ -204,7 +203,7 @@ export class Reshaper implements AsyncDisposable {
 
   /**
    * Producers of the old ranges wait from here to its end, so it asks for as little as it can: the record and the
-   * ranges are read anew only if they are not as they were. A successor finds it prepared, and seals again.
+   * ranges are read anew only if they are not as they were. A successor seals again.
    */
   async #sealAndOpen(reshape: Reshape, old: readonly Range[], found: Found): Promise<void> {
     const { coordination, log, now } = this.#dependencies;
@@ -230,8 +229,9 @@ export class Reshaper implements AsyncDisposable {
     );
     const cut = reshape.cuts?.length === 0 ? 'merged' : `cut at ${reshape.cuts?.join(', ')}`;
     const what = reshape.store === undefined ? cut : `moved to store ${reshape.store}`;
+    const { problem: _over, ...going } = reshape;
     return this.#step(
-      reshape,
+      going,
       { step: 'open' },
       found,
       [

@@ -83,7 +83,10 @@ export function reshaping({ callers, table, coordination, now }: ReshapingDepend
         if (reshape.isCancelled === true || reshape.step === 'undone' || reshape.step === 'refused')
           return { reshape: toWire(reshape) };
         if (!canBeUndone(reshape))
-          throw new ChappeError('clusterBusy', `the reshape is ${reshape.step}: its new ranges take messages already`);
+          throw new ChappeError(
+            'clusterBusy',
+            `the reshape is ${reshape.step}: it cannot be taken back any more, and goes on`,
+          );
         const cancelled: Reshape = { ...reshape, isCancelled: true };
         const { succeeded } = await answeringOutages(() =>
           coordination.transact(

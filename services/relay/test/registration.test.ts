@@ -248,7 +248,6 @@ function boundMethods(log: Log): Log {
     copies: (topics) => log.copies(topics),
     seal: (topics) => log.seal(topics),
     sealedEnd: (topic) => log.sealedEnd(topic),
-    unseal: (topics) => log.unseal(topics),
     deleteBefore: (topic, offset) => log.deleteBefore(topic, offset),
     [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
   };

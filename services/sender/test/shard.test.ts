@@ -112,7 +112,6 @@ function slowFor(topic: string, log: Log, answers: Promise<void>): Log {
     copies: (topics) => log.copies(topics),
     seal: (topics) => log.seal(topics),
     sealedEnd: (name) => log.sealedEnd(name),
-    unseal: (topics) => log.unseal(topics),
     deleteBefore: (name, offset) => log.deleteBefore(name, offset),
     [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
   };

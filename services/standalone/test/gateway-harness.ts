@@ -16,7 +16,7 @@ import { openSqliteLog } from '@chappe/log/sqlite-log';
 import { endOfNumbers } from '@chappe/numbers/phone-number';
 import { CommandSchema, type Command } from '@chappe/proto/internal/commands';
 import { BusinessEventSchema, EventFrameSchema } from '@chappe/proto/internal/events';
-import { formatRange, topicOf } from '@chappe/ranges/range';
+import { formatRange, parseRange, rangePrefix, topicOf, type Range } from '@chappe/ranges/range';
 import { publishPriceBooks, readPriceBooks } from '@chappe/rating/publish';
 import type { Store } from '@chappe/store/store';
 import { openSqliteStore } from '@chappe/store/sqlite-store';
@@ -48,6 +48,8 @@ export class GatewayHarness implements AsyncDisposable {
   readonly #dependencies: GatewayDependencies;
   #gateway: Gateway;
   #frames = 0;
+  /** Ranges that replaced others. */
+  readonly #made: string[] = [];
 
   private constructor(
     dependencies: GatewayDependencies,
@@ -157,7 +159,7 @@ export class GatewayHarness implements AsyncDisposable {
   /** Everything in the range topics, by topic and offset. */
   async commands(): Promise<AppendedCommand[]> {
     const found: AppendedCommand[] = [];
-    for (const { id } of bounds) {
+    for (const id of [...bounds.map((range) => range.id), ...this.#made]) {
       const end = await this.log.end(topicOf(id));
       for (let from = 0; from < end;) {
         const records = await this.log.readAt(topicOf(id), from, 1_000);
@@ -166,6 +168,22 @@ export class GatewayHarness implements AsyncDisposable {
       }
     }
     return found;
+  }
+
+  /** Puts another range in the place of one that was sealed, as the coordinator does. */
+  async replace(id: string): Promise<void> {
+    const entry = await this.coordination.get(rangePrefix + id);
+    if (entry === undefined) throw new Error(`there is no range ${id}`);
+    const range = parseRange(entry.value);
+    const made = `${id}-again`;
+    this.#made.push(made);
+    await this.log.createTopic(topicOf(made));
+    const put = (each: Range) => ({ kind: 'put', key: rangePrefix + each.id, value: formatRange(each) }) as const;
+    const next: Range = { ...range, id: made, topic: topicOf(made), state: 'filling', replaces: [id] };
+    await this.coordination.transact(
+      [],
+      [put({ ...range, state: 'draining' }), put(next), { kind: 'put', key: 'generation', value: '2' }],
+    );
   }
 
   /** Publishes events of one business, as the owner of a range does; `times` as after takeovers. */

@@ -176,7 +176,7 @@ test('ORDER: a range that takes nothing for a while refuses, and what is submitt
   assert.ok(elsewhere.messageId, 'another range is not held up');
   const refused = channel.client(MessageService).send(parcel('+33612345680', '1'));
   await assert.rejects(refused, (error) => error instanceof ChappeError && error.entry.code === 3008);
-  await harness.log.unseal([topicOf('r-2')]);
+  await harness.replace('r-2');
   const ids = (await Promise.all(sent)).map(({ messageId }) => messageId);
   const first = new Map(
     (await harness.commands()).toReversed().map(({ record }) => [record.headers.id, record.offset]),

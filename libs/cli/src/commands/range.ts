@@ -157,12 +157,12 @@ function sentenceOf({ id, step, oldRanges, newRanges, problem, store }: Reshape)
       return `${id}: wanted`;
     case 'prepared':
       return `${id}: ${made} are to replace ${old}`;
+    case 'sealing':
+      return `${id}: ${old} is closed${problem === '' ? '' : `: ${problem}`}`;
     case 'open':
       return `${id}: messages go to ${made}; ${old} is worked off${store === '' ? '' : `, and its rows are copied to ${store}`}`;
     case 'active':
       return `${id}: done, ${made} are worked on`;
-    case 'undoing':
-      return `${id}: it is taken back: ${problem}`;
     default:
       return `${id}: ${step}: ${problem}`;
   }

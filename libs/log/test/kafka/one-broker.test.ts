@@ -49,7 +49,6 @@ describe('a single broker', { skip: stackKafka().skip }, () => {
     await rejectsAs('unavailable', log.end(topic));
     await rejectsAs('unavailable', log.seal([topic]));
     await rejectsAs('unavailable', log.sealedEnd(topic));
-    await rejectsAs('unavailable', log.unseal([topic]));
     await rejectsAs('unavailable', log.deleteBefore(topic, 1));
     await rejectsAs('unavailable', openKafkaLog(own.options));
 
