@@ -12,10 +12,12 @@ import { openTelemetry } from '@chappe/telemetry/telemetry';
 import { borrowed } from '@chappe/store/borrowed-store';
 import type { SqlValue, Table, Transaction } from '@chappe/store/store';
 import { Registry } from 'prom-client';
+import { replacing } from '../faults/replacing.ts';
 import type { Program } from './machine.ts';
 import { businessOf } from './people.ts';
 import { coordinationOf, logOf, storeOf, type Site } from './site.ts';
 import { recordOf, type Answer, type Submission } from './submissions.ts';
+import type { Life } from './virtual-time.ts';
 
 /** Where the ranges are cut at the beginning. */
 const initialBounds = ['2', '4', '6'];
@@ -30,13 +32,18 @@ export function coordinatorProgram(site: Site): Program {
       instance: life.label,
       coordination: coordinationOf(site, 'coordinator', life),
       log: logOf(site, 'coordinator', life),
-      telemetry: { log: silentLogger, metrics: new Registry() },
+      telemetry: { log: alarmingLogger(site, life), metrics: new Registry() },
       initialBounds,
       eventBuckets,
       decisions: site.decisions,
       firstStore: { id: 'main', address: 'sqlite:store' },
       openStore: async ({ id }) => borrowed(storeOf(site, 'coordinator', life, id)),
     });
+}
+
+/** What a coordinator calls an error a person must look at. */
+function alarmingLogger({ alarms }: Site, { label }: Life): typeof silentLogger {
+  return replacing(silentLogger, 'error', (_fields: unknown, message: string) => alarms.push(`${label}: ${message}`));
 }
 
 /** A gateway as far as its way to the log: what is submitted becomes commands. */

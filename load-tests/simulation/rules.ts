@@ -29,7 +29,7 @@ export const controls: readonly Control[] = [
   { rule: 'session_restored', roles: ['shard'], expects: /^SECRET/ },
   { rule: 'gap_unseen', roles: ['shard'], expects: /^NO-LOSS/ },
   { rule: 'seal_skipped', roles: ['coordinator'], expects: /^(ORDER|NO-LOSS)/ },
-  { rule: 'end_unsettled', roles: ['coordinator'], expects: /^(ORDER|NO-LOSS|.*late)/ },
+  { rule: 'end_unsettled', roles: ['coordinator'], expects: /^(ORDER|NO-LOSS|ALARM: .*beyond the seal)/ },
   { rule: 'reattach_skipped', roles: ['relay'], expects: /^NO-LOSS/ },
 ];
 
