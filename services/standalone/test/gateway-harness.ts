@@ -6,7 +6,7 @@ import { create, fromBinary, toBinary, type MessageInitShape } from '@bufbuild/p
 import { AdminClient } from '@chappe/client/admin-client';
 import { ChappeClient } from '@chappe/client/chappe-client';
 import { openEmbeddedCoordination } from '@chappe/coordination/embedded-coordination';
-import type { Coordination } from '@chappe/coordination/coordination';
+import type { Coordination, Operation } from '@chappe/coordination/coordination';
 import { openOrCreateKeyFile } from '@chappe/crypto/first-start';
 import { startCrypto } from '@chappe/crypto/crypto-service';
 import { eventBucketOf, eventTopic } from '@chappe/event-consumer/bucket';
@@ -37,6 +37,10 @@ const bounds = [
 export interface AppendedCommand {
   readonly record: LogRecord;
   readonly command: Command;
+}
+
+function putRange(range: Range): Operation {
+  return { kind: 'put', key: rangePrefix + range.id, value: formatRange(range) };
 }
 
 export class GatewayHarness implements AsyncDisposable {
@@ -178,11 +182,10 @@ export class GatewayHarness implements AsyncDisposable {
     const made = `${id}-again`;
     this.#made.push(made);
     await this.log.createTopic(topicOf(made));
-    const put = (each: Range) => ({ kind: 'put', key: rangePrefix + each.id, value: formatRange(each) }) as const;
     const next: Range = { ...range, id: made, topic: topicOf(made), state: 'filling', replaces: [id] };
     await this.coordination.transact(
       [],
-      [put({ ...range, state: 'draining' }), put(next), { kind: 'put', key: 'generation', value: '2' }],
+      [putRange({ ...range, state: 'draining' }), putRange(next), { kind: 'put', key: 'generation', value: '2' }],
     );
   }
 
