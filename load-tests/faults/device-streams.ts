@@ -13,9 +13,11 @@ export function withStreams(channel: Channel, change: (stream: DeviceStream) => 
     const real = channel.client(service) as unknown as Readonly<
       Record<string, (...options: unknown[]) => DeviceStream>
     >;
-    return replacing(real, 'connect', (...options: unknown[]) => change((real['connect'] ?? missing)(...options)));
+    return replacing(real, {
+      connect: (...options: unknown[]) => change((real['connect'] ?? missing)(...options)),
+    });
   };
-  return replacing(channel, 'client', client);
+  return replacing(channel, { client });
 }
 
 function missing(): never {

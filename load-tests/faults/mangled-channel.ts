@@ -35,11 +35,5 @@ export function mangledChannel(channel: Channel, random: () => number, onRepeat:
       }
     };
   };
-  return withStreams(channel, (stream) =>
-    replacing(
-      stream,
-      'send',
-      mangled((frame) => stream.send(frame)),
-    ),
-  );
+  return withStreams(channel, (stream) => replacing(stream, { send: mangled((frame) => stream.send(frame)) }));
 }

@@ -6,7 +6,7 @@ import { replacing } from './replacing.ts';
 
 /** @param onEnvelope before the handset has it */
 export function overheardChannel(channel: Channel, onEnvelope: (envelope: Envelope) => void): Channel {
-  return withStreams(channel, (stream) => replacing(stream, 'responses', overhear(stream.responses, onEnvelope)));
+  return withStreams(channel, (stream) => replacing(stream, { responses: overhear(stream.responses, onEnvelope) }));
 }
 
 async function* overhear(

@@ -3,7 +3,7 @@
  * reports, what each process reads, and how soon it knows that a shard or a zone has died.
  */
 import type { Coordination, Operation } from '@chappe/coordination/coordination';
-import { formatRange, rangePrefix, type Range } from '@chappe/ranges/range';
+import { putRange, rangePrefix, type Range } from '@chappe/ranges/range';
 import { RoutingTable } from '@chappe/ranges/routing-table';
 import { formatShardInfo, shardPrefix } from '@chappe/ranges/shard-info';
 import { watchRoutingTable } from '@chappe/ranges/table-watcher';
@@ -31,7 +31,7 @@ export async function measureTable(open: () => Promise<Coordination>): Promise<L
   const ranges = Array.from({ length: rangeCount }, (_, no) => rangeAt(no, shardAt(no % shardCount)));
   const shards = Array.from({ length: shardCount }, (_, no) => reporting(shardAt(no), ranges));
   const writtenMs = await timed(() =>
-    write(writer, [...ranges.map(put), { kind: 'put', key: 'generation', value: '1' }]),
+    write(writer, [...ranges.map(putRange), { kind: 'put', key: 'generation', value: '1' }]),
   );
   say(`${rangeCount} ranges written, ${perTransaction} in a transaction`, `${writtenMs.toFixed(0)} ms`);
   await write(
@@ -84,16 +84,12 @@ export async function measureTable(open: () => Promise<Coordination>): Promise<L
       while (watcher.current()?.byId(last?.id ?? '')?.epoch !== last?.epoch) await watcher.changed();
       return performance.now() - startMs;
     })();
-    const wroteMs = await timed(() => write(writer, next.map(put)));
+    const wroteMs = await timed(() => write(writer, next.map(putRange)));
     const knownMs = await known;
     say(`${what}: new owners written`, `${wroteMs.toFixed(0)} ms`);
     say(`${what}: a process knows all of them`, `${knownMs.toFixed(0)} ms after the first was written`);
     say(`${what}: it has read`, `${kilobytes(reads.bytes)} in ${reads.lists} lists`);
   }
-}
-
-function put(range: Range): Operation {
-  return { kind: 'put', key: rangePrefix + range.id, value: formatRange(range) };
 }
 
 async function write(coordination: Coordination, operations: readonly Operation[]): Promise<void> {

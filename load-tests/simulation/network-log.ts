@@ -6,6 +6,7 @@
  */
 import { LogError } from '@chappe/log/log-error';
 import type { Append, AppendResult, KnownRecord, Log, LogReader, LogRecord, ReadLimits } from '@chappe/log/log';
+import { appendOne } from '../faults/append-one.ts';
 import { Unanswered, type Network } from './network.ts';
 import type { Life } from './virtual-time.ts';
 
@@ -28,10 +29,9 @@ export function networkLog(network: Network, server: LogServer, client: Life): L
       throw error;
     }
   };
-  const appendOne = async (append: Append): Promise<AppendResult> => {
+  const answered = async (append: Append): Promise<AppendResult> => {
     try {
-      const [result] = await ask(`append ${append.topic}`, (log) => log.append([append]));
-      return result ?? { kind: 'failed', error: new LogError('invalid', 'no result') };
+      return await ask(`append ${append.topic}`, (log) => appendOne(log, append));
     } catch (error) {
       return { kind: 'failed', error: error as LogError };
     }
@@ -39,7 +39,7 @@ export function networkLog(network: Network, server: LogServer, client: Life): L
   return {
     createTopic: (topic) => ask('create', (log) => log.createTopic(topic)),
     deleteTopic: (topic) => ask('delete', (log) => log.deleteTopic(topic)),
-    append: (appends) => Promise.all(appends.map(appendOne)),
+    append: (appends) => Promise.all(appends.map(answered)),
     openReader: async (topic, from, last) => {
       await ask(`open ${topic}`, (log) => lookAt(log, topic, from, last));
       return new NetworkReader(from, (next, limits) =>

@@ -43,7 +43,9 @@ export function coordinatorProgram(site: Site): Program {
 
 /** What a coordinator calls an error a person must look at. */
 function alarmingLogger({ alarms }: Site, { label }: Life): typeof silentLogger {
-  return replacing(silentLogger, 'error', (_fields: unknown, message: string) => alarms.push(`${label}: ${message}`));
+  return replacing(silentLogger, {
+    error: (_fields: unknown, message: string) => alarms.push(`${label}: ${message}`),
+  });
 }
 
 /** A gateway as far as its way to the log: what is submitted becomes commands. */

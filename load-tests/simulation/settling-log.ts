@@ -5,6 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { LogError } from '@chappe/log/log-error';
 import type { Append, AppendResult, Log } from '@chappe/log/log';
+import { appendOne } from '../faults/append-one.ts';
 import { replacing } from '../faults/replacing.ts';
 import type { Faults } from './faults.ts';
 
@@ -15,15 +16,14 @@ const settleMs = 100;
 
 export function settlingLog(log: Log, faults: Faults): Log {
   const sealed = new Set<string>();
-  const appendOne = async (append: Append): Promise<AppendResult> => {
+  const appended = async (append: Append): Promise<AppendResult> => {
     const { topic } = append;
     if (sealed.has(topic)) return { kind: 'failed', error: new LogError('sealed', `${topic} is sealed`) };
     await pause(appendMsMax * faults.number(`append to ${topic}`) ** 6);
-    const [result] = await log.append([append]);
-    return result ?? { kind: 'failed', error: new LogError('invalid', 'no result') };
+    return appendOne(log, append);
   };
   const members: Partial<Log> = {
-    append: (appends) => Promise.all(appends.map(appendOne)),
+    append: (appends) => Promise.all(appends.map(appended)),
     deleteTopic: async (topic) => {
       await log.deleteTopic(topic);
       sealed.delete(topic);
@@ -40,5 +40,5 @@ export function settlingLog(log: Log, faults: Faults): Log {
       return log.sealedEnd(topic);
     },
   };
-  return Object.entries(members).reduce((changed, [name, member]) => replacing(changed, name, member), log);
+  return replacing(log, members);
 }

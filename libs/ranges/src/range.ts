@@ -4,6 +4,7 @@
  * Owner and epoch say who should work on it; whose work counts is said by the row in the
  * database (docs/protocols.md, section 2).
  */
+import type { Operation } from '@chappe/coordination/coordination';
 import { endOfNumbers } from '@chappe/numbers/phone-number';
 import { firstIncarnation } from '@chappe/store/store-mark';
 
@@ -61,6 +62,11 @@ export function topicOf(rangeId: string): string {
 
 export function formatRange(range: Range): string {
   return JSON.stringify(range);
+}
+
+/** Writes it where it rests. */
+export function putRange(range: Range): Operation {
+  return { kind: 'put', key: rangePrefix + range.id, value: formatRange(range) };
 }
 
 /** @throws Error naming the field that is wrong: what is in coordination was written by Chappe itself. */

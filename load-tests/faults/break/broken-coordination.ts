@@ -16,5 +16,5 @@ export function brokenCoordination(rule: Rule, coordination: Coordination): Coor
     if (prefix.startsWith('ranges') && performance.now() > settledMs) first.set(prefix, snapshot);
     return snapshot;
   };
-  return replacing(coordination, 'list', list);
+  return replacing(coordination, { list });
 }

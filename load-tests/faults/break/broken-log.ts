@@ -1,6 +1,7 @@
 /** A log in which one rule is broken. */
 import type { Append, AppendResult, Log, LogReader } from '@chappe/log/log';
 import { setTimeout as pause } from 'node:timers/promises';
+import { appendOne } from '../append-one.ts';
 import { replacing } from '../replacing.ts';
 import type { NewestStates } from './newest-states.ts';
 import type { Rule } from './rules.ts';
@@ -12,16 +13,11 @@ const lateMs = 700;
 /** @param newest what the same process has committed, by `brokenStore` */
 export function brokenLog(rule: Rule, log: Log, newest: NewestStates): Log {
   const endNow = (topic: string): Promise<number> => log.end(topic);
-  if (rule === 'gap_unseen') return replacing(log, 'openReader', losingReaders(log));
-  if (rule === 'end_unsettled') return replacing(log, 'sealedEnd', endNow);
-  if (rule === 'seal_skipped')
-    return replacing(
-      replacing(log, 'seal', async () => undefined),
-      'sealedEnd',
-      endNow,
-    );
+  if (rule === 'gap_unseen') return replacing(log, { openReader: losingReaders(log) });
+  if (rule === 'end_unsettled') return replacing(log, { sealedEnd: endNow });
+  if (rule === 'seal_skipped') return replacing(log, { seal: async () => undefined, sealedEnd: endNow });
   const append = appendOf(rule, log, newest);
-  return append === undefined ? log : replacing(log, 'append', append);
+  return append === undefined ? log : replacing(log, { append });
 }
 
 /** Sends that are chosen are lost on the way to the worker, which is told of no gap. */
@@ -35,39 +31,39 @@ function losingReaders(log: Log): Log['openReader'] {
         if (kept.length > 0 || records.length === 0) return kept;
       }
     };
-    return topic.startsWith('range-') ? replacing(reader, 'read', read) : reader;
+    return topic.startsWith('range-') ? replacing(reader, { read }) : reader;
   };
 }
 
 function appendOf(rule: Rule, log: Log, newest: NewestStates): Log['append'] | undefined {
   switch (rule) {
     case 'answer_before_append':
-      return perTopic(log, 'range-', async (append) => (isChosen() ? nothingOf(append) : one(log, append)));
+      return perTopic(log, 'range-', async (append) => (isChosen() ? nothingOf(append) : appendOne(log, append)));
     case 'keys_forgotten':
       // Long enough that a kill always meets messages that are in the log and not answered.
       return perTopic(log, 'range-', async (append) => {
-        const result = await one(log, append);
+        const result = await appendOne(log, append);
         await pause(lateMs);
         return result;
       });
     case 'overtaking':
       return perTopic(log, 'range-', async (append) => {
-        if (!isChosen()) return one(log, append);
+        if (!isChosen()) return appendOne(log, append);
         const result = await nothingOf(append, log);
         void pause(lateMs).then(() => log.append([append]));
         return result;
       });
     case 'repeats_let_through':
       return perTopic(log, 'range-', async (append) => {
-        const result = await one(log, append);
+        const result = await appendOne(log, append);
         if (isChosen()) await log.append([append]);
         return result;
       });
     case 'events_lost':
-      return perTopic(log, 'events-', async (append) => (isChosen() ? nothingOf(append) : one(log, append)));
+      return perTopic(log, 'events-', async (append) => (isChosen() ? nothingOf(append) : appendOne(log, append)));
     case 'events_shuffled':
       return perTopic(log, 'events-', async (append) => {
-        if (!isChosen()) return one(log, append);
+        if (!isChosen()) return appendOne(log, append);
         const result = await nothingOf(append, log);
         void pause(lateMs).then(() => log.append([append]));
         return result;
@@ -75,17 +71,17 @@ function appendOf(rule: Rule, log: Log, newest: NewestStates): Log['append'] | u
     case 'outbox_from_state':
       return perTopic(log, 'events-', async ({ topic, records }) => {
         await pause(lateMs);
-        return one(log, {
+        return appendOne(log, {
           topic,
           records: records.map((record) => ({ ...record, value: newest.madeAnew(record.value) })),
         });
       });
     case 'topic_recreated':
       return perTopic(log, 'range-', async (append) => {
-        const result = await one(log, append);
+        const result = await appendOne(log, append);
         if (result.kind === 'appended' || result.error.kind !== 'no_topic') return result;
         await log.createTopic(append.topic);
-        return one(log, append);
+        return appendOne(log, append);
       });
     case 'frozen_inside_transaction':
     case 'session_restored':
@@ -105,13 +101,7 @@ function appendOf(rule: Rule, log: Log, newest: NewestStates): Log['append'] | u
 /** Topics are told apart: what is broken is broken in one kind of them. */
 function perTopic(log: Log, prefix: string, append: (append: Append) => Promise<AppendResult>): Log['append'] {
   return (appends) =>
-    Promise.all(appends.map((each) => (each.topic.startsWith(prefix) ? append(each) : one(log, each))));
-}
-
-async function one(log: Log, append: Append): Promise<AppendResult> {
-  const [result] = await log.append([append]);
-  if (result === undefined) throw new Error('an append was not answered');
-  return result;
+    Promise.all(appends.map((each) => (each.topic.startsWith(prefix) ? append(each) : appendOne(log, each))));
 }
 
 /** An answer as if it had been written. */

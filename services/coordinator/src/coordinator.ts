@@ -11,7 +11,7 @@ import type { Coordination, KeyValue, Operation } from '@chappe/coordination/coo
 import { eventTopic } from '@chappe/event-consumer/bucket';
 import type { Log } from '@chappe/log/log';
 import { drainPrefix } from '@chappe/ranges/drain';
-import { formatRange, incarnationOf, parseRange, rangePrefix, type Range } from '@chappe/ranges/range';
+import { putRange, incarnationOf, parseRange, rangePrefix, type Range } from '@chappe/ranges/range';
 import { parseRefusedClaim, refusedClaimPrefix, type RefusedClaim } from '@chappe/ranges/refused-claim';
 import { leaderKey } from '@chappe/ranges/leader';
 import { pinPrefix } from '@chappe/ranges/pin';
@@ -221,7 +221,7 @@ class CoordinatorLoop implements Coordinator {
       [
         { kind: 'put', key: 'generation', value: '1' },
         { kind: 'put', key: storePrefix + info.id, value: formatStore(info) },
-        ...ranges.map((range): Operation => ({ kind: 'put', key: rangePrefix + range.id, value: formatRange(range) })),
+        ...ranges.map(putRange),
       ],
     );
     if (succeeded) this.#events.clusterMade(ranges.length);
@@ -323,11 +323,9 @@ class CoordinatorLoop implements Coordinator {
     entryOf: ReadonlyMap<string, KeyValue>,
     refusals: ReadonlyMap<string, RefusedClaim>,
   ): Promise<boolean> {
-    const puts = assignments.map(({ range, shard }): Operation => ({
-      kind: 'put',
-      key: rangePrefix + range.id,
-      value: formatRange({ ...range, owner: shard.id, ownerInstance: shard.instance, epoch: range.epoch + 1 }),
-    }));
+    const puts = assignments.map(({ range, shard }) =>
+      putRange({ ...range, owner: shard.id, ownerInstance: shard.instance, epoch: range.epoch + 1 }),
+    );
     const deletes = assignments
       .filter(({ range }) => refusals.has(range.id))
       .map(({ range }): Operation => ({ kind: 'delete', key: refusedClaimPrefix + range.id }));

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Compare, Coordination, KeyValue, Operation } from '@chappe/coordination/coordination';
 import type { Log } from '@chappe/log/log';
 import { LogError } from '@chappe/log/log-error';
-import { formatRange, parseRange, rangePrefix, topicOf, type Range } from '@chappe/ranges/range';
+import { parseRange, putRange, rangePrefix, topicOf, type Range } from '@chappe/ranges/range';
 import { formatLeftover, leftoverPrefix, parseLeftover } from '@chappe/ranges/leftover';
 import { formatReshape, isEnded, parseReshape, reshapePrefix, type Reshape } from '@chappe/ranges/reshape';
 import { parseShardInfo, shardPrefix } from '@chappe/ranges/shard-info';
@@ -354,10 +354,6 @@ export class Reshaper implements AsyncDisposable {
     const { succeeded } = await coordination.transact([this.#leadership.compare, ...compares], operations);
     return succeeded;
   }
-}
-
-function putRange(range: Range): Operation {
-  return { kind: 'put', key: rangePrefix + range.id, value: formatRange(range) };
 }
 
 function compareRange({ id }: Range, { entries }: Found): Compare {

@@ -10,7 +10,7 @@ import type { Coordination } from '@chappe/coordination/coordination';
 import type { Log } from '@chappe/log/log';
 import { openSqliteLog } from '@chappe/log/sqlite-log';
 import { journalPrefix, parseJournalLine } from '@chappe/ranges/journal';
-import { formatRange, parseRange, rangePrefix, type Range } from '@chappe/ranges/range';
+import { parseRange, putRange, rangePrefix, type Range } from '@chappe/ranges/range';
 import { formatShardInfo, shardPrefix } from '@chappe/ranges/shard-info';
 import { openTelemetry } from '@chappe/telemetry/telemetry';
 import { startCoordinator } from '../src/coordinator.ts';
@@ -69,8 +69,7 @@ describe('a shard that joins', () => {
       const coordination = await openEmbeddedCoordination({});
       await using resources = new AsyncDisposableStack();
       const bounds = Array.from({ length: count - 1 }, (_, index) => String(index + 1).padStart(4, '0'));
-      for (const range of initialRanges(bounds, 'main'))
-        await coordination.transact([], [{ kind: 'put', key: rangePrefix + range.id, value: formatRange(range) }]);
+      for (const range of initialRanges(bounds, 'main')) await coordination.transact([], [putRange(range)]);
       await coordination.transact([], [{ kind: 'put', key: 'generation', value: '1' }]);
       for (const [id, zone] of [
         ['s1', 'a'],

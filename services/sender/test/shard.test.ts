@@ -10,7 +10,7 @@ import type { Log } from '@chappe/log/log';
 import { openSqliteLog } from '@chappe/log/sqlite-log';
 import { CryptoService } from '@chappe/proto/internal/crypto_service';
 import { PreKeyService } from '@chappe/proto/internal/pre_key_service';
-import { formatRange, rangePrefix, type Range } from '@chappe/ranges/range';
+import { putRange, type Range } from '@chappe/ranges/range';
 import { formatShardInfo, shardPrefix, type ShardInfo } from '@chappe/ranges/shard-info';
 import { watchRoutingTable } from '@chappe/ranges/table-watcher';
 import { PriceBooks } from '@chappe/rating/price-book';
@@ -59,8 +59,7 @@ async function startShard(t: TestContext, before?: ShardInfo): Promise<Started> 
   const channel = opened.use(new Channel({ address: '127.0.0.1:1' }));
   await migrateSender(store);
   for (const { topic } of [low, high]) await log.createTopic(topic);
-  const put = (range: Range) => ({ kind: 'put', key: rangePrefix + range.id, value: formatRange(range) }) as const;
-  await coordination.transact([], [{ kind: 'put', key: 'generation', value: '1' }, put(low), put(high)]);
+  await coordination.transact([], [{ kind: 'put', key: 'generation', value: '1' }, putRange(low), putRange(high)]);
   if (before !== undefined)
     await coordination.transact([], [{ kind: 'put', key: shardPrefix + before.id, value: formatShardInfo(before) }]);
   const table = opened.use(await watchRoutingTable(coordination));

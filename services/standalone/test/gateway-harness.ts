@@ -6,7 +6,7 @@ import { create, fromBinary, toBinary, type MessageInitShape } from '@bufbuild/p
 import { AdminClient } from '@chappe/client/admin-client';
 import { ChappeClient } from '@chappe/client/chappe-client';
 import { openEmbeddedCoordination } from '@chappe/coordination/embedded-coordination';
-import type { Coordination, Operation } from '@chappe/coordination/coordination';
+import type { Coordination } from '@chappe/coordination/coordination';
 import { openOrCreateKeyFile } from '@chappe/crypto/first-start';
 import { startCrypto } from '@chappe/crypto/crypto-service';
 import { eventBucketOf, eventTopic } from '@chappe/event-consumer/bucket';
@@ -16,7 +16,7 @@ import { openSqliteLog } from '@chappe/log/sqlite-log';
 import { endOfNumbers } from '@chappe/numbers/phone-number';
 import { CommandSchema, type Command } from '@chappe/proto/internal/commands';
 import { BusinessEventSchema, EventFrameSchema } from '@chappe/proto/internal/events';
-import { formatRange, parseRange, rangePrefix, topicOf, type Range } from '@chappe/ranges/range';
+import { parseRange, putRange, rangePrefix, topicOf, type Range } from '@chappe/ranges/range';
 import { publishPriceBooks, readPriceBooks } from '@chappe/rating/publish';
 import type { Store } from '@chappe/store/store';
 import { openSqliteStore } from '@chappe/store/sqlite-store';
@@ -37,10 +37,6 @@ const bounds = [
 export interface AppendedCommand {
   readonly record: LogRecord;
   readonly command: Command;
-}
-
-function putRange(range: Range): Operation {
-  return { kind: 'put', key: rangePrefix + range.id, value: formatRange(range) };
 }
 
 export class GatewayHarness implements AsyncDisposable {
@@ -94,7 +90,7 @@ export class GatewayHarness implements AsyncDisposable {
         topic: topicOf(id),
         store: 's-1',
       } as const;
-      await coordination.transact([], [{ kind: 'put', key: `ranges/${id}`, value: formatRange(range) }]);
+      await coordination.transact([], [putRange(range)]);
     }
     await coordination.transact([], [{ kind: 'put', key: 'generation', value: '1' }]);
     for (let bucket = 0; bucket < eventBuckets; bucket += 1) await sqliteLog.createTopic(eventTopic(bucket));
