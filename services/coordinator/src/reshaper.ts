@@ -37,6 +37,15 @@ export interface ReshaperDependencies {
 /** The highest number of a range's id that was ever given: ids and topics are never used again. */
 const rangeNoKey = 'range-no';
 
+/** What whoever looks at a reshape is told while the log does not do what its next step needs. */
+const waitsForLog: Partial<Record<ReshapeAction['kind'], string>> = {
+  prepare: 'its new topics are not made yet',
+  seal: 'its topics are not sealed yet',
+  settle: 'where its topics end is not known yet',
+  undo: 'its new topics are not deleted yet',
+  delete: 'its old topics are not deleted yet',
+};
+
 /** What one look found. */
 interface Found extends ClusterView {
   readonly entries: ReadonlyMap<string, KeyValue>;
@@ -174,8 +183,9 @@ export class Reshaper implements AsyncDisposable {
       }
     } catch (error) {
       events.failed(error);
-      if (action.kind === 'seal' && error instanceof LogError) {
-        const problem = `its topics are not sealed yet: ${error.message}`;
+      const waits = waitsForLog[action.kind];
+      if (waits !== undefined && error instanceof LogError) {
+        const problem = `${waits}: ${error.message}`;
         if (reshape.problem !== problem)
           await this.#step(reshape, { problem }, found).catch((again: unknown) => events.failed(again));
       }
@@ -229,9 +239,8 @@ export class Reshaper implements AsyncDisposable {
     );
     const cut = reshape.cuts?.length === 0 ? 'merged' : `cut at ${reshape.cuts?.join(', ')}`;
     const what = reshape.store === undefined ? cut : `moved to store ${reshape.store}`;
-    const { problem: _over, ...going } = reshape;
     return this.#step(
-      going,
+      reshape,
       { step: 'open' },
       found,
       [
@@ -298,8 +307,7 @@ export class Reshaper implements AsyncDisposable {
       await using reached = await this.#dependencies.openStore(store, store);
       await reached.query('SELECT 1');
       if (reshape.problem === undefined) return true;
-      const { problem: _solved, ...going } = reshape;
-      await this.#step(going, {}, found);
+      await this.#step(reshape, {}, found);
       return false;
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
@@ -327,7 +335,8 @@ export class Reshaper implements AsyncDisposable {
   }
 
   /**
-   * Writes the record with a change. Nothing happens if anything is not as it was read: the next look sees it.
+   * Writes the record with a change; a problem that the change does not name is over. Nothing happens if anything is
+   * not as it was read: the next look sees it.
    *
    * @param startedMs when the step began, if it had to wait for its turn first
    */
@@ -340,7 +349,8 @@ export class Reshaper implements AsyncDisposable {
     startedMs = reshape.sinceMs,
   ): Promise<boolean> {
     const { events, now } = this.#dependencies;
-    const next: Reshape = { ...reshape, ...change, ...(change.step === undefined ? {} : { sinceMs: now() }) };
+    const { problem: _over, ...going } = reshape;
+    const next: Reshape = { ...going, ...change, ...(change.step === undefined ? {} : { sinceMs: now() }) };
     const put: Operation = { kind: 'put', key: reshapePrefix + reshape.id, value: formatReshape(next) };
     const isWritten = await this.#write([this.#compareRecord(reshape, found), ...compares], [put, ...operations]);
     if (isWritten && change.step !== undefined) events.reshaped(next, next.sinceMs - startedMs);

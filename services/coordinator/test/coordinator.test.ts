@@ -11,6 +11,7 @@ import { openSqliteLog } from '@chappe/log/sqlite-log';
 import { leaderKey } from '@chappe/ranges/leader';
 import { parseRange, rangePrefix, type Range } from '@chappe/ranges/range';
 import { formatRefusedClaim, refusedClaimPrefix } from '@chappe/ranges/refused-claim';
+import { formatReshape, parseReshape, reshapePrefix, type Reshape } from '@chappe/ranges/reshape';
 import { formatShardInfo, shardPrefix } from '@chappe/ranges/shard-info';
 import { borrowed } from '@chappe/store/borrowed-store';
 import { openSqliteStore } from '@chappe/store/sqlite-store';
@@ -87,7 +88,7 @@ describe('the coordinator', () => {
       isAway = false;
       throw new LogError('unavailable', 'the log is away');
     };
-    await using _ = start('c1', { log: withCreateTopic(log, createTopic) });
+    await using _ = start('c1', { log: instead(log, { createTopic }) });
     await register('s1', 'i1');
     await until(areOwnedBy('s1', 'i1'));
   });
@@ -247,19 +248,66 @@ describe('the coordinator', () => {
     await untilSo(coordination, async () => (await coordination.get(`${refusedClaimPrefix}r2`)) === undefined);
     assert.ok((await ranges()).every(({ epoch }) => epoch === 1));
   });
+
+  test('a reshape says what the log does not do for it, and says so no more once that is done', async () => {
+    const answers = (name: 'createTopic' | 'seal' | 'sealedEnd') => {
+      let isAway = true;
+      return async (argument: never): Promise<never> => {
+        if (!isAway) return log[name](argument) as Promise<never>;
+        isAway = false;
+        throw new LogError('unavailable', `${name} is away`);
+      };
+    };
+    const reshape = async (): Promise<Reshape | undefined> => {
+      const [entry] = (await coordination.list(reshapePrefix)).entries;
+      return entry === undefined ? undefined : parseReshape(entry.value);
+    };
+    const seen: string[] = [];
+    const see = async (): Promise<boolean> => {
+      const { step, problem, ends } = (await reshape()) ?? { step: 'requested', ends: {} };
+      const text = `${step}: ${problem ?? '-'}`;
+      if (problem !== undefined && seen.at(-1) !== text) seen.push(text);
+      if (Object.keys(ends).length > 0) assert.equal(problem, undefined);
+      return Object.keys(ends).length > 0;
+    };
+    {
+      await using _ = start('c1');
+      await register('s1', 'i1');
+      await until(areOwnedBy('s1', 'i1'));
+    }
+    const functions = { createTopic: answers('createTopic'), seal: answers('seal'), sealedEnd: answers('sealedEnd') };
+    await using _ = start('c2', { log: instead(log, functions) });
+    const [range] = await ranges();
+    const wanted = {
+      step: 'requested',
+      old: [range?.id ?? ''],
+      made: [],
+      ends: {},
+      reason: 'a test',
+      sinceMs: 0,
+    } as const;
+    const value = formatReshape({ id: 'one', cuts: ['21'], ...wanted });
+    await coordination.transact([], [{ kind: 'put', key: `${reshapePrefix}one`, value }]);
+    await untilSo(coordination, see);
+    assert.deepEqual(seen, [
+      'requested: its new topics are not made yet: createTopic is away',
+      'sealing: its topics are not sealed yet: seal is away',
+      'open: where its topics end is not known yet: sealedEnd is away',
+    ]);
+  });
 });
 
-/** The same coordination; the leases that are granted through it can be taken away by the test. */
-function withCreateTopic(log: Log, createTopic: Log['createTopic']): Log {
+/** The same log with functions of the test's instead of its own. */
+function instead(log: Log, functions: Partial<Log>): Log {
   return new Proxy(log, {
     get: (target, name) => {
-      if (name === 'createTopic') return createTopic;
-      const value: unknown = Reflect.get(target, name, target);
+      const value: unknown = Reflect.get(functions, name) ?? Reflect.get(target, name, target);
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
 }
 
+/** The same coordination; the leases that are granted through it can be taken away by the test. */
 function recordingLeases(coordination: EmbeddedCoordination, leases: Lease[]): EmbeddedCoordination {
   return wrapping(coordination, 'grantLease', (grantLease) => async (ttlMs) => {
     const lease = await grantLease(ttlMs);
