@@ -1,8 +1,9 @@
 /** Rows 23 and 30: ranges are split, merged and moved under load, and whoever takes part dies or stands still meanwhile. */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Reshape } from '@chappe/proto/v1/cluster_service';
+import type { Range as RangeStatus, Reshape } from '@chappe/proto/v1/cluster_service';
 import type { FaultCluster } from '../fault-cluster.ts';
 import { quantile } from '../quantile.ts';
+import { holds } from '../recovery.ts';
 import { bothOf, noNoteSaysNo, recoversWithin, refusesNothing } from '../row.ts';
 import type { Row, RowContext } from '../row.ts';
 
@@ -14,9 +15,12 @@ const pauseMsMax = 250;
 
 type Request = Parameters<FaultCluster['admin']['cluster']['reshapeRanges']>[0];
 
-/** Ids of the active ranges, in the order of their numbers. */
-async function active(cluster: FaultCluster): Promise<string[]> {
-  return (await cluster.ranges()).filter(({ state }) => state === 'active').map(({ id }) => id);
+/** Active ranges of two people at least, in the order of their numbers: what rows before have cut stays cut. */
+async function shared({ cluster, people }: RowContext): Promise<RangeStatus[]> {
+  const contacts = [...new Set(people.phones.map(({ contact }) => contact))];
+  return (await cluster.ranges()).filter(
+    (range) => range.state === 'active' && contacts.filter((contact) => holds(range, contact)).length > 1,
+  );
 }
 
 /** Asked again while the gateway that was asked stands still or is starting. */
@@ -84,7 +88,7 @@ async function notePauses({ cluster, note }: RowContext, sinceMs: number): Promi
 
 let begunMs = 0;
 
-/** Every second range is split, one goes to another zone, and what was split becomes one again. */
+/** Four ranges are split, two of the parts go to another zone, and what was split becomes one again. */
 export const reshaped: Row = {
   no: 23,
   name: 'ranges are split, moved and merged',
@@ -92,9 +96,9 @@ export const reshaped: Row = {
   inject: async (context) => {
     const { cluster } = context;
     begunMs = Date.now();
-    const ids = (await active(cluster)).filter((_, index) => index % 4 === 1).slice(0, 4);
+    const ranges = (await shared(context)).filter((_, index) => index % 3 === 1).slice(0, 4);
     const split = [];
-    for (const id of ids) split.push(await ask(cluster, { ranges: [id], atMiddle: true }));
+    for (const { id } of ranges) split.push(await ask(cluster, { ranges: [id], atMiddle: true }));
     await ended(context, split, /active/);
     const made: string[][] = [];
     for (const id of split) made.push((await find(cluster, id))?.newRanges ?? []);
@@ -123,9 +127,10 @@ function killedAt(
     name: `${who} dies while a range is split`,
     injection: `kill -9 of ${who} once the split is ${step}`,
     faultMs: 12_000,
-    inject: async ({ cluster, note }) => {
-      const range = (await cluster.ranges()).find(({ state, rate }) => state === 'active' && rate > 0);
-      if (range === undefined) throw new Error('no range has messages');
+    inject: async (context) => {
+      const { cluster, note } = context;
+      const range = (await shared(context)).find(({ rate }) => rate > 0);
+      if (range === undefined) throw new Error('no range of two people has messages');
       split = await ask(cluster, { ranges: [range.id], atMiddle: true });
       killed = await victim(cluster, range.owner);
       const steps = ['requested', 'prepared', 'sealing', 'open', 'active'];
@@ -190,12 +195,13 @@ export const producerFrozen: Row = {
     const { cluster } = context;
     begunMs = Date.now();
     await cluster.freeze('gateway-a');
-    const [first, second] = (await active(cluster)).filter((_, index) => index % 5 === 1);
-    const split = [await ask(cluster, { ranges: [first ?? ''], atMiddle: true })];
+    const [first, second] = (await shared(context)).filter((_, index) => index % 3 === 1);
+    if (first === undefined || second === undefined) throw new Error('fewer than two ranges can be split');
+    const split = [await ask(cluster, { ranges: [first.id], atMiddle: true })];
     await cluster.kill('gateway-b');
     await cluster.start('gateway-b');
     await pause(3_000);
-    split.push(await ask(cluster, { ranges: [second ?? ''], atMiddle: true }));
+    split.push(await ask(cluster, { ranges: [second.id], atMiddle: true }));
     await ended(context, split, /active/);
   },
   heal: ({ cluster }) => cluster.thaw('gateway-a'),
