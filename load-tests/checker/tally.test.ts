@@ -29,7 +29,7 @@ function goodRun(
   (change.book ?? book)(tally);
   const reply = (): void => {
     tally.noteReplied('merci');
-    tally.noteHeard('merci');
+    tally.noteHeard('merci-received', 'merci');
   };
   (change.reply ?? reply)(tally);
   return tally;
@@ -162,7 +162,10 @@ describe('the tally', () => {
 
   test('finds replies that were lost or doubled', () => {
     finds(goodRun({ reply: (run) => run.noteReplied('merci') }), /^NO-LOSS: the reply merci/u);
-    finds(goodRun({ reply: (run) => (run.noteHeard('merci'), run.noteHeard('merci')) }), /^ONCE: the reply merci/u);
+    const twice = (first: string, second: string): Tally =>
+      goodRun({ reply: (run) => (run.noteHeard(first, 'merci'), run.noteHeard(second, 'merci')) });
+    finds(twice('e1', 'e2'), /^ONCE: the reply merci was received as two events/u);
+    finds(twice('e1', 'e1'), /^ONCE: event e1 came twice/u);
   });
 });
 

@@ -117,8 +117,7 @@ export class Tally {
   }
 
   noteState(eventId: string, messageId: string, state: State): void {
-    if (this.#eventIds.has(eventId)) this.#problems.push(`ONCE: event ${eventId} came twice`);
-    this.#eventIds.add(eventId);
+    this.#takeIsNew(eventId);
     this.#told.push({ messageId, state });
   }
 
@@ -141,8 +140,15 @@ export class Tally {
     this.#replied.add(text);
   }
 
-  noteHeard(text: string): void {
-    this.#heard.push(text);
+  noteHeard(eventId: string, text: string): void {
+    if (this.#takeIsNew(eventId)) this.#heard.push(text);
+  }
+
+  #takeIsNew(eventId: string): boolean {
+    const isNew = !this.#eventIds.has(eventId);
+    if (!isNew) this.#problems.push(`ONCE: event ${eventId} came twice`);
+    this.#eventIds.add(eventId);
+    return isNew;
   }
 
   /** Whether everything that was accepted has ended, is booked, and every reply has come. */
@@ -225,7 +231,7 @@ export class Tally {
   *#replies(): Iterable<string> {
     const heard = new Set<string>();
     for (const text of this.#heard) {
-      if (heard.has(text)) yield `ONCE: the reply ${text} was received twice`;
+      if (heard.has(text)) yield `ONCE: the reply ${text} was received as two events`;
       heard.add(text);
     }
     for (const text of this.#replied)

@@ -258,7 +258,7 @@ export class Load implements AsyncDisposable {
 
   async #listen(): Promise<void> {
     for await (const { id, contact, kind } of this.client.subscribe({ signal: this.#ended.signal })) {
-      if (kind.case === 'received') this.tally.noteHeard(kind.value.text);
+      if (kind.case === 'received') this.tally.noteHeard(id, kind.value.text);
       if (kind.case === 'identity') this.identityChanges.push(contact);
       const state = kind.case === 'state' ? states[kind.value.state] : undefined;
       if (kind.case === 'state' && state !== undefined) this.tally.noteState(id, kind.value.messageId, state);

@@ -174,7 +174,7 @@ async function sendAll(
 
 async function listen(client: ChappeClient, tally: Tally, signal: AbortSignal): Promise<void> {
   for await (const { id, kind } of client.subscribe({ signal })) {
-    if (kind.case === 'received') tally.noteHeard(kind.value.text);
+    if (kind.case === 'received') tally.noteHeard(id, kind.value.text);
     const state = kind.case === 'state' ? states[kind.value.state] : undefined;
     if (kind.case === 'state' && state !== undefined) tally.noteState(id, kind.value.messageId, state);
   }
