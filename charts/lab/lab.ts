@@ -20,9 +20,9 @@ export async function bringUp(report: (line: string) => void): Promise<void> {
     report(`${((performance.now() - startedAt) / 1_000).toFixed(0).padStart(4)} s  ${line}`);
   await prepareMachine(say);
   await mkdir(stateFolder, { recursive: true, mode: 0o700 });
-  say('programs: Kubernetes, CoreDNS, helm (built at the first time: 10 minutes on two cores)');
+  say('programs: Kubernetes, CoreDNS, kube-router, helm (built at the first time: 15 minutes on two cores)');
   await kubernetesPrograms();
-  for (const name of ['coredns', 'helm'] as const) await tool(name);
+  for (const name of ['coredns', 'kube-router', 'helm'] as const) await tool(name);
   say('control plane');
   await startControlPlane();
   await pushImages(say);

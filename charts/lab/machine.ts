@@ -16,6 +16,8 @@ export async function prepareMachine(report: (line: string) => void): Promise<vo
       { check: ['runc', '--version'], debianPackage: 'runc' },
       { check: ['conntrack', '--version'], debianPackage: 'conntrack' },
       { check: ['iptables', '--version'], debianPackage: 'iptables' },
+      // Network policies are kept with it.
+      { check: ['ipset', '--version'], debianPackage: 'ipset' },
       { check: ['test', '-x', '/usr/lib/cni/bridge'], debianPackage: 'containernetworking-plugins' },
       { check: ['buildah', '--version'], debianPackage: 'buildah' },
       { check: ['docker-registry', '--version'], debianPackage: 'docker-registry' },

@@ -1,4 +1,4 @@
-/** One node: a network namespace on the bridge, in it containerd, a kubelet and kube-proxy, and control groups of its own. */
+/** One node: a network namespace on the bridge, in it containerd, a kubelet, kube-proxy and kube-router, and control groups of its own. */
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,9 +6,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { runCommand, startServer, stopServer } from '../../load-tests/stack/process-record.ts';
 import { authority, certificateOf, writeKubeconfig } from './certificates.ts';
 import { pauseImage } from './images.ts';
+import { tool } from '../test/tools.ts';
 import { apply, kubectl, until } from './kubectl.ts';
 import { kubernetesPrograms } from './kubernetes-programs.ts';
-import { bridge, hostAddress, nodes, podSubnet, registry, stateFolder, type LabNode } from './layout.ts';
+import { bridge, hostAddress, nodes, podSubnet, registry, serviceSubnet, stateFolder, type LabNode } from './layout.ts';
 import { writeIfChanged } from './write-if-changed.ts';
 
 /** Of control groups, version 1: each controller is a tree of its own. */
@@ -31,8 +32,11 @@ export async function startNodes(): Promise<void> {
           'via',
           other.address,
         ]);
-  const proxyKubeconfig = await allowProxies();
-  await Promise.all(nodes.map((node) => startProxy(node, proxyKubeconfig)));
+  const proxyCredentials = await credentialsOf('kube-proxy', 'system:node-proxier');
+  await Promise.all(nodes.map((node) => startProxy(node, proxyCredentials)));
+  await apply([policyReader]);
+  const policyCredentials = await credentialsOf('kube-router', policyReader.metadata.name);
+  await Promise.all(nodes.map((node) => startPolicies(node, policyCredentials)));
   await offerVolumes();
   for (const { name } of nodes) await kubectl(['wait', '--for=condition=Ready', `node/${name}`, '--timeout=90s']);
 }
@@ -69,6 +73,8 @@ async function makeNetwork(node: LabNode): Promise<void> {
       'ip link set eth0 up',
       `ip route add default via ${hostAddress}`,
       'echo 1 > /proc/sys/net/ipv4/ip_forward',
+      // Packets between pods of one node, which its bridge would pass on by itself, are looked at as well.
+      'echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables',
     ];
     await runCommand('nsenter', [...inNetworkOf(node), 'sh', '-ec', inside.join('\n')]);
   }
@@ -207,19 +213,19 @@ async function startKubelet(node: LabNode): Promise<void> {
   });
 }
 
-/** @returns what they show to the API */
-async function allowProxies(): Promise<string> {
+/** @returns what a user shows to the API, in a file */
+async function credentialsOf(user: string, role: string): Promise<string> {
   await apply([
     {
       apiVersion: 'rbac.authorization.k8s.io/v1',
       kind: 'ClusterRoleBinding',
-      metadata: { name: 'lab-kube-proxy' },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'system:node-proxier' },
-      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'system:kube-proxy' }],
+      metadata: { name: `lab-${user}` },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: `system:${user}` }],
     },
   ]);
-  const path = join(stateFolder, 'kube-proxy.kubeconfig');
-  await writeKubeconfig(path, await certificateOf('kube-proxy', '/CN=system:kube-proxy'));
+  const path = join(stateFolder, `${user}.kubeconfig`);
+  await writeKubeconfig(path, await certificateOf(user, `/CN=system:${user}`));
   return path;
 }
 
@@ -241,6 +247,39 @@ async function startProxy(node: LabNode, credentials: string): Promise<void> {
     name: `${name}-kube-proxy`,
     command: 'nsenter',
     args: [...inNetworkOf(node), join(await kubernetesPrograms(), 'kube-proxy'), `--config=${folder}/kube-proxy.json`],
+    ports: [],
+  });
+}
+
+const policyReader = {
+  apiVersion: 'rbac.authorization.k8s.io/v1',
+  kind: 'ClusterRole',
+  metadata: { name: 'lab-network-policies' },
+  rules: [
+    {
+      apiGroups: ['', 'networking.k8s.io', 'discovery.k8s.io'],
+      resources: ['namespaces', 'pods', 'nodes', 'services', 'endpoints', 'endpointslices', 'networkpolicies'],
+      verbs: ['get', 'list', 'watch'],
+    },
+  ],
+};
+
+/** Network policies are kept by kube-router, which does nothing else here. */
+async function startPolicies(node: LabNode, credentials: string): Promise<void> {
+  await startServer(stateFolder, {
+    name: `${node.name}-kube-router`,
+    command: 'nsenter',
+    args: [
+      ...inNetworkOf(node),
+      await tool('kube-router'),
+      '--run-firewall',
+      '--run-router=false',
+      '--run-service-proxy=false',
+      `--kubeconfig=${credentials}`,
+      `--hostname-override=${node.name}`,
+      `--service-cluster-ip-range=${serviceSubnet}`,
+      '--health-port=0',
+    ],
     ports: [],
   });
 }
@@ -301,7 +340,7 @@ function socketOf({ folder }: LabNode): string {
 /** Ends what runs on the node, then the node, and takes back what was made for it. */
 export async function stopNode(node: LabNode): Promise<void> {
   const { name, namespace, folder, subnet } = node;
-  for (const server of ['kubelet', 'kube-proxy']) await stopServer(stateFolder, `${name}-${server}`);
+  for (const server of ['kubelet', 'kube-proxy', 'kube-router']) await stopServer(stateFolder, `${name}-${server}`);
   await endContainers(node);
   await stopServer(stateFolder, `${name}-containerd`);
   for (const mount of await mountsBelow(folder)) await runCommand('umount', ['--lazy', mount]).catch(() => undefined);

@@ -18,6 +18,7 @@ export const versions = {
   'compose-spec': 'v2.16.2',
   coredns: 'v1.14.7',
   kwok: 'v0.7.0',
+  'kube-router': 'v2.1.0',
   kubernetes: 'v1.34.4',
 } as const;
 
@@ -27,6 +28,7 @@ const packages = {
   'compose-spec': 'github.com/compose-spec/compose-go/v2/cmd',
   coredns: 'github.com/coredns/coredns',
   kwok: 'sigs.k8s.io/kwok/cmd/kwok',
+  'kube-router': 'github.com/cloudnativelabs/kube-router/v2/cmd/kube-router',
 } as const;
 
 /** Kubernetes and everything below it takes 6 to 15 minutes on two cores. */

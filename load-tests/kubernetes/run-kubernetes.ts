@@ -11,6 +11,7 @@ import { drain, scale, upgrade } from './steps/changes.ts';
 import { badCases } from './steps/bad-cases.ts';
 import { dryRun, install, messages, uninstall } from './steps/install.ts';
 import { largeShapes } from './steps/large-shapes.ts';
+import { policies } from './steps/policies.ts';
 import { rotation } from './steps/rotation.ts';
 import { stuckSender } from './steps/stuck-sender.ts';
 import { zoneLoss } from './steps/zone-loss.ts';
@@ -19,6 +20,7 @@ const steps: readonly Step[] = [
   dryRun,
   install,
   messages,
+  policies,
   drain,
   upgrade,
   scale,
@@ -30,7 +32,7 @@ const steps: readonly Step[] = [
   largeShapes,
 ];
 
-const short: readonly Step[] = [dryRun, install, messages, drain, upgrade, uninstall];
+const short: readonly Step[] = [dryRun, install, messages, policies, drain, upgrade, uninstall];
 
 export interface KubernetesRunOptions {
   readonly steps: string;

@@ -40,8 +40,11 @@ test('every second byte between services crosses zones, two of three to and from
   assert.ok(Math.abs(logGb - (3 * 1_000 * 1_000 * 86_400) / 1e9) < 1e-6);
 });
 
-test('a rate that no database of the list can write is refused', () => {
-  assert.throws(() => sizeFor(200_000, measured, prices), /no database/);
+test('what one database cannot hold or write is spread over as many stores as can', () => {
+  const { databases, tableGbMonth } = sizeFor(20_000, measured, prices);
+  assert.deepEqual([databases.count, databases.instance.name], [Math.ceil(tableGbMonth / 70_369), 'db.m7g.4xlarge']);
+  const busy: Measured = { ...measured, kept: { ...measured.kept, 'mariadb tables': 1 } };
+  assert.equal(sizeFor(200_000, busy, prices).databases.count, Math.ceil((200_000 * 700e-6) / 0.7 / 64));
 });
 
 test('the page has the sizes of the kept reports', () => {

@@ -12,7 +12,8 @@ export interface Size {
   /** In each zone. */
   readonly nodes: Count;
   readonly brokers: Count;
-  readonly database: Instance;
+  /** Stores: ranges lie in one or the other. */
+  readonly databases: Count;
   /** GB that each message's traces take once they go as fast as they come: all replicas of topics, and tables. */
   readonly logGb: number;
   readonly tableGbMonth: number;
@@ -45,6 +46,8 @@ const logHours = 24;
 const logReplicas = 3;
 /** Brokers that a three-zone MSK begins with. */
 const brokersMin = 3;
+/** 64 TiB: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html */
+const databaseGbMax = (64 * 2 ** 40) / 1e9;
 /** Between two parts in two zones every second byte crosses; brokers are in three, so two of three do. */
 const crossing = { service: 1 / 2, kafka: 2 / 3 } as const;
 /** Outside: devices and businesses. */
@@ -62,11 +65,11 @@ export function sizeFor(perSecond: number, measured: Measured, prices: Prices): 
   const podCount = Object.values(pods).reduce((sum, count) => sum + count, 0);
   const nodes = nodesFor(Math.max(processors / (busyMax * nodeShare), 2), podCount, prices.node);
   const brokers = brokersFor(processorsOf(perSecond, cost, 'kafka') * logReplicas, prices.broker);
-  const database = smallestFor(processorsOf(perSecond, cost, 'mariadb') / busyMax, prices.database);
 
   const gb = (bytes: number, seconds: number): number => (bytes * perSecond * seconds) / 1e9;
   const logGb = gb((measured.kept['kafka log'] ?? 0) * logReplicas, logHours * 3_600);
   const tableGbMonth = gb(measured.kept['mariadb tables'] ?? 0, secondsPerMonth);
+  const databases = databasesFor(processorsOf(perSecond, cost, 'mariadb') / busyMax, tableGbMonth, prices.database);
   const { crossZoneBytes, internetBytes } = bytesBetween(measured.traffic);
   const [crossZoneGb, internetGb] = [gb(crossZoneBytes, secondsPerMonth), gb(internetBytes, secondsPerMonth)];
 
@@ -77,7 +80,7 @@ export function sizeFor(perSecond: number, measured: Measured, prices: Prices): 
     // The witness of etcd, and one member beside each zone's nodes.
     3 * (prices.node[0]?.hour ?? 0) +
     brokers.count * brokers.instance.hour +
-    database.hour;
+    databases.count * databases.instance.hour;
   const dollarsMonth =
     hourly * hoursPerMonth +
     2 * logGb * prices.brokerStorage +
@@ -91,7 +94,7 @@ export function sizeFor(perSecond: number, measured: Measured, prices: Prices): 
     processors,
     nodes,
     brokers,
-    database,
+    databases,
     logGb,
     tableGbMonth,
     crossZoneGb,
@@ -126,11 +129,12 @@ function brokersFor(processors: number, instances: readonly Instance[]): Count {
   return { count: Math.max(brokersMin, Math.ceil(wanted / 3) * 3), instance };
 }
 
-/** @throws Error where no size of the list is enough: one primary writes everything */
-function smallestFor(processors: number, instances: readonly Instance[]): Instance {
-  const found = instances.find((each) => each.processors >= processors);
-  if (found === undefined) throw new Error(`no database of the price list has ${Math.ceil(processors)} processors`);
-  return found;
+/** As few as hold the tables and have the processors, as small as they may be. */
+function databasesFor(processors: number, tableGb: number, instances: readonly Instance[]): Count {
+  const largest = last(instances);
+  const count = Math.max(1, Math.ceil(tableGb / databaseGbMax), Math.ceil(processors / largest.processors));
+  const instance = instances.find((each) => each.processors * count >= processors) ?? largest;
+  return { count, instance };
 }
 
 function bytesBetween(traffic: Readonly<Record<string, number>>): { crossZoneBytes: number; internetBytes: number } {
