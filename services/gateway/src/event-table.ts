@@ -69,7 +69,10 @@ export async function readEvents(store: Store, business: string, after: number, 
   return rows.map(storedEvent);
 }
 
-/** The events of one message, oldest first; none if it is another business's. */
+/**
+ * The events of one message, oldest first; none if it is another business's. What was told again, after a database was
+ * restored, is there once.
+ */
 export async function readTimeline(
   store: Store,
   business: string,
@@ -80,7 +83,7 @@ export async function readTimeline(
     'SELECT no, payload FROM business_events WHERE message_id = ? AND business = ? ORDER BY no LIMIT ?',
     [messageId, business, limit],
   );
-  return rows.map(storedEvent);
+  return [...Map.groupBy(rows.map(storedEvent), ({ event }) => event.id).values()].flatMap(([first]) => first ?? []);
 }
 
 function messageIdOf({ kind }: BusinessEvent): string {

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
-import { readEvents, writeEvents } from '../src/event-table.ts';
+import { readEvents, readTimeline, writeEvents } from '../src/event-table.ts';
 import { gatewayEvents } from '../src/events.ts';
 import { claimRequestKeys, type FindDataKey } from '../src/request-keys.ts';
 import { expireRows } from '../src/retention.ts';
@@ -176,5 +176,20 @@ test('what is older than 30 days goes, and numbers are never used again', async 
   assert.deepEqual(
     (await readEvents(store, 'old', 0, 10)).map(({ no }) => no),
     [3, 4],
+  );
+});
+
+test('a timeline has once what was told again after a database was restored', async () => {
+  const told = (id: string, state: string) =>
+    create(BusinessEventSchema, { business: 'told', id, kind: { case: 'state', value: { messageId: 'm', state } } });
+  for (const events of [[told('e1', 'accepted')], [told('e1', 'accepted'), told('e2', 'sent')]])
+    await store.transaction((tx) => writeEvents(tx, [create(EventFrameSchema, { range: 'r', events })]));
+  const timeline = await readTimeline(store, 'told', 'm', 10);
+  assert.deepEqual(
+    timeline.map(({ no, event }) => [no, event.id]),
+    [
+      [1, 'e1'],
+      [3, 'e2'],
+    ],
   );
 });
