@@ -186,10 +186,11 @@ faults-short: setup
 scale: setup
 	@node load-tests/scale/main.ts $(if $(REPORTS),--reports $(REPORTS))
 
-# One seed with its trace (ONLY: some of its faults, RULE: with a rule broken), or many; CONTROLS: each broken rule must be found.
+# One seed with its trace (ONLY: some of its faults, RULE: with a rule broken), or many; CONTROLS: each broken rule must be found;
+# REPORT=1: many, then all controls, and the page is kept.
 simulate: setup
 	@node load-tests/simulation/main.ts $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only '$(ONLY)') $(if $(RULE),--rule $(RULE)) \
-	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) $(if $(CONTROLS),--controls $(CONTROLS))
+	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) $(if $(CONTROLS),--controls $(CONTROLS)) $(if $(REPORT),--report load-tests/reports/simulation.md)
 
 # Needs root: it installs Debian's packages and makes a network namespace of its own.
 side-by-side: setup

@@ -24,12 +24,11 @@ async function shared({ cluster, people }: RowContext): Promise<RangeStatus[]> {
 }
 
 /** Asked again while the gateway that was asked stands still or is starting. */
-async function ask(cluster: FaultCluster, request: Request): Promise<string> {
+async function patiently<Answer>(call: (options: { readonly deadlineMs: number }) => Promise<Answer>): Promise<Answer> {
   const endMs = performance.now() + endedWithinMs;
   for (;;) {
     try {
-      const { reshape } = await cluster.admin.cluster.reshapeRanges(request, { deadlineMs: askMsMax });
-      return reshape?.id ?? '';
+      return await call({ deadlineMs: askMsMax });
     } catch (error) {
       if (performance.now() > endMs) throw error;
       await pause(askMsMax / 4);
@@ -37,8 +36,14 @@ async function ask(cluster: FaultCluster, request: Request): Promise<string> {
   }
 }
 
-async function find(cluster: FaultCluster, id: string): Promise<Reshape | undefined> {
-  return (await cluster.admin.cluster.listReshapes({})).reshapes.find((reshape) => reshape.id === id);
+async function ask({ admin }: FaultCluster, request: Request): Promise<string> {
+  const { reshape } = await patiently((options) => admin.cluster.reshapeRanges(request, options));
+  return reshape?.id ?? '';
+}
+
+async function find({ admin }: FaultCluster, id: string): Promise<Reshape | undefined> {
+  const { reshapes } = await patiently((options) => admin.cluster.listReshapes({}, options));
+  return reshapes.find((reshape) => reshape.id === id);
 }
 
 /** Waits until a reshape has come to a step, or beyond it. */
@@ -194,9 +199,9 @@ export const producerFrozen: Row = {
   inject: async (context) => {
     const { cluster } = context;
     begunMs = Date.now();
-    await cluster.freeze('gateway-a');
     const [first, second] = (await shared(context)).filter((_, index) => index % 3 === 1);
     if (first === undefined || second === undefined) throw new Error('fewer than two ranges can be split');
+    await cluster.freeze('gateway-a');
     const split = [await ask(cluster, { ranges: [first.id], atMiddle: true })];
     await cluster.kill('gateway-b');
     await cluster.start('gateway-b');
