@@ -101,9 +101,9 @@ export const reshaped: Row = {
   inject: async (context) => {
     const { cluster } = context;
     begunMs = Date.now();
-    const ranges = (await shared(context)).filter((_, index) => index % 3 === 1).slice(0, 4);
+    const chosen = (await shared(context)).filter((_, index) => index % 3 === 1).slice(0, 4);
     const split = [];
-    for (const { id } of ranges) split.push(await ask(cluster, { ranges: [id], atMiddle: true }));
+    for (const { id } of chosen) split.push(await ask(cluster, { ranges: [id], atMiddle: true }));
     await ended(context, split, /active/);
     const made: string[][] = [];
     for (const id of split) made.push((await find(cluster, id))?.newRanges ?? []);
