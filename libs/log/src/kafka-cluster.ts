@@ -28,6 +28,8 @@ export class KafkaCluster {
   readonly #seeds: readonly BrokerAddress[];
   readonly #connections = new Map<string, Promise<KafkaConnection>>();
   readonly #leaders = new Map<string, LeaderAddress>();
+  /** Brokers that did not answer when they were last asked: a zone that is lost would hold up every question. */
+  readonly #silent = new Set<string>();
   #brokers = new Map<number, BrokerAddress>();
   #closed = false;
 
@@ -47,12 +49,16 @@ export class KafkaCluster {
     return openConnection(address, this.#access);
   }
 
-  /** The shared connection to a broker, opened if need be. */
+  /**
+   * The shared connection to a broker, opened if need be.
+   *
+   * @throws ConnectionError whoever comes while it is being opened fails with it, and does not begin anew
+   */
   async connection(address: BrokerAddress, purpose: Purpose): Promise<KafkaConnection> {
     if (this.#closed) throw closedError();
     const key = `${purpose} ${nameOf(address)}`;
     const known = this.#connections.get(key);
-    const connection = await known?.catch(() => undefined);
+    const connection = await known;
     if (connection?.isOpen) return connection;
 
     // Another caller may have begun to open it meanwhile.
@@ -75,13 +81,24 @@ export class KafkaCluster {
     let failure: unknown;
     for (const address of this.#candidates()) {
       try {
-        return await (await this.connection(address, 'ask')).send(request, timeoutMs);
+        return await this.#ask(address, request, timeoutMs);
       } catch (error) {
         if (!(error instanceof ConnectionError) || this.#closed) throw asLogError(error);
         failure = error;
       }
     }
     throw asLogError(failure);
+  }
+
+  async #ask<T>(address: BrokerAddress, request: KafkaRequest<T>, timeoutMs?: number): Promise<T> {
+    try {
+      const answer = await (await this.connection(address, 'ask')).send(request, timeoutMs);
+      this.#silent.delete(nameOf(address));
+      return answer;
+    } catch (error) {
+      if (error instanceof ConnectionError) this.#silent.add(nameOf(address));
+      throw error;
+    }
   }
 
   async metadata(topics: readonly string[]): Promise<KafkaMetadata> {
@@ -118,13 +135,8 @@ export class KafkaCluster {
   }
 
   /** Undefined if the broker cannot be asked. */
-  async #opinionOf(topic: string, broker: BrokerAddress): Promise<KafkaMetadata | undefined> {
-    try {
-      const connection = await this.connection(broker, 'ask');
-      return await connection.send(metadataRequest([topic]), metadataTimeoutMs);
-    } catch {
-      return undefined;
-    }
+  #opinionOf(topic: string, broker: BrokerAddress): Promise<KafkaMetadata | undefined> {
+    return this.#ask(broker, metadataRequest([topic]), metadataTimeoutMs).catch(() => undefined);
   }
 
   forgetLeader(topic: string): void {
@@ -187,14 +199,13 @@ export class KafkaCluster {
     this.#connections.clear();
   }
 
-  /** Known brokers first, then the addresses that were configured. */
-  *#candidates(): Iterable<BrokerAddress> {
-    const seen = new Set<string>();
-    for (const address of [...this.#brokers.values(), ...this.#seeds]) {
-      if (seen.has(nameOf(address))) continue;
-      seen.add(nameOf(address));
-      yield address;
-    }
+  /** Known brokers first, then the addresses that were configured; those that did not answer last. */
+  #candidates(): BrokerAddress[] {
+    const all = new Map([...this.#brokers.values(), ...this.#seeds].map((address) => [nameOf(address), address]));
+    const { answering = [], silent = [] } = Object.groupBy(all, ([name]) =>
+      this.#silent.has(name) ? 'silent' : 'answering',
+    );
+    return [...answering, ...silent].map(([, address]) => address);
   }
 }
 

@@ -144,6 +144,44 @@ describe('three brokers', { skip: stackKafka().skip }, () => {
     assert.ok(idsOf(await waiting).length > 0);
   });
 
+  test('a broker that did not answer is asked after all others, until it answers again', async (context) => {
+    const cluster = new KafkaCluster(parseBrokers(own.options.brokers), { clientId: 'test' });
+    try {
+      await until(() => cluster.metadata([]));
+      const [first] = cluster.brokers.values();
+      const silent = own.brokerAt(first?.port ?? 0);
+      await own.pause(silent);
+      await cluster.metadata([]);
+      const connect = context.mock.method(cluster, 'connection');
+      const portsAsked = (): number[] => connect.mock.calls.map(({ arguments: [{ port }] }) => port);
+      await cluster.metadata([]);
+      assert.equal(portsAsked().includes(silent.brokerPort ?? 0), false);
+      await own.resume(silent);
+      // A look for a leader hears every broker.
+      await using log = await until(() => openKafkaLog(own.options));
+      const topic = await until(() => makeTopic(log));
+      await until(async () => {
+        cluster.forgetLeader(topic);
+        await cluster.leaderOf(topic);
+        connect.mock.resetCalls();
+        await cluster.metadata([]);
+        assert.equal(portsAsked()[0], silent.brokerPort);
+      });
+    } finally {
+      cluster.close();
+    }
+  });
+
+  test('whoever wants a connection while it fails to open fails as well, and at once', async () => {
+    const cluster = new KafkaCluster(parseBrokers(own.options.brokers), { clientId: 'test' });
+    const nobody = { host: '127.0.0.1', port: 1 };
+    const failures = await Promise.all(
+      [1, 2, 3].map(() => cluster.connection(nobody, 'ask').catch((error: unknown) => error)),
+    );
+    assert.equal(new Set(failures).size, 1);
+    cluster.close();
+  });
+
   test('too few in-sync replicas refuse appends, and they go through again by themselves', async () => {
     await using log = await openKafkaLog(own.options);
     const topic = await until(() => makeTopic(log));
