@@ -10,13 +10,13 @@ import { ConnectionError, nameOf, openConnection } from './kafka-connection.ts';
 import type { BrokerAddress, KafkaAccess, KafkaConnection } from './kafka-connection.ts';
 import { asLogError, codes, ElsewhereError } from './kafka-error.ts';
 import { chooseLeader } from './kafka-leader.ts';
-import { leaderAttempts, leaderPauseMs, metadataTimeoutMs, secondOpinionMs } from './kafka-limits.ts';
+import { hedgeMs, leaderAttempts, leaderPauseMs, metadataTimeoutMs, secondOpinionMs } from './kafka-limits.ts';
 import { metadataRequest } from './kafka-protocol.ts';
 import type { KafkaMetadata, KafkaRequest } from './kafka-protocol.ts';
 import { LogError } from './log-error.ts';
 
-/** Appends wait for replicas; questions must not wait behind them. */
-type Purpose = 'append' | 'ask';
+/** Appends wait for replicas, changes for the controller; questions must not wait behind them. */
+type Purpose = 'append' | 'ask' | 'change';
 
 /** Who leads a topic, since which leader epoch. */
 export interface LeaderAddress extends BrokerAddress {
@@ -77,11 +77,20 @@ export class KafkaCluster {
    *
    * @throws LogError `unavailable` if none does.
    */
-  async askAny<T>(request: KafkaRequest<T>, timeoutMs?: number): Promise<T> {
+  askAny<T>(request: KafkaRequest<T>): Promise<T> {
+    return this.#atAny((address) => this.#ask(address, request));
+  }
+
+  /** The same for what a broker passes on to the controller, and answers late while there is none. */
+  changeByAny<T>(request: KafkaRequest<T>): Promise<T> {
+    return this.#atAny(async (address) => (await this.connection(address, 'change')).send(request));
+  }
+
+  async #atAny<T>(ask: (address: BrokerAddress) => Promise<T>): Promise<T> {
     let failure: unknown;
     for (const address of this.#candidates()) {
       try {
-        return await this.#ask(address, request, timeoutMs);
+        return await ask(address);
       } catch (error) {
         if (!(error instanceof ConnectionError) || this.#closed) throw asLogError(error);
         failure = error;
@@ -91,22 +100,41 @@ export class KafkaCluster {
   }
 
   async #ask<T>(address: BrokerAddress, request: KafkaRequest<T>, timeoutMs?: number): Promise<T> {
+    const name = nameOf(address);
     try {
       const answer = await (await this.connection(address, 'ask')).send(request, timeoutMs);
-      this.#silent.delete(nameOf(address));
+      this.#silent.delete(name);
       return answer;
     } catch (error) {
-      if (error instanceof ConnectionError) this.#silent.add(nameOf(address));
+      if (!(error instanceof ConnectionError)) throw error;
+      this.#silent.add(name);
+      for (const [topic, leader] of this.#leaders) if (nameOf(leader) === name) this.#leaders.delete(topic);
       throw error;
     }
   }
 
   async metadata(topics: readonly string[]): Promise<KafkaMetadata> {
-    const metadata = await this.askAny(metadataRequest(topics), metadataTimeoutMs);
+    const metadata = await this.#soonest(metadataRequest(topics));
     if (metadata.brokers.length > 0) {
       this.#brokers = new Map(metadata.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
     }
     return metadata;
+  }
+
+  /** Whoever does not answer soon is not waited for alone: in a lost zone are several who never will. */
+  async #soonest<T>(request: KafkaRequest<T>): Promise<T> {
+    const answers: Promise<T>[] = [];
+    for (const address of this.#candidates()) {
+      answers.push(this.#ask(address, request, metadataTimeoutMs));
+      const outcome = await soon(Promise.any(answers), hedgeMs);
+      if (outcome === 'answered') break;
+      if (outcome === 'open') this.#silent.add(nameOf(address));
+    }
+    try {
+      return await Promise.any(answers);
+    } catch (error) {
+      throw asLogError(error instanceof AggregateError ? error.errors.at(-1) : error);
+    }
   }
 
   /** @throws LogError `no_topic`; `invalid` if it has several partitions; `ElsewhereError` while a leader is elected. */
@@ -125,12 +153,12 @@ export class KafkaCluster {
   async #opinions(topic: string): Promise<KafkaMetadata[]> {
     const first = await this.metadata([topic]);
     if (first.brokers.length < 2) return [first];
-    const patience = new AbortController();
-    const outOfPatience = pause(secondOpinionMs, undefined, { signal: patience.signal }).catch(() => undefined);
     const others = await Promise.all(
-      first.brokers.map((broker) => Promise.race([this.#opinionOf(topic, broker), outOfPatience])),
+      first.brokers.map(async (broker) => {
+        const opinion = this.#opinionOf(topic, broker);
+        return (await soon(opinion, secondOpinionMs)) === 'answered' ? opinion : undefined;
+      }),
     );
-    patience.abort();
     return [first, ...others.filter((opinion) => opinion !== undefined)];
   }
 
@@ -217,6 +245,21 @@ export function parseBrokers(brokers: readonly string[]): BrokerAddress[] {
     if (match === null) throw new LogError('invalid', `${broker} is not host:port`);
     return { host: match[1] ?? match[2] ?? '', port: Number(match[3]) };
   });
+}
+
+/** What has become of it after so long. */
+async function soon(answer: Promise<unknown>, ms: number): Promise<'answered' | 'failed' | 'open'> {
+  const patience = new AbortController();
+  const outcome = answer.then(
+    () => 'answered' as const,
+    () => 'failed' as const,
+  );
+  const open = pause(ms, 'open' as const, { signal: patience.signal }).catch(() => 'open' as const);
+  try {
+    return await Promise.race([outcome, open]);
+  } finally {
+    patience.abort();
+  }
 }
 
 function closedError(): LogError {

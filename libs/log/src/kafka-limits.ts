@@ -13,6 +13,9 @@ export const produceTimeoutMs = 4_000;
 /** Metadata comes from memory: a broker that takes longer is passed over for the next one. */
 export const metadataTimeoutMs = 2_000;
 
+/** And the next one is asked beside it after so long. */
+export const hedgeMs = 500;
+
 /** A look for the leader hears every broker, but waits no longer than this for the others once one has answered. */
 export const secondOpinionMs = 250;
 

@@ -74,7 +74,7 @@ async function setSealed(cluster: KafkaCluster, topics: readonly string[]): Prom
     }),
   );
   const settings = { 'max.message.bytes': String(sealedBatchBytesMax) };
-  const outcomes = await cluster.askAny(alterTopicsRequest(topics, settings));
+  const outcomes = await cluster.changeByAny(alterTopicsRequest(topics, settings));
   for (const topic of topics) {
     const { errorCode, errorMessage } = outcomes.get(topic) ?? { errorCode: -1, errorMessage: 'no answer' };
     if (errorCode === codes.unknownTopic) throw new LogError('no_topic', `there is no topic ${topic}`);

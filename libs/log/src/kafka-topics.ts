@@ -56,7 +56,9 @@ export class KafkaTopics {
       throw new LogError('invalid', `a topic's name matches ${topicPattern.source} and is not ${deletedTopics}`);
     }
     await this.#refuseDeleted(topic);
-    await this.#make(topic);
+    // For one that is there nobody asks the controller, which may be away.
+    if ((await this.#find(topic)) === 'missing') await this.#make(topic);
+    else await this.#untilEverywhere(topic, 'led');
     try {
       await this.#refuseDeleted(topic);
     } catch (error) {
@@ -97,7 +99,7 @@ export class KafkaTopics {
 
   async #make(topic: string): Promise<void> {
     const { replicationFactor, minInSyncReplicas } = this.#shape;
-    const { topicErrors } = await this.#cluster.askAny(
+    const { topicErrors } = await this.#cluster.changeByAny(
       createTopicRequest(topic, replicationFactor, {
         'cleanup.policy': 'delete',
         'retention.ms': '-1',
@@ -127,7 +129,7 @@ export class KafkaTopics {
   }
 
   async #remove(topic: string): Promise<void> {
-    const { topicErrors } = await this.#cluster.askAny(deleteTopicRequest(topic));
+    const { topicErrors } = await this.#cluster.changeByAny(deleteTopicRequest(topic));
     this.#cluster.forgetLeader(topic);
     const code = topicErrors[0]?.errorCode;
     if (code !== codes.none && code !== codes.unknownTopic) {

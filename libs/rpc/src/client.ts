@@ -8,8 +8,8 @@ import {
   type ClientDuplexStream,
   type ClientReadableStream,
   type MethodDefinition,
-  type ServiceError,
 } from '@grpc/grpc-js';
+import { codeOf, hasNotLeft } from './call-failure.ts';
 import { grpcDefinition } from './definition.ts';
 import { addressesIn, Endpoints, type Balance, type Endpoint } from './endpoints.ts';
 import { writeRespectingFlow } from './flow.ts';
@@ -139,7 +139,8 @@ export class Channel implements Disposable {
             request,
             this.#metadata(options),
           );
-          return responsesOf(call, (code) => this.#endpoints.ended(endpoint, code), options.signal);
+          this.#endpoints.leaveUnlessReached(endpoint, call);
+          return responsesOf(call, (error) => this.#endpoints.ended(endpoint, error), options.signal);
         };
       case 'client_streaming':
         return fail(method);
@@ -152,8 +153,9 @@ export class Channel implements Disposable {
             responseDeserialize,
             this.#metadata(options),
           );
+          this.#endpoints.leaveUnlessReached(endpoint, call);
           return {
-            responses: responsesOf(call, (code) => this.#endpoints.ended(endpoint, code), options.signal),
+            responses: responsesOf(call, (error) => this.#endpoints.ended(endpoint, error), options.signal),
             send: (request) => writeRespectingFlow(call, request),
             end: () => call.end(),
             cancel: () => call.cancel(),
@@ -171,7 +173,7 @@ export class Channel implements Disposable {
       try {
         return await this.#once(endpoint, call);
       } catch (error) {
-        this.#endpoints.ended(endpoint, codeOf(error));
+        this.#endpoints.ended(endpoint, error);
         this.#onFailed?.(call.method.parent.typeName, call.method.name, codeOf(error));
         const mayRepeat = isRepeated ? codeOf(error) === GrpcStatus.unavailable : hasNotLeft(error);
         if (!mayRepeat || attempt >= attempts || call.options.signal?.aborted === true) throw fromServiceError(error);
@@ -179,9 +181,9 @@ export class Channel implements Disposable {
     }
   }
 
-  #once({ client }: Endpoint, { definition, request, options, deadline }: UnaryCall): Promise<unknown> {
+  #once(endpoint: Endpoint, { definition, request, options, deadline }: UnaryCall): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const call = client.makeUnaryRequest(
+      const call = endpoint.client.makeUnaryRequest(
         definition.path,
         definition.requestSerialize,
         definition.responseDeserialize,
@@ -194,6 +196,7 @@ export class Channel implements Disposable {
           else reject(error);
         },
       );
+      this.#endpoints.leaveUnlessReached(endpoint, call);
       const cancel = (): void => call.cancel();
       options.signal?.addEventListener('abort', cancel, { once: true });
       if (options.signal?.aborted === true) cancel();
@@ -204,18 +207,6 @@ export class Channel implements Disposable {
 /** One DNS name with several addresses: calls take turns over these as well. */
 const spreadOverAddresses = JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] });
 
-/** grpc-js says so in words only (load-balancer-pick-first.ts); with other words nothing is repeated. */
-function hasNotLeft(error: unknown): boolean {
-  return (
-    codeOf(error) === GrpcStatus.unavailable &&
-    /^(\w+: )?No connection established/.test((error as ServiceError).details)
-  );
-}
-
-function codeOf(error: unknown): number {
-  return error instanceof Error && 'code' in error ? (error as ServiceError).code : GrpcStatus.internal;
-}
-
 function fail(method: DescMethod): never {
   throw new Error(`${method.name} is not a method that can be called`);
 }
@@ -223,13 +214,13 @@ function fail(method: DescMethod): never {
 /** The responses as they are read; a failure that comes before reading begins waits for it. */
 function responsesOf<T>(
   call: ClientReadableStream<T> | ClientDuplexStream<object, T>,
-  onFailure: (code: number) => void,
+  onFailure: (error: unknown) => void,
   signal?: AbortSignal,
 ): AsyncIterable<T> {
   let failure: unknown;
   call.on('error', (error) => {
     failure = error;
-    onFailure(codeOf(error));
+    onFailure(error);
   });
   const cancel = (): void => call.cancel();
   signal?.addEventListener('abort', cancel, { once: true });

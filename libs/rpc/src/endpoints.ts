@@ -4,18 +4,22 @@
  * `stick`: all calls to one server until it fails one, then to the next; for callers from outside, whose
  * work is a few long streams. `spread`: calls take turns over the servers that say by the standard health
  * service that they serve; for services, which call replicas thousands of times a second. If no server is
- * known to serve, all are tried: a wrong suspicion must not stop what would have worked.
+ * known to serve, those are tried that say otherwise, and then those that say nothing: a wrong suspicion must
+ * not stop what would have worked.
  */
 import {
   Client as GrpcClient,
+  connectivityState,
   status,
   type ChannelCredentials,
   type ChannelOptions as GrpcOptions,
+  type ClientUnaryCall,
   type ServiceError,
 } from '@grpc/grpc-js';
 import { GrpcStatus } from '@chappe/errors/catalogue';
 import { ChappeError } from '@chappe/errors/chappe-error';
-import { healthDeadlineMs, healthIntervalMs, reasonDeadlineMs } from './limits.ts';
+import { codeOf, hasNotLeft, noConnection } from './call-failure.ts';
+import { connectMs, healthDeadlineMs, healthIntervalMs, reasonDeadlineMs } from './limits.ts';
 
 export type Balance = 'stick' | 'spread';
 
@@ -24,9 +28,14 @@ export interface Endpoint {
   readonly client: GrpcClient;
 }
 
+type Condition = 'serving' | 'not serving' | 'silent';
+
 interface Member extends Endpoint {
-  isServing: boolean;
+  condition: Condition;
 }
+
+/** From the best on. */
+const conditions: readonly Condition[] = ['serving', 'not serving', 'silent'];
 
 /** `a:1,b:2` -> each of them. @throws ChappeError `parameterInvalid` */
 export function addressesIn(list: string): string[] {
@@ -49,7 +58,7 @@ export class Endpoints implements Disposable {
     this.#members = addresses.map((address) => ({
       address,
       client: new GrpcClient(address, credentials, options),
-      isServing: true,
+      condition: 'serving',
     }));
     // Callers begin at different servers.
     this.#next = Math.floor(Math.random() * this.#members.length);
@@ -64,29 +73,41 @@ export class Endpoints implements Disposable {
   }
 
   pick(): Endpoint {
+    const best = conditions.find((condition) => this.#members.some((member) => member.condition === condition));
     const { length } = this.#members;
     for (let step = 0; step < length; step += 1) {
       const at = (this.#next + step) % length;
       const member = this.#members[at];
-      if (member === undefined || !member.isServing) continue;
+      if (member?.condition !== best || member === undefined) continue;
       this.#next = this.#balance === 'spread' ? (at + 1) % length : at;
+      // Nobody says anything: everybody gets a try again.
+      if (best === 'silent') for (const each of this.#members) each.condition = 'serving';
       return member;
     }
-    // Nobody is known to serve: the suspicion is dropped and everybody gets a try again.
-    for (const member of this.#members) member.isServing = true;
-    const any = this.#members[this.#next % length];
-    if (any === undefined) throw new ChappeError('notReady', 'the channel has no address');
-    return any;
+    throw new ChappeError('notReady', 'the channel has no address');
   }
 
   /** A call there ended so: the next one goes elsewhere if the server is away, stopping or silent. */
-  ended(endpoint: Endpoint, code: number): void {
+  ended(endpoint: Endpoint, error: unknown): void {
+    const code = codeOf(error);
     if (code !== GrpcStatus.unavailable && code !== GrpcStatus.deadlineExceeded) return;
     const at = this.#members.findIndex(({ client }) => client === endpoint.client);
     const member = this.#members[at];
     if (member === undefined || this.#members.length === 1) return;
-    member.isServing = false;
+    member.condition = code === GrpcStatus.deadlineExceeded || hasNotLeft(error) ? 'silent' : 'not serving';
     if (this.#next === at) this.#next = (at + 1) % this.#members.length;
+  }
+
+  /**
+   * Ends a call that waits for a connection which does not come. By itself it would wait as long as TCP tries,
+   * which is two minutes, or until its deadline; alone at its address it may.
+   */
+  leaveUnlessReached({ client }: Endpoint, { call }: Pick<ClientUnaryCall, 'call'>): void {
+    if (this.#members.length === 1 || client.getChannel().getConnectivityState(true) === connectivityState.READY)
+      return;
+    client.waitForReady(Date.now() + connectMs, (error) => {
+      if (error !== undefined) call?.cancelWithStatus(status.UNAVAILABLE, `${noConnection} within ${connectMs} ms`);
+    });
   }
 
   /** Resolves when one of them answers. @throws ChappeError `notReady` when none has after `timeoutMs`. */
@@ -110,7 +131,8 @@ export class Endpoints implements Disposable {
   #look(member: Member): void {
     const deadline = Date.now() + healthDeadlineMs;
     member.client.makeUnaryRequest(healthCheckPath, identity, identity, wholeServer, { deadline }, (error, answer) => {
-      member.isServing = error === null ? isServing(answer) : isWithoutHealthService(error);
+      if (error === null) member.condition = isServing(answer) ? 'serving' : 'not serving';
+      else member.condition = isWithoutHealthService(error) ? 'serving' : 'silent';
     });
   }
 }

@@ -9,10 +9,10 @@ export const maxFrameBytes = 8 * 1024 * 1024;
 /** How long a unary call may take when its caller names no deadline. */
 export const defaultDeadlineMs = 10_000;
 
-/** A silent peer is noticed within 15 s; streams are otherwise idle for hours. */
+/** A silent peer is noticed within 10 s; streams are otherwise idle for hours. */
 export const keepalive = {
   client: {
-    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_time_ms': 5_000,
     'grpc.keepalive_timeout_ms': 5_000,
     'grpc.keepalive_permit_without_calls': 1,
     'grpc.initial_reconnect_backoff_ms': 100,
@@ -23,6 +23,9 @@ export const keepalive = {
     'grpc.keepalive_timeout_ms': 5_000,
   },
 } as const;
+
+/** Of several servers one that cannot be reached in this time is left: a lost zone refuses no connection, it says nothing. */
+export const connectMs = 2_000;
 
 /** A call that may be repeated is tried at so many servers: two zones and one more. */
 export const attemptsMax = 3;

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import test, { type TestContext } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { ChappeError } from '@chappe/errors/chappe-error';
 import { PreKeyService } from '@chappe/proto/internal/pre_key_service';
 import { Channel, type ChannelOptions } from '../src/client.ts';
+import { healthDeadlineMs, healthIntervalMs } from '../src/limits.ts';
 import { implement, startServer, type RpcServer } from '../src/server.ts';
 
 interface Replica {
@@ -31,7 +34,20 @@ async function startReplica(t: TestContext, refusal?: ChappeError): Promise<Repl
   return Object.assign(replica, { server });
 }
 
-function connect(t: TestContext, replicas: readonly Replica[], options: Partial<ChannelOptions>) {
+/** Takes connections and never says a word, as whatever is in a zone that was cut off. */
+async function startSilent(t: TestContext): Promise<Pick<Replica, 'server'>> {
+  const sockets = new Set<Socket>();
+  const listener = createServer((socket) => sockets.add(socket.on('error', () => undefined)));
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    listener.close();
+  });
+  const { port } = listener.address() as AddressInfo;
+  return { server: { address: `127.0.0.1:${port}` } as RpcServer };
+}
+
+function connect(t: TestContext, replicas: readonly Pick<Replica, 'server'>[], options: Partial<ChannelOptions>) {
   const channel = new Channel({ address: replicas.map(({ server }) => server.address).join(','), ...options });
   t.after(() => channel[Symbol.dispose]());
   return channel.client(PreKeyService);
@@ -113,6 +129,24 @@ test('a replica that says it does not serve gets no calls', async (t) => {
     if (inARow < 2) await new Promise((resolve) => setTimeout(resolve, 20));
   }
   assert.ok((other?.calls ?? 0) >= 10);
+});
+
+test('a replica that is silent is passed over without an error', async (t) => {
+  const replica = await startReplica(t);
+  const silent = await startSilent(t);
+  await Promise.all(Array.from({ length: 6 }, () => connect(t, [silent, replica], {}).claim({})));
+  assert.equal(replica.calls, 6);
+});
+
+test('one that answers that it does not serve is asked before one that does not answer', async (t) => {
+  const replica = await startReplica(t);
+  replica.server.setServing(false);
+  const silent = await startSilent(t);
+  const client = connect(t, [silent, replica], { balance: 'spread' });
+  // Until both were asked for their health.
+  await pause(healthIntervalMs + 2 * healthDeadlineMs);
+  for (let call = 0; call < 10; call += 1) await client.claim({}, { deadlineMs: 500 });
+  assert.equal(replica.calls, 10);
 });
 
 test('an address is needed', () => {
