@@ -19,7 +19,7 @@ import {
 import { GrpcStatus } from '@chappe/errors/catalogue';
 import { ChappeError } from '@chappe/errors/chappe-error';
 import { codeOf, hasNotLeft, noConnection } from './call-failure.ts';
-import { connectMs, healthDeadlineMs, healthIntervalMs, reasonDeadlineMs } from './limits.ts';
+import { connectMs, healthDeadlineMs, healthIntervalMs, reasonDeadlineMs, silentMs } from './limits.ts';
 
 export type Balance = 'stick' | 'spread';
 
@@ -32,6 +32,8 @@ type Condition = 'serving' | 'not serving' | 'silent';
 
 interface Member extends Endpoint {
   condition: Condition;
+  /** On the process's clock. */
+  silentSinceMs: number;
 }
 
 /** From the best on. */
@@ -59,6 +61,7 @@ export class Endpoints implements Disposable {
       address,
       client: new GrpcClient(address, credentials, options),
       condition: 'serving',
+      silentSinceMs: 0,
     }));
     // Callers begin at different servers.
     this.#next = Math.floor(Math.random() * this.#members.length);
@@ -73,12 +76,13 @@ export class Endpoints implements Disposable {
   }
 
   pick(): Endpoint {
-    const best = conditions.find((condition) => this.#members.some((member) => member.condition === condition));
+    const now = performance.now();
+    const best = conditions.find((condition) => this.#members.some((member) => conditionOf(member, now) === condition));
     const { length } = this.#members;
     for (let step = 0; step < length; step += 1) {
       const at = (this.#next + step) % length;
       const member = this.#members[at];
-      if (member?.condition !== best || member === undefined) continue;
+      if (member === undefined || conditionOf(member, now) !== best) continue;
       this.#next = this.#balance === 'spread' ? (at + 1) % length : at;
       // Nobody says anything: everybody gets a try again.
       if (best === 'silent') for (const each of this.#members) each.condition = 'serving';
@@ -94,7 +98,7 @@ export class Endpoints implements Disposable {
     const at = this.#members.findIndex(({ client }) => client === endpoint.client);
     const member = this.#members[at];
     if (member === undefined || this.#members.length === 1) return;
-    member.condition = code === GrpcStatus.deadlineExceeded || hasNotLeft(error) ? 'silent' : 'not serving';
+    note(member, code === GrpcStatus.deadlineExceeded || hasNotLeft(error) ? 'silent' : 'not serving');
     if (this.#next === at) this.#next = (at + 1) % this.#members.length;
   }
 
@@ -131,10 +135,20 @@ export class Endpoints implements Disposable {
   #look(member: Member): void {
     const deadline = Date.now() + healthDeadlineMs;
     member.client.makeUnaryRequest(healthCheckPath, identity, identity, wholeServer, { deadline }, (error, answer) => {
-      if (error === null) member.condition = isServing(answer) ? 'serving' : 'not serving';
-      else member.condition = isWithoutHealthService(error) ? 'serving' : 'silent';
+      if (error === null) note(member, isServing(answer) ? 'serving' : 'not serving');
+      else note(member, isWithoutHealthService(error) ? 'serving' : 'silent');
     });
   }
+}
+
+function note(member: Member, condition: Condition): void {
+  member.condition = condition;
+  if (condition === 'silent') member.silentSinceMs = performance.now();
+}
+
+/** Who was silent long ago may have come back, and nobody asks it: it is tried like one that does not serve. */
+function conditionOf({ condition, silentSinceMs }: Member, now: number): Condition {
+  return condition === 'silent' && now - silentSinceMs > silentMs ? 'not serving' : condition;
 }
 
 /** grpc.health.v1: the empty request asks for the whole server; field 1 of the answer is 1 for SERVING. */

@@ -27,6 +27,9 @@ export const keepalive = {
 /** Of several servers one that cannot be reached in this time is left: a lost zone refuses no connection, it says nothing. */
 export const connectMs = 2_000;
 
+/** A server that was found silent is not tried before any other for so long. */
+export const silentMs = 10_000;
+
 /** A call that may be repeated is tried at so many servers: two zones and one more. */
 export const attemptsMax = 3;
 
