@@ -63,6 +63,11 @@ export async function podsOf(release: string, at = namespace): Promise<Pod[]> {
     });
 }
 
+/** Runs JavaScript where a pod is, in its network and under the network policies for it. @returns what it printed */
+export async function runIn(pod: string, script: string, args: readonly string[]): Promise<string> {
+  return kubectl(['--namespace', namespace, 'exec', pod, '--', '/usr/bin/node', '--eval', script, ...args]);
+}
+
 /** How many of a service are on each node, in words: `gateway 1+1`. */
 export function spreadOf(pods: readonly Pod[], nodeNames: readonly string[]): string {
   const components = [...new Set(pods.map(({ component }) => component))].toSorted();

@@ -1,6 +1,6 @@
 /** Who can reach whom, tried from inside of the pods: what the network policies of the chart promise, and nothing besides. */
 import { kubectl } from '../../../charts/lab/kubectl.ts';
-import { podsOf, type Pod } from '../pods.ts';
+import { podsOf, runIn, type Pod } from '../pods.ts';
 import { namespace } from '../releases.ts';
 import type { Step } from '../step.ts';
 
@@ -19,7 +19,6 @@ const wanted: Readonly<Record<string, Readonly<Record<number, readonly string[]>
   billing: { 7406: ['gateway'], 7490: everybody },
 };
 
-/** A refused packet is dropped, not answered. */
 const connectMsMax = 1_500;
 
 /** Prints which of `address:port` take a connection. */
@@ -53,7 +52,7 @@ export const policies: Step = {
         figures: {
           'connections tried': String(tried.length),
           open: String(tried.filter(({ isOpen }) => isOpen).length),
-          dropped: String(tried.filter(({ isOpen }) => !isOpen).length),
+          refused: String(tried.filter(({ isOpen }) => !isOpen).length),
         },
         complaints: [...new Set(complaints)],
       };
@@ -83,8 +82,8 @@ async function attemptsOf(caller: string, pods: readonly Pod[]): Promise<Attempt
         isWanted: callers.includes(caller),
       })),
     );
-  const run = ['exec', from, '--', '/usr/bin/node', '--eval', tryAll, ...targets.map(({ address }) => address)];
-  const open = new Set((await kubectl(['--namespace', namespace, ...run])).split('\n'));
+  const addresses = targets.map(({ address }) => address);
+  const open = new Set((await runIn(from, tryAll, addresses)).split('\n'));
   return targets.map(({ address, target, isWanted }) => ({ caller, target, isOpen: open.has(address), isWanted }));
 }
 

@@ -1,9 +1,8 @@
 /** Secrets are changed under load: certificates where they are, a login by the side of the one before. */
 import { X509Certificate } from 'node:crypto';
-import { connect } from 'node:tls';
-import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
 import { kubectl, until } from '../../../charts/lab/kubectl.ts';
-import { podsOf } from '../pods.ts';
+import { podsOf, runIn } from '../pods.ts';
 import { change, makePeerSecret, namespace, sql } from '../releases.ts';
 import { secondsText, type Step } from '../step.ts';
 import { complaintsAbout, underLoad } from '../under-load.ts';
@@ -14,6 +13,14 @@ const peerPorts: Readonly<Record<string, number>> = { sender: 7403, crypto: 7404
 /** Kubelets bring a changed secret within a minute or so; services look every 10 s. */
 const servedMsMax = 150_000;
 const handshakeMsMax = 5_000;
+const lookIntervalMs = 2_000;
+/** Who may look: network policies let only those in that have to call. */
+const callers: Readonly<Record<string, string>> = {
+  sender: 'gateway',
+  crypto: 'gateway',
+  billing: 'gateway',
+  relay: 'sender',
+};
 const [before, after] = ['chappe', 'chappe_b'];
 
 export const rotation: Step = {
@@ -29,6 +36,7 @@ export const rotation: Step = {
         const restarts = await restartsOf();
         const renewed = new X509Certificate(await makePeerSecret(namespace)).fingerprint256;
         await until('all show the renewed certificate', servedMsMax, async () => {
+          await pause(lookIntervalMs);
           const shown = await shownCertificates();
           return shown.length > 0 && shown.every((fingerprint) => fingerprint === renewed);
         });
@@ -72,19 +80,29 @@ async function restartsOf(): Promise<string> {
   return kubectl(['--namespace', namespace, 'get', 'pods', selector, `--output=${path}`]);
 }
 
+/** Every certificate that is shown on a port between services. */
 async function shownCertificates(): Promise<string[]> {
-  const pods = (await podsOf('chappe')).filter(({ component }) => peerPorts[component] !== undefined);
-  return Promise.all(pods.map(({ address, component }) => shownBy(address, peerPorts[component] ?? 0)));
+  const pods = await podsOf('chappe');
+  const shown = Object.entries(Object.groupBy(pods, ({ component }) => callers[component] ?? '')).map(
+    async ([caller, called = []]) => {
+      const from = pods.find(({ component }) => component === caller);
+      if (from === undefined) return [];
+      const addresses = called.map(({ address, component }) => `${address}:${peerPorts[component] ?? 0}`);
+      return (await runIn(from.name, printCertificates, addresses)).trim().split('\n');
+    },
+  );
+  return (await Promise.all(shown)).flat();
 }
 
-/** It is shown before the caller's own is asked for, so no certificate of a service is needed to see it. */
-async function shownBy(host: string, port: number): Promise<string> {
-  const socket = connect({ host, port, rejectUnauthorized: false, ALPNProtocols: ['h2'] });
-  try {
-    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(handshakeMsMax) });
-    return socket.getPeerCertificate().fingerprint256;
-  } finally {
-    // Refused for want of a certificate, which is told after the handshake.
-    socket.on('error', () => undefined).destroy();
-  }
+/** A certificate is shown before the caller's own is asked for, so none is needed to see it. */
+const printCertificates = `
+const { connect } = require('node:tls');
+for (const target of process.argv.slice(1)) {
+  const [host, port] = target.split(':');
+  const socket = connect({ host, port: Number(port), rejectUnauthorized: false, ALPNProtocols: ['h2'], timeout: ${handshakeMsMax} });
+  let shown = target + ' shows none';
+  const end = () => socket.destroy();
+  socket.once('secureConnect', () => { shown = socket.getPeerCertificate().fingerprint256; end(); });
+  socket.once('timeout', end).on('error', end).once('close', () => console.log(shown));
 }
+`;
