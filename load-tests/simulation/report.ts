@@ -31,7 +31,7 @@ export function formatHunt({ seeds, minutes, failed, messages, faults, virtualMs
   const total = [...faults.values()].reduce((sum, count) => sum + count, 0);
   return (
     `${seeds} seeds in ${(minutes * 60).toFixed(0)} s, ${(seeds / minutes).toFixed(0)} a minute: ${failed.size} broke a promise; ` +
-    `${messages} messages, ${total} faults, ${(virtualMs / 3_600_000).toFixed(1)} h in ${steps} steps`
+    `${messages} messages, ${total} faults, ${(virtualMs / 3_600_000).toFixed(1)} h of virtual time in ${steps} steps`
   );
 }
 
@@ -47,7 +47,7 @@ export function reportOf(startedAt: Date, hunt: HuntFigures, searches: readonly 
     `${startedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC, by \`make simulate SEEDS=${hunt.seeds} REPORT=1\` on ${cpus().length} processors. What is simulated, and what is real:`,
     '[load-tests/simulation](../simulation/README.md).',
     '',
-    `Seeds ${hunt.from} to ${hunt.from + hunt.seeds - 1}: ${formatHunt(hunt)} of virtual time.`,
+    `Seeds ${hunt.from} to ${hunt.from + hunt.seeds - 1}: ${formatHunt(hunt)}.`,
     ...[...hunt.failed].map(([seed, problem]) => `\n**Seed ${seed}**: ${problem}`),
     '',
     '| fault, or change under way | times |',

@@ -15,7 +15,7 @@ const servedMsMax = 150_000;
 const handshakeMsMax = 5_000;
 const lookIntervalMs = 2_000;
 /** Who may look: network policies let only those in that have to call. */
-const callers: Readonly<Record<string, string>> = {
+const lookers: Readonly<Record<string, string>> = {
   sender: 'gateway',
   crypto: 'gateway',
   billing: 'gateway',
@@ -80,17 +80,16 @@ async function restartsOf(): Promise<string> {
   return kubectl(['--namespace', namespace, 'get', 'pods', selector, `--output=${path}`]);
 }
 
-/** Every certificate that is shown on a port between services. */
+/** Every certificate that is shown on a port between services. @throws Error if nobody is there who may look */
 async function shownCertificates(): Promise<string[]> {
   const pods = await podsOf('chappe');
-  const shown = Object.entries(Object.groupBy(pods, ({ component }) => callers[component] ?? '')).map(
-    async ([caller, called = []]) => {
-      const from = pods.find(({ component }) => component === caller);
-      if (from === undefined) return [];
-      const addresses = called.map(({ address, component }) => `${address}:${peerPorts[component] ?? 0}`);
-      return (await runIn(from.name, printCertificates, addresses)).trim().split('\n');
-    },
-  );
+  const shown = Object.entries(lookers).map(async ([service, looker]) => {
+    const from = pods.find(({ component }) => component === looker);
+    if (from === undefined) throw new Error(`there is no ${looker}`);
+    const called = pods.filter(({ component }) => component === service);
+    const addresses = called.map(({ address }) => `${address}:${peerPorts[service] ?? 0}`);
+    return (await runIn(from.name, printCertificates, addresses)).trim().split('\n');
+  });
   return (await Promise.all(shown)).flat();
 }
 
